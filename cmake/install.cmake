@@ -1,0 +1,27 @@
+# `cmake --install`: the public headers, the static library, the command, and the two ways for
+# another project to find them: a CMake package and a pkg-config file.
+
+include(CMakePackageConfigHelpers)
+
+install(DIRECTORY include/weft TYPE INCLUDE FILES_MATCHING PATTERN "*.hpp")
+install(TARGETS weft_static EXPORT weft-targets ARCHIVE DESTINATION "${CMAKE_INSTALL_LIBDIR}")
+if(TARGET weft_cli)
+  install(TARGETS weft_cli RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
+endif()
+
+set(package_folder "${CMAKE_INSTALL_LIBDIR}/cmake/weft")
+install(EXPORT weft-targets NAMESPACE weft:: DESTINATION "${package_folder}")
+configure_package_config_file(cmake/weft-config.cmake.in
+  "${PROJECT_BINARY_DIR}/weft-config.cmake" INSTALL_DESTINATION "${package_folder}")
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/weft-config-version.cmake"
+  COMPATIBILITY SameMinorVersion)
+install(FILES "${PROJECT_BINARY_DIR}/weft-config.cmake"
+  "${PROJECT_BINARY_DIR}/weft-config-version.cmake" DESTINATION "${package_folder}")
+
+# The paths in weft.pc are relative to the file, so that the tree may be moved as a whole and
+# `cmake --install --prefix` may name another place than the configuration did.
+file(RELATIVE_PATH weft_pc_prefix
+  "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+string(REGEX REPLACE "/$" "" weft_pc_prefix "${weft_pc_prefix}")
+configure_file(cmake/weft.pc.in "${PROJECT_BINARY_DIR}/weft.pc" @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/weft.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
