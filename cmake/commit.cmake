@@ -4,6 +4,7 @@
 # WEFT_COMMIT, as a cache entry or in the environment, stands in where there is no repository.
 
 if(CMAKE_SCRIPT_MODE_FILE)
+  cmake_minimum_required(VERSION 3.25)
   set(commit "${FALLBACK}")
   if(NOT commit)
     set(commit "$ENV{WEFT_COMMIT}")

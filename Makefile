@@ -1,0 +1,94 @@
+# The front door. `make` lists what there is.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+HOST ?= 127.0.0.1
+PORT ?= 8080
+FUZZ_SECONDS ?= 60
+
+PYTHON := /usr/bin/python3
+CTEST := ctest --output-on-failure --no-tests=error --parallel $(JOBS)
+
+.PHONY: help
+help: ## List the targets
+	@sed -n 's/^\([a-z][a-zA-Z0-9_-]*\|bench-NAME\):.*## /\1\t/p' $(MAKEFILE_LIST) | \
+	  while IFS=$$'\t' read -r target text; do printf '  make %-15s %s\n' "$$target" "$$text"; done
+
+.PHONY: deps
+deps: ## Install the packages that building and testing need, where they are missing
+	@scripts/install-deps.sh base
+
+.PHONY: build
+build: build-release ## Build build/release/weft and build/release/examples/
+
+.PHONY: run
+run: deps build ## Build, then serve the demonstration on HOST:PORT (127.0.0.1:8080)
+	exec build/release/weft demo --host $(HOST) --port $(PORT)
+
+.PHONY: test
+test: deps build ## Build, then run the quick tests and the fast checks of the sources
+	@$(CTEST) --test-dir build/release -L quick
+
+.PHONY: test-slow
+test-slow: test-asan test-tsan test-clang test-release-slow ## Run all that `make test` leaves out, but for Debian 13
+
+.PHONY: test-release-slow
+test-release-slow: deps build
+	@ctest --output-on-failure --test-dir build/release -L slow
+
+.PHONY: test-asan test-tsan test-clang
+test-asan: deps ## Run the quick tests under AddressSanitizer and UndefinedBehaviorSanitizer
+test-tsan: deps ## Run the quick tests under ThreadSanitizer
+test-clang: deps-slow ## Run the quick tests as built by clang
+test-asan test-tsan test-clang: test-%: build-%
+	@$(CTEST) --test-dir build/$* -L quick
+
+.PHONY: test-debian13
+test-debian13: deps-slow ## Run `make test` in a Debian 13 tree of its own (needs root)
+	@scripts/debian13-root.sh make test
+
+.PHONY: tidy
+tidy: deps-tidy build ## Check formatting, layers, headers one by one, and run clang-tidy
+	@$(PYTHON) scripts/check_layers.py
+	@$(PYTHON) scripts/check_style.py
+	@scripts/format.sh --check
+	@$(PYTHON) scripts/check_headers.py --jobs $(JOBS)
+	@scripts/clang-tidy.sh build/release $(JOBS)
+
+.PHONY: format
+format: deps-tidy ## Format the C++ and C sources in place
+	@scripts/format.sh
+
+# `make bench-keep_alive` runs bench/keep_alive.py, or else the program of that name.
+bench-%: deps-bench build
+	@mkdir -p build/bench
+	@if [ -f bench/$*.py ]; then $(PYTHON) bench/$*.py > build/bench/$*.json.new; \
+	else build/release/bench/$* > build/bench/$*.json.new; fi
+	@mv build/bench/$*.json.new build/bench/$*.json
+	@cat build/bench/$*.json
+
+.PHONY: fuzz
+fuzz: deps-slow build-fuzz ## Fuzz each target for FUZZ_SECONDS (60)
+	@scripts/fuzz.sh build/fuzz $(FUZZ_SECONDS)
+
+.PHONY: install
+install: build ## Install below PREFIX (/usr/local)
+	cmake --install build/release --prefix $(PREFIX)
+
+.PHONY: clean
+clean: ## Remove build/, all but the Debian 13 tree
+	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name debian13 -exec rm -rf {} +; fi
+
+.PHONY: deps-slow deps-tidy deps-bench
+deps-slow deps-tidy deps-bench: deps-%:
+	@scripts/install-deps.sh base $*
+
+build/%/build.ninja: CMakePresets.json
+	@cmake --preset $* --log-level=WARNING
+
+.PRECIOUS: build/%/build.ninja
+build-%: build/%/build.ninja
+	@cmake --build build/$* --parallel $(JOBS)
