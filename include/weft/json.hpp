@@ -1,0 +1,144 @@
+// JSON literals: write a response body as nested braces, without building a tree or allocating.
+//
+//     c.json({{"id", c.param("id")}, {"score", 3.5}, {"tags", {"a", "b"}}});
+//
+// The rule for braces, settled at compile time: braces around {name, value} pairs make an object;
+// braces around plain values make an array. An array whose elements are braced themselves, and an
+// empty one, are spelled out: json_array({json_object({{"id", 1}}), json_array({})}); so is an
+// array whose only element is a JsonValue. Empty braces {} are null.
+//
+// Invariants: a JsonValue owns nothing. Strings and nested braces are borrowed until the end of the
+// full expression that wrote them, so write the literal where it is used, never keep one.
+// Threads: a value may be written by whichever thread holds what it borrows.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+namespace weft {
+
+struct JsonMember;
+struct JsonElement;
+
+// Integers proper: bool has its own constructor, and a character is ambiguous (number or text).
+template <class T>
+concept JsonInteger = std::integral<T> && !std::same_as<T, bool> && !std::same_as<T, char> &&
+                      !std::same_as<T, wchar_t> && !std::same_as<T, char8_t> &&
+                      !std::same_as<T, char16_t> && !std::same_as<T, char32_t>;
+
+class JsonValue {
+ public:
+  enum class Kind : std::uint8_t {
+    null,
+    boolean,
+    signed_integer,
+    unsigned_integer,
+    number,
+    string,
+    array,
+    object,
+  };
+
+  constexpr JsonValue() = default;
+  constexpr JsonValue(std::nullptr_t) {}
+  template <std::same_as<bool> T>
+  constexpr JsonValue(T value) : kind_(Kind::boolean), boolean_(value) {}
+  template <JsonInteger T>
+  constexpr JsonValue(T value)
+      : kind_(std::is_signed_v<T> ? Kind::signed_integer : Kind::unsigned_integer) {
+    if constexpr (std::is_signed_v<T>) {
+      signed_ = value;
+    } else {
+      unsigned_ = value;
+    }
+  }
+  template <std::floating_point T>
+  constexpr JsonValue(T value) : kind_(Kind::number), number_(static_cast<double>(value)) {}
+  constexpr JsonValue(std::string_view text)
+      : kind_(Kind::string), size_(text.size()), text_(text.data()) {}
+  JsonValue(const std::string& text) : JsonValue(std::string_view(text)) {}
+  // A null pointer is null.
+  constexpr JsonValue(const char* text) {
+    if (text != nullptr) *this = JsonValue(std::string_view(text));
+  }
+  // An empty optional is null.
+  template <class T>
+    requires std::convertible_to<const T&, JsonValue>
+  constexpr JsonValue(const std::optional<T>& value) {
+    if (value) *this = JsonValue(static_cast<const T&>(*value));
+  }
+  constexpr JsonValue(std::initializer_list<JsonMember> members)
+      : kind_(Kind::object), size_(members.size()), members_(std::data(members)) {}
+  constexpr JsonValue(std::initializer_list<JsonElement> elements)
+      : kind_(Kind::array), size_(elements.size()), elements_(std::data(elements)) {}
+  JsonValue(char) = delete;
+
+  [[nodiscard]] constexpr Kind kind() const { return kind_; }
+  // Each of these only for the kind of its name.
+  [[nodiscard]] constexpr bool boolean() const { return boolean_; }
+  [[nodiscard]] constexpr std::int64_t signed_integer() const { return signed_; }
+  [[nodiscard]] constexpr std::uint64_t unsigned_integer() const { return unsigned_; }
+  [[nodiscard]] constexpr double number() const { return number_; }
+  [[nodiscard]] constexpr std::string_view string() const { return {text_, size_}; }
+  [[nodiscard]] constexpr std::size_t size() const { return size_; }
+  [[nodiscard]] constexpr const JsonMember* members() const { return members_; }
+  [[nodiscard]] constexpr const JsonElement* elements() const { return elements_; }
+
+ private:
+  Kind kind_ = Kind::null;
+  std::size_t size_ = 0;
+  union {
+    bool boolean_;
+    std::int64_t signed_;
+    std::uint64_t unsigned_ = 0;
+    double number_;
+    const char* text_;
+    const JsonMember* members_;
+    const JsonElement* elements_;
+  };
+};
+
+// A name and its value, inside the braces of an object. Names are not checked for repetition.
+struct JsonMember {
+  constexpr JsonMember(std::string_view member_name, JsonValue member_value)
+      : name(member_name), value(member_value) {}
+
+  std::string_view name;
+  JsonValue value;
+};
+
+// An element of an array: anything that makes a JsonValue, except further braces; a template cannot
+// deduce those, which is what keeps objects and arrays apart.
+struct JsonElement {
+  template <class T>
+    requires(!std::same_as<std::remove_cvref_t<T>, JsonElement> &&
+             std::convertible_to<const T&, JsonValue>)
+  constexpr JsonElement(const T& element) : value(element) {}
+
+  JsonValue value;
+};
+
+[[nodiscard]] constexpr JsonValue json_array(std::initializer_list<JsonElement> elements) {
+  return JsonValue(elements);
+}
+
+[[nodiscard]] constexpr JsonValue json_object(std::initializer_list<JsonMember> members) {
+  return JsonValue(members);
+}
+
+// Appends the value's text. Strings that are not UTF-8 get U+FFFD for each broken part; numbers
+// that are not finite become null; others get the shortest text that reads back the same.
+void write_json(const JsonValue& value, std::string& out);
+
+// Writes at most `capacity` bytes and returns how many the whole text needs. If that is more than
+// `capacity`, what was written is a cut-off prefix.
+[[nodiscard]] std::size_t write_json(const JsonValue& value, char* out, std::size_t capacity);
+
+}  // namespace weft

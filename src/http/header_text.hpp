@@ -1,0 +1,15 @@
+// Checks on what a handler puts into a head (RFC 9110 §5.5, §5.6.2): no way to smuggle a line
+// break.
+#pragma once
+
+#include <string_view>
+
+namespace weft::http {
+
+// A non-empty token: a field name, a method.
+[[nodiscard]] bool is_token(std::string_view text);
+
+// A field value: no CR, LF, NUL or other control byte except the tab; may be empty.
+[[nodiscard]] bool is_field_value(std::string_view text);
+
+}  // namespace weft::http

@@ -1,0 +1,58 @@
+// The bounds of the HTTP layer: every limit on bytes, counts and time, its default, and its reason.
+//
+// Invariants: plain data, copied freely; what reads it never changes it. A parser or driver keeps a
+// pointer to one Limits, which must outlive it. Configuration overrides the values here, nowhere
+// else.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace weft::http {
+
+struct Limits {
+  // Request line and all fields. Browsers with large cookies stay below 8 KiB. At most 65,535,
+  // because a parsed head keeps 16-bit offsets; larger values are cut to that.
+  std::size_t head_bytes = 16 * 1024;
+  // The request target alone; over it the answer is 414. RFC 9112 §3 asks for at least 8,000.
+  std::size_t uri_bytes = 8 * 1024;
+  // Field lines; over it the answer is 431. At most RequestHead::header_capacity.
+  std::size_t header_count = 100;
+  // One field line without its CRLF; over it the answer is 431. Leaves room for one huge cookie.
+  std::size_t header_field_bytes = 8 * 1024;
+
+  // A body, decoded; over it the answer is 413. Routes that take uploads raise it.
+  std::uint64_t body_bytes = 1024 * 1024;
+  // Chunk extensions of one whole body. Nobody uses them honestly, and unbounded they let a
+  // client make the server read for free (CVE-2024-22019, CVE-2023-39326).
+  std::size_t chunk_extension_bytes = 1024;
+  // Trailer section of a chunked body: bytes and lines; over either the answer is 431.
+  std::size_t trailer_bytes = 4 * 1024;
+  std::size_t trailer_count = 32;
+
+  // What may wait behind the request a handler is working on before reading stops.
+  std::size_t pipelined_bytes = 64 * 1024;
+  // What a response may have queued before the handler that produces it has to wait.
+  std::size_t write_queue_bytes = 256 * 1024;
+
+  // The whole head and body must have arrived this long after the first byte; otherwise 408.
+  std::chrono::milliseconds request_timeout{30'000};
+  // A connection with no request under way is closed after this. Longer than the 60 s at which
+  // common load balancers drop theirs, so that the side that closes first is not the server.
+  std::chrono::milliseconds idle_timeout{75'000};
+  // A response that makes no progress for this long is abandoned with a reset.
+  std::chrono::milliseconds write_timeout{30'000};
+
+  // After an answer that came before the end of the request body: how much of the rest is read
+  // and dropped, and for how long, so that the client sees the answer instead of a reset.
+  std::size_t early_response_drain_bytes = 64 * 1024;
+  std::chrono::milliseconds early_response_linger{1'000};
+
+  // Graceful shutdown: running requests get this long before they are cut off.
+  std::chrono::milliseconds drain_grace{10'000};
+  // The Date field has a resolution of one second, so formatting it more often gains nothing.
+  std::chrono::milliseconds date_refresh{1'000};
+};
+
+}  // namespace weft::http
