@@ -1,0 +1,307 @@
+#include "ksvc/backend/epoll.hpp"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "ksvc/clock/monotonic_clock.hpp"
+#include "ksvc/core/assert.hpp"
+
+namespace weft::ksvc {
+
+namespace {
+constexpr int kEventsPerTurn = 512;
+constexpr int kReceivesPerTurn = 16;
+constexpr int kAcceptsPerTurn = 256;
+
+void set_nonblocking(int fd) {
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags >= 0 && (flags & O_NONBLOCK) == 0) ::fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+}  // namespace
+
+Epoll::Epoll(const BackendOptions& options, int epoll_fd)
+    : epoll_fd_(epoll_fd), buffers_(options.buffers), events_(kEventsPerTurn) {}
+
+Result<std::unique_ptr<Epoll>> Epoll::create(const BackendOptions& options) {
+  const int fd = ::epoll_create1(EPOLL_CLOEXEC);
+  if (fd < 0) return Error::from_errno(errno);
+  return std::unique_ptr<Epoll>(new Epoll(options, fd));
+}
+
+Epoll::~Epoll() {
+  ::close(epoll_fd_);
+}
+
+Epoll::Descriptor& Epoll::descriptor(int fd) {
+  WEFT_ASSERT(fd >= 0);
+  const auto index = static_cast<std::size_t>(fd);
+  if (index >= descriptors_.size()) {
+    descriptors_.resize(std::max(index + 1, descriptors_.size() * 2));
+  }
+  return descriptors_[index];
+}
+
+void Epoll::complete(CorrelationId corr_id, std::int32_t result, bool more, BufferLease lease) {
+  completions_.push_back({corr_id, result, more, lease});
+}
+
+bool Epoll::watch(int fd, Descriptor& entry) {
+  if (entry.registered) return true;
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  event.data.fd = fd;
+  if (::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) != 0 && errno != EEXIST) return false;
+  entry.registered = true;
+  return true;
+}
+
+void Epoll::look_again(int fd, Descriptor& entry) {
+  if (entry.queued) return;
+  entry.queued = true;
+  ready_.push_back(fd);
+}
+
+bool Epoll::start_read(int fd, ReadKind kind, CorrelationId corr_id) {
+  if (fd < 0) {
+    complete(corr_id, -EBADF);
+    return false;
+  }
+  Descriptor& entry = descriptor(fd);
+  WEFT_ASSERT(entry.read == ReadKind::none);
+  const bool known = entry.registered;
+  if (!watch(fd, entry)) {
+    complete(corr_id, -errno);
+    return false;
+  }
+  entry.read = kind;
+  entry.read_id = corr_id;
+  // A first registration reports what is ready by itself; an edge that was told before is not
+  // told again, so a descriptor that is known must be looked at.
+  if (known) look_again(fd, entry);
+  return true;
+}
+
+void Epoll::start_write(int fd, WriteKind kind, CorrelationId corr_id) {
+  Descriptor& entry = descriptor(fd);
+  if (!watch(fd, entry)) {
+    complete(corr_id, -errno);
+    return;
+  }
+  entry.write = kind;
+  entry.write_id = corr_id;
+}
+
+void Epoll::submit(const Nop&, CorrelationId corr_id) {
+  complete(corr_id, 0);
+}
+
+void Epoll::submit(const Accept& op, CorrelationId corr_id) {
+  if (op.fd >= 0) set_nonblocking(op.fd);
+  start_read(op.fd, op.multishot ? ReadKind::accept_many : ReadKind::accept, corr_id);
+}
+
+void Epoll::submit(const Receive& op, CorrelationId corr_id) {
+  start_read(op.fd, ReadKind::receive, corr_id);
+}
+
+void Epoll::submit(const ReceiveInto& op, CorrelationId corr_id) {
+  if (!start_read(op.fd, ReadKind::receive_into, corr_id)) return;
+  Descriptor& entry = descriptor(op.fd);
+  entry.read_data = op.data;
+  entry.read_size = op.size;
+}
+
+void Epoll::submit(const PollReadable& op, CorrelationId corr_id) {
+  start_read(op.fd, ReadKind::poll, corr_id);
+}
+
+void Epoll::submit(const Send& op, CorrelationId corr_id) {
+  if (op.fd < 0) return complete(corr_id, -EBADF);
+  Descriptor& entry = descriptor(op.fd);
+  WEFT_ASSERT(entry.write == WriteKind::none);
+  entry.write_data = static_cast<const char*>(op.data);
+  entry.write_size = op.size;
+  entry.written = 0;
+  entry.write = WriteKind::send;
+  entry.write_id = corr_id;
+  try_write(op.fd);
+  if (entry.write != WriteKind::none) start_write(op.fd, WriteKind::send, corr_id);
+}
+
+void Epoll::submit(const SendNow& op, CorrelationId corr_id) {
+  const ssize_t sent = ::send(op.fd, op.data, op.size, MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (sent == static_cast<ssize_t>(op.size)) return;
+  complete(corr_id, sent >= 0 ? static_cast<std::int32_t>(sent) : -errno);
+}
+
+void Epoll::submit(const Connect& op, CorrelationId corr_id) {
+  if (op.fd < 0) return complete(corr_id, -EBADF);
+  set_nonblocking(op.fd);
+  if (::connect(op.fd, op.address, op.size) == 0) return complete(corr_id, 0);
+  if (errno != EINPROGRESS) return complete(corr_id, -errno);
+  WEFT_ASSERT(descriptor(op.fd).write == WriteKind::none);
+  start_write(op.fd, WriteKind::connect, corr_id);
+}
+
+void Epoll::submit(const Cancel& op, CorrelationId corr_id) {
+  Descriptor& entry = descriptor(op.fd);
+  if (entry.read != ReadKind::none && entry.read_id == op.target) {
+    end_read(entry, -ECANCELED);
+    return complete(corr_id, 0);
+  }
+  if (entry.write != WriteKind::none && entry.write_id == op.target) {
+    const auto sent = static_cast<std::int32_t>(entry.written);
+    end_write(entry, sent > 0 ? sent : -ECANCELED);
+    return complete(corr_id, 0);
+  }
+  complete(corr_id, -ENOENT);
+}
+
+void Epoll::submit(const Close& op, CorrelationId) {
+  Descriptor& entry = descriptor(op.fd);
+  WEFT_ASSERT(entry.read == ReadKind::none && entry.write == WriteKind::none);
+  const bool queued = entry.queued;
+  entry = {};
+  entry.queued = queued;
+  ::close(op.fd);
+}
+
+void Epoll::end_read(Descriptor& entry, std::int32_t result) {
+  entry.read = ReadKind::none;
+  complete(entry.read_id, result);
+}
+
+void Epoll::end_write(Descriptor& entry, std::int32_t result) {
+  entry.write = WriteKind::none;
+  complete(entry.write_id, result);
+}
+
+void Epoll::accept_from(int fd, Descriptor& entry) {
+  for (int i = 0; i < kAcceptsPerTurn; ++i) {
+    const int taken = ::accept4(fd, nullptr, nullptr, SOCK_CLOEXEC);
+    if (taken < 0) {
+      if (errno == EAGAIN || errno == EWOULDBLOCK) return;
+      if (errno == EINTR || errno == ECONNABORTED) continue;
+      return end_read(entry, -errno);
+    }
+    if (entry.read == ReadKind::accept) return end_read(entry, taken);
+    complete(entry.read_id, taken, true);
+  }
+  look_again(fd, entry);
+}
+
+void Epoll::receive_from(int fd, Descriptor& entry, bool until_empty) {
+  for (int i = 0; i < kReceivesPerTurn; ++i) {
+    BufferLease lease = buffers_.acquire();
+    if (!lease) return end_read(entry, -ENOBUFS);
+    const ssize_t got = ::recv(fd, lease.data, buffers_.block_bytes(), MSG_DONTWAIT);
+    if (got > 0) {
+      lease.size = static_cast<std::uint32_t>(got);
+      complete(entry.read_id, static_cast<std::int32_t>(got), true, lease);
+      // A short read emptied the socket, and what comes later is a new edge; but not an end of
+      // stream that was told in the same edge as the data.
+      if (!until_empty && lease.size < buffers_.block_bytes()) return;
+      continue;
+    }
+    const int failed = got < 0 ? errno : 0;
+    buffers_.release(lease);
+    if (failed == EAGAIN || failed == EWOULDBLOCK) return;
+    if (failed == EINTR) continue;
+    return end_read(entry, -failed);
+  }
+  look_again(fd, entry);
+}
+
+void Epoll::receive_into(int fd, Descriptor& entry) {
+  ssize_t got = 0;
+  do {
+    got = ::recv(fd, entry.read_data, entry.read_size, MSG_DONTWAIT);
+  } while (got < 0 && errno == EINTR);
+  if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
+  end_read(entry, got >= 0 ? static_cast<std::int32_t>(got) : -errno);
+}
+
+void Epoll::try_read(int fd, bool until_empty) {
+  Descriptor& entry = descriptor(fd);
+  switch (entry.read) {
+    case ReadKind::none:
+      return;
+    case ReadKind::accept:
+    case ReadKind::accept_many:
+      return accept_from(fd, entry);
+    case ReadKind::receive:
+      return receive_from(fd, entry, until_empty);
+    case ReadKind::receive_into:
+      return receive_into(fd, entry);
+    case ReadKind::poll:
+      return complete(entry.read_id, EPOLLIN, true);
+  }
+}
+
+void Epoll::try_write(int fd) {
+  Descriptor& entry = descriptor(fd);
+  if (entry.write == WriteKind::none) return;
+  if (entry.write == WriteKind::connect) {
+    int failed = 0;
+    socklen_t size = sizeof failed;
+    ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &size);
+    return end_write(entry, -failed);
+  }
+  while (entry.written < entry.write_size) {
+    const ssize_t sent = ::send(fd, entry.write_data + entry.written,
+                                entry.write_size - entry.written, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EAGAIN || errno == EWOULDBLOCK) return;
+      const auto before = static_cast<std::int32_t>(entry.written);
+      return end_write(entry, before > 0 ? before : -errno);
+    }
+    entry.written += static_cast<std::uint32_t>(sent);
+  }
+  end_write(entry, static_cast<std::int32_t>(entry.written));
+}
+
+void Epoll::read_ready_ones() {
+  reading_.swap(ready_);
+  for (const int fd : reading_) {
+    descriptor(fd).queued = false;
+    try_read(fd, true);
+  }
+  reading_.clear();
+}
+
+int Epoll::wait_ms(unsigned at_least, TimePoint deadline) const {
+  if (completions_.size() >= at_least || !ready_.empty()) return 0;
+  if (deadline == kNoDeadline) return -1;
+  const std::int64_t left_ns = (deadline - MonotonicClock().now()).count();
+  // Rounded up: waking early would only make the loop turn until the time has come.
+  const std::int64_t left_ms = left_ns <= 0 ? 0 : (left_ns + 999'999) / 1'000'000;
+  return static_cast<int>(std::min<std::int64_t>(left_ms, 3'600'000));
+}
+
+void Epoll::handle_events(int count) {
+  constexpr std::uint32_t kEnded = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+  for (int i = 0; i < count; ++i) {
+    const epoll_event& event = events_[static_cast<std::size_t>(i)];
+    const bool ended = (event.events & kEnded) != 0;
+    if (ended || (event.events & EPOLLIN) != 0) try_read(event.data.fd, ended);
+    if (ended || (event.events & EPOLLOUT) != 0) try_write(event.data.fd);
+  }
+}
+
+void Epoll::submit_and_wait(unsigned at_least, TimePoint deadline) {
+  for (;;) {
+    read_ready_ones();
+    const int timeout_ms = wait_ms(at_least, deadline);
+    const int count = ::epoll_wait(epoll_fd_, events_.data(), kEventsPerTurn, timeout_ms);
+    handle_events(count);
+    // Woken for something else than a completion (room to send that nobody waits for): go on.
+    if (timeout_ms == 0 || count <= 0 || completions_.size() >= at_least) return;
+  }
+}
+
+}  // namespace weft::ksvc

@@ -1,0 +1,111 @@
+// Epoll: the IoBackend for where io_uring is refused, with the same semantics.
+//
+// Operations are tried when submitted or when their descriptor becomes ready, by ordinary system
+// calls; their completions wait in a queue until drain(). Descriptors are registered once, edge
+// triggered, on their first operation. Receives read until the socket is empty or the turn's budget
+// for one descriptor is spent, so that a fast sender cannot hold up the others.
+#pragma once
+
+#include <sys/epoll.h>
+
+#include <memory>
+#include <vector>
+
+#include "ksvc/buffers/heap_buffers.hpp"
+#include "ksvc/core/io_backend.hpp"
+#include "weft/result.hpp"
+
+namespace weft::ksvc {
+
+class Epoll {
+ public:
+  using Buffers = HeapBuffers;
+
+  static Result<std::unique_ptr<Epoll>> create(const BackendOptions& options);
+  ~Epoll();
+  Epoll(const Epoll&) = delete;
+  Epoll& operator=(const Epoll&) = delete;
+
+  void submit(const Nop& op, CorrelationId corr_id);
+  void submit(const Accept& op, CorrelationId corr_id);
+  void submit(const Receive& op, CorrelationId corr_id);
+  void submit(const ReceiveInto& op, CorrelationId corr_id);
+  void submit(const Send& op, CorrelationId corr_id);
+  void submit(const SendNow& op, CorrelationId corr_id);
+  void submit(const Connect& op, CorrelationId corr_id);
+  void submit(const PollReadable& op, CorrelationId corr_id);
+  void submit(const Cancel& op, CorrelationId corr_id);
+  void submit(const Close& op, CorrelationId corr_id);
+
+  void submit_and_wait(unsigned at_least, TimePoint deadline);
+
+  template <CompletionSink Sink>
+  unsigned drain(Sink& sink);
+
+  bool settled() const noexcept { return completions_.empty(); }
+  Buffers& buffers() noexcept { return buffers_; }
+  static const char* name() noexcept { return "epoll"; }
+
+ private:
+  enum class ReadKind : std::uint8_t { none, accept, accept_many, receive, receive_into, poll };
+  enum class WriteKind : std::uint8_t { none, send, connect };
+
+  // What is in flight on one descriptor: at most one operation that reads and one that writes.
+  struct Descriptor {
+    CorrelationId read_id = 0;
+    CorrelationId write_id = 0;
+    void* read_data = nullptr;
+    const char* write_data = nullptr;
+    std::uint32_t read_size = 0;
+    std::uint32_t write_size = 0;
+    std::uint32_t written = 0;
+    ReadKind read = ReadKind::none;
+    WriteKind write = WriteKind::none;
+    bool registered = false;
+    bool queued = false;  // stands in ready_
+  };
+
+  Epoll(const BackendOptions& options, int epoll_fd);
+
+  Descriptor& descriptor(int fd);
+  void complete(CorrelationId corr_id, std::int32_t result, bool more = false,
+                BufferLease lease = {});
+  bool start_read(int fd, ReadKind kind, CorrelationId corr_id);
+  void start_write(int fd, WriteKind kind, CorrelationId corr_id);
+  bool watch(int fd, Descriptor& entry);
+  void look_again(int fd, Descriptor& entry);
+  void read_ready_ones();
+  void handle_events(int count);
+  int wait_ms(unsigned at_least, TimePoint deadline) const;
+  void try_read(int fd, bool until_empty);
+  void try_write(int fd);
+  void accept_from(int fd, Descriptor& entry);
+  void receive_from(int fd, Descriptor& entry, bool until_empty);
+  void receive_into(int fd, Descriptor& entry);
+  void end_read(Descriptor& entry, std::int32_t result);
+  void end_write(Descriptor& entry, std::int32_t result);
+
+  int epoll_fd_;
+  Buffers buffers_;
+  std::vector<Descriptor> descriptors_;
+  std::vector<int> ready_;  // to be read from in the next turn without asking epoll
+  std::vector<int> reading_;
+  std::vector<epoll_event> events_;
+  std::vector<Completion> completions_;
+};
+
+template <CompletionSink Sink>
+unsigned Epoll::drain(Sink& sink) {
+  // By index and by value: a sink may submit, and what fails at once is appended while we go.
+  std::size_t count = 0;
+  for (; count < completions_.size(); ++count) {
+    const Completion completion = completions_[count];
+    if (completion.corr_id != 0) sink.complete(completion);
+  }
+  completions_.clear();
+  return static_cast<unsigned>(count);
+}
+
+static_assert(IoBackend<Epoll>);
+
+}  // namespace weft::ksvc

@@ -1,0 +1,67 @@
+// ProvidedBufferRing: receive blocks lent to the kernel through a mapped ring, which picks one only
+// when data is there.
+//
+// Blocks given back are published in batches, by publish(), just before the kernel is entered. An
+// empty ring makes a receive end with -ENOBUFS at once; detach() restocks, so a lease that is kept
+// for long never empties it.
+#pragma once
+
+#include <liburing.h>
+
+#include <vector>
+
+#include "ksvc/buffers/block_store.hpp"
+#include "ksvc/core/buffer_provider.hpp"
+#include "weft/result.hpp"
+
+namespace weft::ksvc {
+
+class ProvidedBufferRing {
+ public:
+  static constexpr std::uint16_t kGroup = 0;
+
+  explicit ProvidedBufferRing(const BufferOptions& options);
+  ~ProvidedBufferRing();
+  ProvidedBufferRing(const ProvidedBufferRing&) = delete;
+  ProvidedBufferRing& operator=(const ProvidedBufferRing&) = delete;
+
+  // Registers the ring with the kernel and fills it.
+  Result<void> attach(io_uring* ring);
+
+  // The lease of the block that the kernel picked and filled with `size` bytes.
+  BufferLease adopt(std::uint16_t block, std::uint32_t size) noexcept {
+    ++lent_;
+    return {blocks_[block].data, size, block, blocks_[block].generation};
+  }
+  void release(BufferLease& lease);
+  void detach(BufferLease& lease);
+  // Shows the kernel the blocks released since the last call.
+  void publish() noexcept {
+    if (unpublished_ == 0) return;
+    io_uring_buf_ring_advance(ring_, static_cast<int>(unpublished_));
+    unpublished_ = 0;
+  }
+
+  std::uint32_t block_bytes() const noexcept { return store_.block_bytes(); }
+  std::size_t lent() const noexcept { return lent_; }
+  static const char* name() noexcept { return "provided buffer ring"; }
+
+ private:
+  struct Block {
+    char* data;
+    std::uint16_t generation;
+  };
+
+  void stock(std::uint16_t block) noexcept;
+
+  BlockStore store_;
+  std::vector<Block> blocks_;
+  io_uring_buf_ring* ring_ = nullptr;
+  std::size_t ring_bytes_ = 0;
+  std::size_t lent_ = 0;
+  std::uint32_t unpublished_ = 0;
+};
+
+static_assert(BufferProvider<ProvidedBufferRing>);
+
+}  // namespace weft::ksvc

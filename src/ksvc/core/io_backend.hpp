@@ -1,0 +1,56 @@
+// IoBackend: takes typed operations, enters the kernel once per turn, hands completions to a sink.
+//
+// Contract.
+// - One owner thread makes, uses and destroys a backend; nothing here is thread-safe.
+// - submit(op, corr_id) never fails and never blocks: what the queue cannot take waits in order.
+//   Every operation but Close and a wholly successful SendNow completes with its corr_id, at least
+//   once and finally with `more` false; failures arrive as completions too.
+// - submit_and_wait(at_least, deadline) hands the kernel all that was submitted, then waits until
+//   that many completions can be drained or the deadline is past. Interruptions end it early.
+// - drain(sink) passes on the completions that are there, and returns their number.
+// - settled(): the kernel has taken every submitted operation and every completion it had to tell
+//   was drained; memory given to SendNow may be used again.
+// - Cancelling is asking: the target's memory stays the kernel's until its final completion.
+#pragma once
+
+#include <concepts>
+
+#include "ksvc/core/buffer_provider.hpp"
+#include "ksvc/core/clock.hpp"
+#include "ksvc/core/completion_sink.hpp"
+#include "ksvc/core/operation.hpp"
+
+namespace weft::ksvc {
+
+struct BackendOptions {
+  unsigned submission_entries = 1024;
+  unsigned completion_entries = 8192;
+  BufferOptions buffers;
+};
+
+// The smallest sink there is; concepts are checked against it.
+struct NullSink {
+  void complete(const Completion&) noexcept {}
+};
+static_assert(CompletionSink<NullSink>);
+
+template <class B, class Op>
+concept Submits = requires(B& backend, const Op& op, CorrelationId corr_id) {
+  { backend.submit(op, corr_id) } -> std::same_as<void>;
+};
+
+template <class B>
+concept IoBackend =
+    Submits<B, Nop> && Submits<B, Accept> && Submits<B, Receive> && Submits<B, ReceiveInto> &&
+    Submits<B, Send> && Submits<B, SendNow> && Submits<B, Connect> && Submits<B, PollReadable> &&
+    Submits<B, Cancel> && Submits<B, Close> &&
+    requires(B& backend, const B& constant, NullSink& sink, TimePoint deadline) {
+      { backend.submit_and_wait(1U, deadline) } -> std::same_as<void>;
+      { backend.drain(sink) } -> std::same_as<unsigned>;
+      { constant.settled() } -> std::same_as<bool>;
+      { B::name() } -> std::convertible_to<const char*>;
+      requires BufferProvider<typename B::Buffers>;
+      { backend.buffers() } -> std::same_as<typename B::Buffers&>;
+    };
+
+}  // namespace weft::ksvc
