@@ -1,0 +1,55 @@
+#include "ksvc/router/backend_choice.hpp"
+
+#include <array>
+
+namespace weft::ksvc {
+namespace {
+
+// Why the io_uring back end cannot run here; empty when it can.
+std::string what_io_uring_lacks(const KernelFeatures& features) {
+  if (!features.io_uring) return features.io_uring_refusal;
+  struct Need {
+    bool offered;
+    const char* name;
+  };
+  const std::array<Need, 5> needs{{
+      {features.setup.single_issuer, "single-issuer rings"},
+      {features.setup.defer_taskrun, "deferred task work"},
+      {features.provided_buffer_ring, "provided buffer rings"},
+      {features.multishot_accept, "multishot accept"},
+      {features.multishot_receive, "multishot receive"},
+  }};
+  std::string lacking;
+  for (const Need& need : needs) {
+    if (need.offered) continue;
+    if (!lacking.empty()) lacking += ", ";
+    lacking += need.name;
+  }
+  if (lacking.empty()) return {};
+  return "io_uring on kernel " + features.release + " lacks " + lacking +
+         "; a kernel of 6.1 or newer has them";
+}
+
+}  // namespace
+
+BackendChoice choose_backend(const KernelFeatures& features, std::optional<BackendKind> forced) {
+  if (forced == BackendKind::epoll) return {BackendKind::epoll, true, "epoll was asked for"};
+  const std::string lack = what_io_uring_lacks(features);
+  if (forced == BackendKind::io_uring && !lack.empty()) {
+    return {BackendKind::io_uring, false,
+            "io_uring was asked for and cannot be used: " + lack + "; or ask for epoll"};
+  }
+  if (forced == BackendKind::io_uring) {
+    return {BackendKind::io_uring, true, "io_uring was asked for"};
+  }
+  if (!lack.empty()) return {BackendKind::epoll, true, lack};
+  return {BackendKind::io_uring, true, "kernel " + features.release + " offers all that it needs"};
+}
+
+std::optional<BackendKind> parse_backend_kind(std::string_view name) noexcept {
+  if (name == "io_uring") return BackendKind::io_uring;
+  if (name == "epoll") return BackendKind::epoll;
+  return std::nullopt;
+}
+
+}  // namespace weft::ksvc

@@ -1,0 +1,34 @@
+// choose_backend: which IoBackend a kernel can run, and a sentence that says why.
+//
+// A pure function of what it is given; the environment and the options are the caller's to read.
+// A wish that cannot be met is an error, not a silent substitute. Safe from any thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "ksvc/router/kernel_features.hpp"
+
+namespace weft::ksvc {
+
+enum class BackendKind : std::uint8_t { io_uring, epoll };
+
+struct BackendChoice {
+  BackendKind kind = BackendKind::epoll;
+  bool possible = true;  // false: the wish cannot be met, and `reason` is the error message
+  std::string reason;
+
+  explicit operator bool() const noexcept { return possible; }
+};
+
+BackendChoice choose_backend(const KernelFeatures& features, std::optional<BackendKind> forced);
+
+constexpr const char* backend_name(BackendKind kind) noexcept {
+  return kind == BackendKind::io_uring ? "io_uring" : "epoll";
+}
+// "io_uring" or "epoll"; anything else, "auto" included, is no kind.
+std::optional<BackendKind> parse_backend_kind(std::string_view name) noexcept;
+
+}  // namespace weft::ksvc
