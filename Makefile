@@ -10,7 +10,11 @@ PORT ?= 8080
 FUZZ_SECONDS ?= 60
 
 PYTHON := /usr/bin/python3
-CTEST := ctest --output-on-failure --no-tests=error --parallel $(JOBS)
+
+# $(call ctest,PRESET,LABEL): runs the tests and leaves their results, output uncut, in a file.
+ctest = ctest --test-dir build/$(1) -L $(2) --output-on-failure --no-tests=error \
+  --output-junit $(CURDIR)/build/$(1)/test-$(2).xml --test-output-size-passed 100000000 \
+  --test-output-size-failed 100000000
 
 .PHONY: help
 help: ## List the targets
@@ -30,21 +34,21 @@ run: deps build ## Build, then serve the demonstration on HOST:PORT (127.0.0.1:8
 
 .PHONY: test
 test: deps build ## Build, then run the quick tests and the fast checks of the sources
-	@$(CTEST) --test-dir build/release -L quick
+	@$(call ctest,release,quick) --parallel $(JOBS)
 
 .PHONY: test-slow
 test-slow: test-asan test-tsan test-clang test-release-slow ## Run all that `make test` leaves out, but for Debian 13
 
 .PHONY: test-release-slow
 test-release-slow: deps build
-	@ctest --output-on-failure --test-dir build/release -L slow
+	@$(call ctest,release,slow)
 
 .PHONY: test-asan test-tsan test-clang
 test-asan: deps ## Run the quick tests under AddressSanitizer and UndefinedBehaviorSanitizer
 test-tsan: deps ## Run the quick tests under ThreadSanitizer
 test-clang: deps-slow ## Run the quick tests as built by clang
 test-asan test-tsan test-clang: test-%: build-%
-	@$(CTEST) --test-dir build/$* -L quick
+	@$(call ctest,$*,quick) --parallel $(JOBS)
 
 .PHONY: test-debian13
 test-debian13: deps-slow ## Run `make test` in a Debian 13 tree of its own (needs root)

@@ -21,6 +21,7 @@ CORE = "ksvc/core"
 PUBLIC_FROM = {
     "weft/version.hpp": "ksvc",
     "weft/result.hpp": "ksvc",
+    "weft/detail/runnable.hpp": "gvt",
     "weft/green.hpp": "gvt",
     "weft/coro.hpp": "coro",
     "weft/net.hpp": "net",

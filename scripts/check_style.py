@@ -52,7 +52,7 @@ def check_tree(root):
     for path in sources(root):
         shown = path.relative_to(root)
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_bytes().decode("utf-8")
         except UnicodeDecodeError:
             complaints.append(f"{shown}:1: not UTF-8")
             continue

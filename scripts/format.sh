@@ -18,5 +18,6 @@ folders=()
 for folder in include src tests examples bench fuzz; do
     if [ -d "$folder" ]; then folders+=("$folder"); fi
 done
-find "${folders[@]}" -type f \( -name '*.hpp' -o -name '*.cpp' \) -print0 |
+find "${folders[@]}" -type f \( -name '*.hpp' -o -name '*.cpp' \) \
+    ! -path 'tests/tools/*' -print0 |
     sort -z | xargs -0 -r clang-format-19 "${mode[@]}"

@@ -1,0 +1,3 @@
+#pragma once
+#include <weft/version.hpp>
+#include "http/parser.hpp"

@@ -1,0 +1,3 @@
+#include "exec/worker.hpp"
+#include "../ksvc/core/clock.hpp"
+#include "../app/app.hpp"

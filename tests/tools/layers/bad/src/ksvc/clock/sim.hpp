@@ -1,0 +1,3 @@
+#pragma once
+#  include "gvt/scheduler.hpp"
+#include <weft/app.hpp>

@@ -1,0 +1,2 @@
+#include <weft/app.hpp>
+#include "http/parser.hpp"

@@ -1,0 +1,2 @@
+// #include "app/app.hpp"
+#include "ksvc/clock/sim.hpp"

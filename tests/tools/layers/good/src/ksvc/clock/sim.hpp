@@ -1,0 +1,3 @@
+#pragma once
+#include <weft/version.hpp>
+#include "ksvc/core/clock.hpp"
