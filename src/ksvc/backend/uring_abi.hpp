@@ -46,12 +46,12 @@ inline constexpr std::uint32_t kEnterExtArgReg = 1U << 6;  // 6.13
 inline constexpr std::uint32_t kEnterNoIowait = 1U << 7;   // 6.15
 
 // io_uring_register() commands and the flags of a provided buffer ring.
-inline constexpr unsigned kRegisterPbufStatus = 26;          // 6.8
-inline constexpr unsigned kRegisterNapi = 27;                // 6.9
-inline constexpr unsigned kRegisterClock = 29;               // 6.12
-inline constexpr unsigned kRegisterSendMsgRing = 31;         // 6.13
-inline constexpr unsigned kRegisterResizeRings = 33;         // 6.13
-inline constexpr std::uint16_t kPbufRingMmap = 1U << 0;      // 6.4
+inline constexpr unsigned kRegisterPbufStatus = 26;             // 6.8
+inline constexpr unsigned kRegisterNapi = 27;                   // 6.9
+inline constexpr unsigned kRegisterClock = 29;                  // 6.12
+inline constexpr unsigned kRegisterSendMsgRing = 31;            // 6.13
+inline constexpr unsigned kRegisterResizeRings = 33;            // 6.13
+inline constexpr std::uint16_t kPbufRingMmap = 1U << 0;         // 6.4
 inline constexpr std::uint16_t kPbufRingIncremental = 1U << 1;  // 6.12
 
 // Flags of a single operation (io_uring_sqe::ioprio) and of its completion (io_uring_cqe::flags).

@@ -45,8 +45,8 @@ class Page {
  public:
   Page()
       : bytes_(static_cast<std::size_t>(::sysconf(_SC_PAGESIZE))),
-        address_(::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-                        0)) {}
+        address_(
+            ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) {}
   ~Page() {
     if (*this) ::munmap(address_, bytes_);
   }
@@ -99,9 +99,9 @@ UringSetupFlags probe_setup_flags() {
 
 void probe_opcodes(ProbeRing& ring, KernelFeatures& features) {
   constexpr unsigned kMostOpcodes = 256;
-  alignas(io_uring_probe) std::array<char, sizeof(io_uring_probe) +
-                                               kMostOpcodes * sizeof(io_uring_probe_op)>
-      storage{};
+  alignas(io_uring_probe)
+      std::array<char, sizeof(io_uring_probe) + kMostOpcodes * sizeof(io_uring_probe_op)>
+          storage{};
   if (ring.register_call(IORING_REGISTER_PROBE, storage.data(), kMostOpcodes) < 0) return;
   io_uring_probe header{};
   std::memcpy(&header, storage.data(), sizeof header);
@@ -147,8 +147,8 @@ bool register_buffer_ring(ProbeRing& ring, const Page& page, std::uint16_t flags
   registration.ring_entries = 8;
   registration.bgid = kProbeGroup;
   // The flags are in the field that older headers call padding.
-  std::memcpy(reinterpret_cast<char*>(&registration) +
-                  offsetof(io_uring_buf_reg, bgid) + sizeof registration.bgid,
+  std::memcpy(reinterpret_cast<char*>(&registration) + offsetof(io_uring_buf_reg, bgid) +
+                  sizeof registration.bgid,
               &flags, sizeof flags);
   return ring.register_call(IORING_REGISTER_PBUF_RING, &registration, 1) == 0;
 }
@@ -283,13 +283,13 @@ std::string explain_uring_refusal(const UringRefusal& refusal) {
              "CONFIG_IO_URING; use a kernel of 6.1 or newer";
     case ENOMEM:
       return "no memory for an io_uring (ENOMEM) within the locked-memory limit of " +
-             std::to_string(refusal.memlock_bytes) + " bytes; raise it (`ulimit -l`, "
+             std::to_string(refusal.memlock_bytes) +
+             " bytes; raise it (`ulimit -l`, "
              "LimitMEMLOCK=)";
     case EMFILE:
     case ENFILE:
       return "no descriptor is free for an io_uring; raise the open-files limit (`ulimit -n`)";
-    default:
-      return std::string("io_uring_setup failed: ") + std::strerror(refusal.os_errno);
+    default: return std::string("io_uring_setup failed: ") + std::strerror(refusal.os_errno);
   }
 }
 

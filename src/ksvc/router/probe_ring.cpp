@@ -90,8 +90,8 @@ std::optional<ProbeRing::Outcome> ProbeRing::perform(const io_uring_sqe& operati
   if (std::atomic_ref(*tail).load(std::memory_order_acquire) == *head) return std::nullopt;
   const auto* const completion_mask =
       at<std::uint32_t>(completions_.address, parameters_.cq_off.ring_mask);
-  const io_uring_cqe& entry = at<io_uring_cqe>(completions_.address,
-                                               parameters_.cq_off.cqes)[*head & *completion_mask];
+  const io_uring_cqe& entry =
+      at<io_uring_cqe>(completions_.address, parameters_.cq_off.cqes)[*head & *completion_mask];
   const Outcome outcome{entry.res, (entry.flags & IORING_CQE_F_MORE) != 0};
   std::atomic_ref(*head).fetch_add(1, std::memory_order_release);
   return outcome;

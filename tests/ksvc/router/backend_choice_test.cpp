@@ -41,7 +41,7 @@ TEST(BackendChoice, capable_kernel_gets_io_uring) {
 
 TEST(BackendChoice, each_missing_need_means_epoll_and_is_named) {
   struct Case {
-    bool KernelFeatures::*need;
+    bool KernelFeatures::* need;
     const char* name;
   };
   for (const Case& missing : {Case{&KernelFeatures::provided_buffer_ring, "provided buffer rings"},

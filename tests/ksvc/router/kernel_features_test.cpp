@@ -74,8 +74,8 @@ RefusedOutcome probe_under_filter(int os_errno) {
   }
   ::close(channel[0]);
   int status = -1;
-  outcome.exited = ::waitpid(child, &status, 0) == child && WIFEXITED(status) &&
-                   WEXITSTATUS(status) == 0;
+  outcome.exited =
+      ::waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
   return outcome;
 }
 
