@@ -15,4 +15,5 @@ wanted = tuple(f"{root}/{folder}/" for folder in ("src", "tests", "examples", "b
 print("\n".join(sorted(f for f in files if f.startswith(wanted) and f.endswith(".cpp"))))
 PY
     xargs -r -n 1 -P "$jobs" clang-tidy-19 -p "$build" --quiet --warnings-as-errors='*' \
-        --extra-arg=-Wno-unknown-warning-option --extra-arg=-Wno-zero-length-array 2> >(grep -v 'warnings generated' >&2)
+        --extra-arg=-Wno-unknown-warning-option --extra-arg=-Wno-zero-length-array \
+        2> >(grep -v 'warnings generated' >&2)
