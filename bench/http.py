@@ -32,7 +32,7 @@ LEAST_BACKLOG = 0.9
 
 @dataclass(frozen=True)
 class Row:
-    """How a row is loaded. `goal` bounds the ratio to the floor; of parks and memory, the value."""
+    """How a row is loaded. `goal` bounds the ratio to the floor; of a park or memory the value."""
 
     connections: int = 64
     depth: int = 1
@@ -163,7 +163,7 @@ class Rounds:
         self.bench, self.floor, self.servers, self.rows = bench, floor, servers, rows
         self.figures = {}
         self.failures = []
-        self.starved = set()
+        self.backlogs = {}
 
     def take(self, number):
         for name in self.rows:
@@ -180,8 +180,7 @@ class Rounds:
                 figure = self.bench.idle_bytes(server)
             else:
                 figure, backlog = self.bench.processor_time(server, ROWS[name])
-                if backlog < LEAST_BACKLOG:
-                    self.starved.add((name, server.name))
+                self.backlogs.setdefault((name, server.name), []).append(backlog)
         except (BenchmarkError, OSError) as error:
             self.failures.append((name, server.name, str(error)))
             return None
@@ -199,6 +198,12 @@ class Rounds:
                 if all(None not in pair for pair in pairs):
                     found.append(self._result(name, server, pairs))
         return found
+
+    def doubtful(self):
+        """The rows whose server, in the median round, was not kept busy."""
+        return [[*key, round(statistics.median(backlogs), 3)]
+                for key, backlogs in sorted(self.backlogs.items())
+                if statistics.median(backlogs) < LEAST_BACKLOG]
 
     def _result(self, name, server, pairs):
         values = [value - base if name == PARK else value for value, base in pairs]
@@ -281,14 +286,13 @@ def measure(arguments):
     harness.print_table(facts, results)
     for name, server, reason in rounds.failures:
         harness.say(f"not measured: {name} {server}: {reason}")
-    for name, server in sorted(rounds.starved):
-        harness.say(f"doubtful: {name} {server}: in some round it was short of work for more than "
-                    f"{1 - LEAST_BACKLOG:.0%} of the time")
+    for name, server, backlog in rounds.doubtful():
+        harness.say(f"doubtful: {name} {server} had work for only {backlog:.0%} of the time")
     harness.publish(
         "http", facts, results, rounds=arguments.rounds, seconds=arguments.seconds,
         cores=[server_core, other_core],
         servers={server.name: server.command for server in (floor, *servers)},
-        failures=rounds.failures, doubtful=sorted(rounds.starved))
+        failures=rounds.failures, doubtful=rounds.doubtful())
     return 1 if any(server in (floor.name, servers[0].name)
                     for _, server, _ in rounds.failures) else 0
 
