@@ -58,11 +58,11 @@ class ChunkedDecoder {
   [[nodiscard]] std::string_view error_reason() const { return error_reason_; }
 
  private:
+  // In the order of a body; `complete` and `error` come last.
   enum class Stage : std::uint8_t {
-    size_first,  // the first digit of a chunk size
-    size,        // further digits, or what ends them
-    extension,   // see ExtensionPart
-    size_lf,     // the LF that ends the size line
+    size,       // the digits of a chunk size
+    extension,  // what follows them up to the CR, see ExtensionPart
+    size_lf,    // the LF that ends the size line
     data,
     data_cr,
     data_lf,
@@ -75,7 +75,8 @@ class ChunkedDecoder {
     error,
   };
   enum class ExtensionPart : std::uint8_t {
-    before_semicolon,
+    end_of_value,      // right after the size or a quoted value
+    before_semicolon,  // blanks after a value: another extension must follow
     before_name,
     name,
     after_name,
@@ -83,15 +84,15 @@ class ChunkedDecoder {
     token_value,
     quoted_value,
     quoted_pair,
-    after_quoted,
   };
 
-  void accept(unsigned char byte);
-  void accept_size(unsigned char byte);
-  void accept_extension(unsigned char byte);
-  void accept_extension_value(unsigned char byte);
-  void end_extension_part(unsigned char byte);
-  void accept_trailer(unsigned char byte);
+  void accept(char byte);
+  void accept_size(char byte);
+  void accept_extension(char byte);
+  void accept_quoted(char byte);
+  void end_extension(char byte);
+  void accept_trailer(char byte);
+  void expect_lf(char byte, Stage next);
   void fail(int status, std::string_view reason);
 
   const Limits* limits_;
@@ -104,8 +105,8 @@ class ChunkedDecoder {
   std::string_view error_reason_;
   std::uint16_t error_status_ = 0;
   std::uint8_t size_digits_ = 0;
-  Stage stage_ = Stage::size_first;
-  ExtensionPart part_ = ExtensionPart::before_semicolon;
+  Stage stage_ = Stage::size;
+  ExtensionPart part_ = ExtensionPart::end_of_value;
 };
 
 }  // namespace weft::http

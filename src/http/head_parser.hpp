@@ -134,9 +134,12 @@ class HeadParser {
   Step note_host(std::string_view value, HeadSpan span);
   Step note_content_length(std::string_view value);
   Step note_transfer_encoding(std::string_view value);
-  Step note_connection(std::string_view value);
+  void note_connection(std::string_view value);
   Step finish();
   Step fail(int status, std::string_view reason);
+  Step fail_long_field();
+  Step fail_name(char stopped_at, bool at_line_start);
+  Step fail_value(char stopped_at);
 
   const Limits* limits_;
   std::string_view error_reason_;

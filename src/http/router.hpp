@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "http/method.hpp"
@@ -86,35 +87,39 @@ class Router {
 
   // Where patterns end: the routes by method.
   struct Leaf {
-    MethodSet methods;     // including HEAD where GET is registered
+    MethodSet answered;    // with HEAD where GET is registered
     MethodSet registered;  // exactly what was added
     std::array<RouteId, method_count> routes{};
     std::shared_ptr<const std::vector<std::string>> names;
-    std::string pattern;  // of the first route that ended here, for error texts
   };
   struct Node {
     std::string prefix;                   // static text that leads to this node
     std::string child_bytes;              // first byte of each static child's prefix
     std::vector<std::uint32_t> children;  // static children, parallel to child_bytes
-    std::uint32_t param = none;           // child after a `:name`
+    std::uint32_t param = none;           // node after a `:name`
     std::uint32_t wildcard = none;        // leaf of a `*name`
-    std::uint32_t leaf = none;            // leaf of a pattern that ends here
-    std::string param_name;
-    std::string wildcard_name;
-    std::string example;  // a pattern that made param or wildcard
+    std::uint32_t leaf = none;            // leaf of the patterns that end here
+  };
+  // What is known of a pattern, or of its beginning up to a parameter, when names are left out.
+  struct Shape {
+    std::string name;     // of the parameter that ends it
+    std::string pattern;  // the first that had this shape, for error texts
+    std::uint32_t leaf = none;
   };
   struct Search;
 
-  [[nodiscard]] std::optional<RouteError> check(Method method, const RoutePattern& pattern) const;
+  [[nodiscard]] std::optional<RouteError> conflict(Method method,
+                                                   const RoutePattern& pattern) const;
+  std::uint32_t leaf_for(const RoutePattern& pattern);
   std::uint32_t descend_static(std::uint32_t node, std::string_view text);
-  std::uint32_t add_child(std::uint32_t parent, std::string_view prefix);
+  std::uint32_t add_node(std::string_view prefix);
   void split(std::uint32_t node, std::size_t length);
-  std::uint32_t leaf_for(std::uint32_t node, bool wildcard, const RoutePattern& pattern);
   bool walk(Search& search, std::uint32_t node, std::size_t position, std::size_t depth) const;
   bool accept(Search& search, std::uint32_t leaf, std::size_t depth) const;
 
   std::vector<Node> nodes_ = std::vector<Node>(1);
   std::vector<Leaf> leaves_;
+  std::unordered_map<std::string, Shape> shapes_;
   std::size_t route_count_ = 0;
 };
 

@@ -1,4 +1,4 @@
-// Percent-encoding (RFC 3986 §2.1): strict decoding of paths and query parts.
+// URI syntax (RFC 3986): strict percent-decoding of paths and query parts; checks of authorities.
 //
 // Invariants: decoding never lengthens; `+` means a space in queries only; a percent sign without
 // two hexadecimal digits is an error, never passed through.
@@ -24,5 +24,12 @@ enum class UriPart : std::uint8_t { path, query };
 [[nodiscard]] std::optional<std::size_t> percent_decode(std::string_view text, UriPart part,
                                                         char* out);
 [[nodiscard]] std::optional<std::string> percent_decode(std::string_view text, UriPart part);
+
+// True for what a Host field may say (RFC 9110 §7.2): a host, which may be empty, and an optional
+// port of at most 65535. No user information; of the bracketed literals only IPv6.
+[[nodiscard]] bool is_authority(std::string_view text);
+
+// The same with neither part missing, as CONNECT needs it.
+[[nodiscard]] bool is_authority_with_port(std::string_view text);
 
 }  // namespace weft::http

@@ -1,0 +1,202 @@
+// Scans over the bytes of a request head: where a name, a value or a target ends.
+//
+// Invariants: each takes the view's whole bytes and a position, and returns the first position at
+// or after it that holds a byte of the wanted kind, or the view's size. No byte outside the view is
+// read. scan::scalar says what is right; the vectorised twins must agree with it on every input.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+
+#include <bit>
+#endif
+
+namespace weft::http::scan {
+
+// Byte classes, one bit each.
+enum ByteClass : std::uint8_t {
+  token_byte = 1,   // RFC 9110 §5.6.2
+  value_byte = 2,   // field values: visible, space, tab, and anything from 0x80
+  target_byte = 4,  // request targets: visible ASCII except '#'
+  host_byte = 8,    // RFC 3986 reg-name, including '%'
+  hex_byte = 16,
+};
+
+consteval std::array<std::uint8_t, 256> make_byte_classes() {
+  std::array<std::uint8_t, 256> classes{};
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    const bool digit = byte >= '0' && byte <= '9';
+    const bool letter = (byte | 0x20U) >= 'a' && (byte | 0x20U) <= 'z';
+    const auto among = [byte](std::string_view set) {
+      return set.find(static_cast<char>(byte)) != std::string_view::npos;
+    };
+    unsigned bits = 0;
+    if (digit || letter || among("!#$%&'*+-.^_`|~")) bits |= token_byte;
+    if ((byte >= 0x20 && byte != 0x7F) || byte == '\t') bits |= value_byte;
+    if (byte > 0x20 && byte < 0x7F && byte != '#') bits |= target_byte;
+    if (digit || letter || among("-._~!$&'()*+,;=%")) bits |= host_byte;
+    if (digit || ((byte | 0x20U) >= 'a' && (byte | 0x20U) <= 'f')) bits |= hex_byte;
+    classes[byte] = static_cast<std::uint8_t>(bits);
+  }
+  return classes;
+}
+
+inline constexpr std::array<std::uint8_t, 256> byte_classes = make_byte_classes();
+
+[[nodiscard]] inline bool is(char byte, ByteClass wanted) {
+  return (byte_classes[static_cast<unsigned char>(byte)] & wanted) != 0;
+}
+
+// What a scan over a request target finds.
+struct TargetEnd {
+  std::size_t end;       // first byte that cannot be part of a target
+  std::size_t question;  // first '?' before it, or 0 if there is none
+  bool percent;          // whether there is a '%' before it
+};
+
+namespace scalar {
+
+[[nodiscard]] inline std::size_t skip(std::string_view bytes, std::size_t from, ByteClass wanted) {
+  while (from < bytes.size() && is(bytes[from], wanted)) ++from;
+  return from;
+}
+
+[[nodiscard]] inline std::size_t name_end(std::string_view bytes, std::size_t from) {
+  return skip(bytes, from, token_byte);
+}
+
+[[nodiscard]] inline std::size_t value_end(std::string_view bytes, std::size_t from) {
+  return skip(bytes, from, value_byte);
+}
+
+[[nodiscard]] inline TargetEnd target_end(std::string_view bytes, std::size_t from) {
+  TargetEnd found{from, 0, false};
+  for (; found.end < bytes.size() && is(bytes[found.end], target_byte); ++found.end) {
+    if (bytes[found.end] == '%') found.percent = true;
+    if (bytes[found.end] == '?' && found.question == 0) found.question = found.end;
+  }
+  return found;
+}
+
+}  // namespace scalar
+
+#if defined(__SSE2__)
+
+namespace sse2 {
+
+inline constexpr std::size_t width = 16;
+
+// A window of 16 bytes that holds the byte at `from`, and how many of its bytes lie before `from`.
+// A window at the view's end begins earlier instead of reaching past it.
+struct Window {
+  __m128i bytes;
+  std::size_t begin;
+  unsigned skipped;
+};
+
+[[nodiscard]] inline Window window_at(std::string_view bytes, std::size_t from) {
+  const bool at_end = bytes.size() - from < width;
+  const std::size_t begin = at_end ? bytes.size() - width : from;
+  const auto* address = reinterpret_cast<const __m128i*>(bytes.data() + begin);
+  return {_mm_loadu_si128(address), begin, static_cast<unsigned>(from - begin)};
+}
+
+[[nodiscard]] inline __m128i equal(__m128i bytes, char wanted) {
+  return _mm_cmpeq_epi8(bytes, _mm_set1_epi8(wanted));
+}
+
+// Bytes from `low` to `low + span`, unsigned.
+[[nodiscard]] inline __m128i in_range(__m128i bytes, unsigned char low, unsigned char span) {
+  const __m128i shifted = _mm_sub_epi8(bytes, _mm_set1_epi8(static_cast<char>(low)));
+  const __m128i limit = _mm_set1_epi8(static_cast<char>(span));
+  return _mm_cmpeq_epi8(_mm_min_epu8(shifted, limit), shifted);
+}
+
+[[nodiscard]] inline unsigned mask(__m128i bytes) {
+  return static_cast<unsigned>(_mm_movemask_epi8(bytes));
+}
+
+// The bytes that end a value: control bytes other than the tab.
+[[nodiscard]] inline unsigned controls(__m128i bytes) {
+  const __m128i low = in_range(bytes, 0, 0x1F);
+  return mask(_mm_or_si128(_mm_andnot_si128(equal(bytes, '\t'), low), equal(bytes, 0x7F)));
+}
+
+// The bytes that names are made of in practice: letters, digits and the hyphen.
+[[nodiscard]] inline unsigned common_name_bytes(__m128i bytes) {
+  const __m128i letters = in_range(_mm_or_si128(bytes, _mm_set1_epi8(0x20)), 'a', 25);
+  const __m128i digits = in_range(bytes, '0', 9);
+  return mask(_mm_or_si128(_mm_or_si128(letters, digits), equal(bytes, '-')));
+}
+
+[[nodiscard]] inline std::size_t name_end(std::string_view bytes, std::size_t from) {
+  if (bytes.size() < width) return scalar::name_end(bytes, from);
+  while (from < bytes.size()) {
+    const Window window = window_at(bytes, from);
+    const unsigned others = (~common_name_bytes(window.bytes) & 0xFFFFU) >> window.skipped;
+    if (others != 0) {
+      from += static_cast<unsigned>(std::countr_zero(others));
+      // Usually the colon; a rarer token byte leaves the rest to the table.
+      return is(bytes[from], token_byte) ? scalar::name_end(bytes, from) : from;
+    }
+    from = window.begin + width;
+  }
+  return from;
+}
+
+[[nodiscard]] inline std::size_t value_end(std::string_view bytes, std::size_t from) {
+  if (bytes.size() < width) return scalar::value_end(bytes, from);
+  while (from < bytes.size()) {
+    const Window window = window_at(bytes, from);
+    const unsigned ends = controls(window.bytes) >> window.skipped;
+    if (ends != 0) return from + static_cast<unsigned>(std::countr_zero(ends));
+    from = window.begin + width;
+  }
+  return from;
+}
+
+[[nodiscard]] inline TargetEnd target_end(std::string_view bytes, std::size_t from) {
+  if (bytes.size() < width) return scalar::target_end(bytes, from);
+  TargetEnd found{from, 0, false};
+  while (found.end < bytes.size()) {
+    const Window window = window_at(bytes, found.end);
+    const __m128i visible = in_range(window.bytes, 0x21, 0x7E - 0x21);
+    const __m128i allowed = _mm_andnot_si128(equal(window.bytes, '#'), visible);
+    const unsigned ends = (~mask(allowed) & 0xFFFFU) >> window.skipped;
+    // Only what lies before the end counts; without an end, everything does.
+    const unsigned inside = ends == 0 ? ~0U : (ends & (0U - ends)) - 1;
+    const unsigned questions = (mask(equal(window.bytes, '?')) >> window.skipped) & inside;
+    const unsigned percents = (mask(equal(window.bytes, '%')) >> window.skipped) & inside;
+    if (questions != 0 && found.question == 0) {
+      found.question = found.end + static_cast<unsigned>(std::countr_zero(questions));
+    }
+    found.percent |= percents != 0;
+    if (ends != 0) {
+      found.end += static_cast<unsigned>(std::countr_zero(ends));
+      return found;
+    }
+    found.end = window.begin + width;
+  }
+  return found;
+}
+
+}  // namespace sse2
+
+namespace fastest = sse2;
+
+#else
+
+namespace fastest = scalar;
+
+#endif
+
+using fastest::name_end;
+using fastest::target_end;
+using fastest::value_end;
+
+}  // namespace weft::http::scan

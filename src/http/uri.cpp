@@ -1,0 +1,107 @@
+#include "http/uri.hpp"
+
+#include <arpa/inet.h>
+
+#include <array>
+
+#include "http/scan.hpp"
+
+namespace weft::http {
+
+namespace {
+
+// The value of a hexadecimal digit, or -1.
+int hex_value(char digit) {
+  if (digit >= '0' && digit <= '9') return digit - '0';
+  const int letter = digit | 0x20;
+  return letter >= 'a' && letter <= 'f' ? letter - 'a' + 10 : -1;
+}
+
+bool is_ipv6_address(std::string_view text) {
+  std::array<char, INET6_ADDRSTRLEN> terminated{};
+  if (text.size() >= terminated.size()) return false;
+  text.copy(terminated.data(), text.size());
+  in6_addr address;
+  // A NUL would end the text early for inet_pton.
+  return text.find('\0') == std::string_view::npos &&
+         inet_pton(AF_INET6, terminated.data(), &address) == 1;
+}
+
+// Nothing, or a colon and a port number, which may be empty.
+bool is_port_suffix(std::string_view text) {
+  if (text.empty()) return true;
+  if (text.front() != ':' || text.size() > 6) return false;
+  unsigned port = 0;
+  for (const char byte : text.substr(1)) {
+    if (byte < '0' || byte > '9') return false;
+    port = port * 10 + static_cast<unsigned>(byte - '0');
+  }
+  return port <= 65'535;
+}
+
+// Where the host of an authority ends, or npos if it is no host.
+std::size_t host_end(std::string_view text) {
+  if (text.starts_with('[')) {
+    const std::size_t bracket = text.find(']');
+    if (bracket == std::string_view::npos) return bracket;
+    return is_ipv6_address(text.substr(1, bracket - 1)) ? bracket + 1 : std::string_view::npos;
+  }
+  const std::size_t end = scan::scalar::skip(text, 0, scan::host_byte);
+  return has_valid_escapes(text.substr(0, end)) ? end : std::string_view::npos;
+}
+
+}  // namespace
+
+bool is_authority(std::string_view text) {
+  const std::size_t end = host_end(text);
+  return end != std::string_view::npos && is_port_suffix(text.substr(end));
+}
+
+bool is_authority_with_port(std::string_view text) {
+  const std::size_t end = host_end(text);
+  if (end == std::string_view::npos || end == 0) return false;
+  return text.size() - end >= 2 && is_port_suffix(text.substr(end));
+}
+
+bool is_plain(std::string_view text, UriPart part) {
+  return text.find_first_of(part == UriPart::query ? "%+" : "%") == std::string_view::npos;
+}
+
+bool has_valid_escapes(std::string_view text) {
+  for (std::size_t at = text.find('%'); at != std::string_view::npos; at = text.find('%', at + 3)) {
+    if (text.size() - at < 3 || !scan::is(text[at + 1], scan::hex_byte) ||
+        !scan::is(text[at + 2], scan::hex_byte)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+std::optional<std::size_t> percent_decode(std::string_view text, UriPart part, char* out) {
+  std::size_t written = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    char byte = text[i];
+    if (byte == '%') {
+      if (text.size() - i < 3) return std::nullopt;
+      const int high = hex_value(text[i + 1]);
+      const int low = hex_value(text[i + 2]);
+      if (high < 0 || low < 0) return std::nullopt;
+      byte = static_cast<char>(high * 16 + low);
+      i += 2;
+    } else if (byte == '+' && part == UriPart::query) {
+      byte = ' ';
+    }
+    out[written++] = byte;
+  }
+  return written;
+}
+
+std::optional<std::string> percent_decode(std::string_view text, UriPart part) {
+  std::string decoded(text.size(), '\0');
+  const auto length = percent_decode(text, part, decoded.data());
+  if (!length) return std::nullopt;
+  decoded.resize(*length);
+  return decoded;
+}
+
+}  // namespace weft::http
