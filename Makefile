@@ -2,12 +2,15 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
+# Prerequisites are made in the order they are named; the builds and tests are parallel themselves.
+.NOTPARALLEL:
 
 JOBS ?= $(shell nproc)
 PREFIX ?= /usr/local
 HOST ?= 127.0.0.1
 PORT ?= 8080
 FUZZ_SECONDS ?= 60
+BENCH_ARGS ?=
 
 PYTHON := /usr/bin/python3
 
@@ -44,11 +47,12 @@ test-release-slow: deps build
 	@$(call ctest,release,slow)
 
 .PHONY: test-asan test-tsan test-clang
-test-asan: deps ## Run the quick tests under AddressSanitizer and UndefinedBehaviorSanitizer
-test-tsan: deps ## Run the quick tests under ThreadSanitizer
-test-clang: deps-slow ## Run the quick tests as built by clang
-test-asan test-tsan test-clang: test-%: build-%
-	@$(call ctest,$*,quick) --parallel $(JOBS)
+test-asan: deps build-asan ## Run the quick tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(call ctest,asan,quick) --parallel $(JOBS)
+test-tsan: deps build-tsan ## Run the quick tests under ThreadSanitizer
+	@$(call ctest,tsan,quick) --parallel $(JOBS)
+test-clang: deps-slow build-clang ## Run the quick tests as built by clang
+	@$(call ctest,clang,quick) --parallel $(JOBS)
 
 .PHONY: test-debian13
 test-debian13: deps-slow ## Run `make test` in a Debian 13 tree of its own (needs root)
@@ -66,13 +70,17 @@ tidy: deps-tidy build ## Check formatting, layers, headers one by one, and run c
 format: deps-tidy ## Format the C++ and C sources in place
 	@scripts/format.sh
 
-# `make bench-keep_alive` runs bench/keep_alive.py, or else the program of that name.
-bench-%: deps-bench build
+# A script, bench/NAME.py, writes build/bench/NAME.json itself; a program prints it.
+bench-NAME: ## Run one benchmark, with BENCH_ARGS; the results are in build/bench/NAME.json
+	@echo "NAME is one of:" $(sort $(BENCHES)); exit 2
+BENCHES = $(patsubst bench/%.py,%,$(filter-out bench/harness.py,$(wildcard bench/*.py))) \
+  $(patsubst bench/micro/%.cpp,%,$(wildcard bench/micro/*.cpp))
+
+bench-%: deps build
 	@mkdir -p build/bench
-	@if [ -f bench/$*.py ]; then $(PYTHON) bench/$*.py > build/bench/$*.json.new; \
-	else build/release/bench/$* > build/bench/$*.json.new; fi
-	@mv build/bench/$*.json.new build/bench/$*.json
-	@cat build/bench/$*.json
+	@if [ -f bench/$*.py ]; then exec $(PYTHON) bench/$*.py $(BENCH_ARGS); \
+	else build/release/bench/$* $(BENCH_ARGS) > build/bench/$*.json.new && \
+	  mv build/bench/$*.json.new build/bench/$*.json && cat build/bench/$*.json; fi
 
 .PHONY: fuzz
 fuzz: deps-slow build-fuzz ## Fuzz each target for FUZZ_SECONDS (60)
@@ -86,8 +94,8 @@ install: build ## Install below PREFIX (/usr/local)
 clean: ## Remove build/, all but the Debian 13 tree
 	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name debian13 -exec rm -rf {} +; fi
 
-.PHONY: deps-slow deps-tidy deps-bench
-deps-slow deps-tidy deps-bench: deps-%:
+.PHONY: deps-slow deps-tidy
+deps-slow deps-tidy: deps-%:
 	@scripts/install-deps.sh base $*
 
 build/%/build.ninja: CMakePresets.json
