@@ -55,7 +55,7 @@ test-clang: deps-slow build-clang ## Run the quick tests as built by clang
 	@$(call ctest,clang,quick) --parallel $(JOBS)
 
 .PHONY: test-debian13
-test-debian13: deps-slow ## Run `make test` in a Debian 13 tree of its own (needs root)
+test-debian13: deps-debian13 ## Run `make test` in a Debian 13 tree of its own (needs root)
 	@scripts/debian13-root.sh make test
 
 .PHONY: tidy
@@ -67,7 +67,7 @@ tidy: deps-tidy build ## Check formatting, layers, headers one by one, and run c
 	@scripts/clang-tidy.sh build/release $(JOBS)
 
 .PHONY: format
-format: deps-tidy ## Format the C++ and C sources in place
+format: deps-tidy ## Format the C++ sources in place
 	@scripts/format.sh
 
 # A script, bench/NAME.py, writes build/bench/NAME.json itself; a program prints it.
@@ -94,8 +94,8 @@ install: build ## Install below PREFIX (/usr/local)
 clean: ## Remove build/, all but the Debian 13 tree
 	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name debian13 -exec rm -rf {} +; fi
 
-.PHONY: deps-slow deps-tidy
-deps-slow deps-tidy: deps-%:
+.PHONY: deps-slow deps-tidy deps-debian13
+deps-slow deps-tidy deps-debian13: deps-%:
 	@scripts/install-deps.sh base $*
 
 build/%/build.ninja: CMakePresets.json

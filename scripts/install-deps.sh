@@ -5,7 +5,8 @@ set -euo pipefail
 
 base=(g++ make cmake ninja-build pkg-config liburing-dev libgtest-dev python3 git
       ca-certificates curl)
-slow=(clang-19 libclang-rt-19-dev debootstrap)
+debian13=(debootstrap)
+slow=(clang-19 libclang-rt-19-dev "${debian13[@]}")
 tidy=(clang-format-19 clang-tidy-19)
 bench=(wrk)
 browser=(chromium)
@@ -13,8 +14,11 @@ browser=(chromium)
 packages=()
 for set_name in "${@:-base}"; do
     case "$set_name" in
-        base|slow|tidy|bench|browser) declare -n chosen="$set_name"; packages+=("${chosen[@]}") ;;
-        *) echo "usage: $0 [base|slow|tidy|bench|browser]..." >&2; exit 2 ;;
+        base|debian13|slow|tidy|bench|browser)
+            declare -n chosen="$set_name"
+            packages+=("${chosen[@]}")
+            ;;
+        *) echo "usage: $0 [base|debian13|slow|tidy|bench|browser]..." >&2; exit 2 ;;
     esac
 done
 
