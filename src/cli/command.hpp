@@ -1,0 +1,28 @@
+// Command: one verb of the `weft` program; each lives in a file of its own.
+//
+// A command gets the words after its name, writes to standard output, and returns the exit status:
+// 0 done, 1 it could not be done, 2 it was asked for wrongly. main() wires the commands together.
+// Commands run on the main thread.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+namespace weft::cli {
+
+using Arguments = std::span<const std::string_view>;
+
+inline constexpr int kExitDone = 0;
+inline constexpr int kExitFailed = 1;
+inline constexpr int kExitUsage = 2;
+
+struct Command {
+  std::string_view name;
+  std::string_view summary;
+  int (*run)(Arguments arguments);
+};
+
+extern const Command kProbeCommand;
+extern const Command kDemoCommand;
+
+}  // namespace weft::cli
