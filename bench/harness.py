@@ -22,6 +22,11 @@ import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+# A script's folder comes first on the path, where bench/http.py would hide the standard library's
+# http package from whatever imports that.
+if sys.path[0] == str(Path(__file__).resolve().parent):
+    sys.path.append(sys.path.pop(0))
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 RESULTS_FOLDER = REPOSITORY / "build" / "bench"
 
@@ -175,7 +180,7 @@ def start_server(command, core=None):
             time.sleep(0.01)
         server.stop()
         log = server.log()
-    raise BenchmarkError(f"did not start: {command}\n{log}")
+    raise BenchmarkError(f"did not start: {command}\n{log}".strip())
 
 
 @contextlib.contextmanager

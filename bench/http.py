@@ -15,13 +15,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-# This file is called http.py: with its own folder first on the path it would hide the standard
-# library's http package from whatever imports that.
-sys.path[0:1] = []
-sys.path.append(str(Path(__file__).resolve().parent))
-
-import harness  # noqa: E402
-from harness import BenchmarkError, Process, Result  # noqa: E402
+import harness
+from harness import BenchmarkError, Process, Result
 
 IDLE_CONNECTIONS = 10_000
 IDLE_WAVE = 512  # Connections that are busy at the same time while the idle ones are made.
