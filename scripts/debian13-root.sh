@@ -79,8 +79,9 @@ make_root() {
 
 # Tracked files, and untracked ones that git does not ignore; without git, all but build/.
 list_sources() {
-    if git rev-parse --git-dir > /dev/null 2>&1; then
-        git ls-files -z --cached --others --exclude-standard
+    local git=(git -c safe.directory='*')
+    if "${git[@]}" rev-parse --git-dir > /dev/null 2>&1; then
+        "${git[@]}" ls-files -z --cached --others --exclude-standard
     else
         find . -mindepth 1 -maxdepth 1 ! -name build ! -name .git -printf '%P\0'
     fi | while IFS= read -r -d '' path; do

@@ -46,6 +46,7 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 
 echo "install-deps: installing" $missing
-"${as_root[@]}" apt-get update -q
+options=(-o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
+"${as_root[@]}" apt-get "${options[@]}" update -q
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -y -q --no-install-recommends $missing
+    apt-get "${options[@]}" install -y -q --no-install-recommends $missing
