@@ -60,11 +60,13 @@ test-debian13: deps-debian13 ## Run `make test` in a Debian 13 tree of its own (
 
 .PHONY: tidy
 tidy: deps-tidy build ## Check formatting, layers, headers one by one, and run clang-tidy
-	@$(PYTHON) scripts/check_layers.py
-	@$(PYTHON) scripts/check_style.py
-	@scripts/format.sh --check
-	@$(PYTHON) scripts/check_headers.py --jobs $(JOBS)
-	@scripts/clang-tidy.sh build/release $(JOBS)
+	@status=0; \
+	$(PYTHON) scripts/check_layers.py || status=1; \
+	$(PYTHON) scripts/check_style.py || status=1; \
+	scripts/format.sh --check || status=1; \
+	$(PYTHON) scripts/check_headers.py --jobs $(JOBS) || status=1; \
+	scripts/clang-tidy.sh build/release $(JOBS) || status=1; \
+	exit $$status
 
 .PHONY: format
 format: deps-tidy ## Format the C++ sources in place
