@@ -103,11 +103,11 @@ void probe_opcodes(ProbeRing& ring, KernelFeatures& features) {
       std::array<char, sizeof(io_uring_probe) + kMostOpcodes * sizeof(io_uring_probe_op)>
           storage{};
   if (ring.register_call(IORING_REGISTER_PROBE, storage.data(), kMostOpcodes) < 0) return;
-  io_uring_probe header{};
-  std::memcpy(&header, storage.data(), sizeof header);
-  for (unsigned index = 0; index < header.ops_len; ++index) {
+  const auto entries = static_cast<unsigned char>(storage[offsetof(io_uring_probe, ops_len)]);
+  for (unsigned index = 0; index < entries; ++index) {
     io_uring_probe_op entry{};
-    std::memcpy(&entry, storage.data() + sizeof header + index * sizeof entry, sizeof entry);
+    std::memcpy(&entry, storage.data() + sizeof(io_uring_probe) + index * sizeof entry,
+                sizeof entry);
     if ((entry.flags & IO_URING_OP_SUPPORTED) != 0) features.uring_opcodes.set(entry.op);
   }
 }
