@@ -5,9 +5,11 @@ usage: count_tests.py RESULTS...
 
 RESULTS is a file that `ctest --output-junit` wrote, with the output of passed tests not cut. An
 entry that is a GoogleTest binary counts as its tests, every other entry as one. A binary that died
-counts the tests that had passed, and one failure.
+counts the tests that had passed, and one failure. A file that is not there is one failure: its tests
+never ran.
 """
 
+import os
 import re
 import sys
 import xml.etree.ElementTree as xml
@@ -34,6 +36,9 @@ def totals(entry):
 def main():
     sums = [0, 0, 0]
     for name in sys.argv[1:]:
+        if not os.path.exists(name):
+            sums[1] += 1
+            continue
         for entry in xml.parse(name).getroot().iter("testcase"):
             sums = [total + more for total, more in zip(sums, totals(entry))]
     passed, failed, skipped = sums

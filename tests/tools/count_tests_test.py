@@ -51,6 +51,11 @@ class CountTests(unittest.TestCase):
         missing = entry("notrun", detail='<skipped message="Unable to find executable"/>')
         self.assertEqual(count([missing]), "0 passed, 1 failed")
 
+    def test_results_that_are_not_there_are_a_failure(self):
+        done = subprocess.run([sys.executable, "-B", TOOL, "/nonexistent/results.xml"],
+                              capture_output=True, text=True, check=True)
+        self.assertEqual(done.stdout.strip(), "0 passed, 1 failed")
+
     def test_several_files_are_summed(self):
         self.assertEqual(count([entry("run", OK)], [entry("run")]), "2 passed, 0 failed")
 
