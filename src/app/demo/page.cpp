@@ -280,10 +280,10 @@ $("park").addEventListener("click", async () => {
     if (!answer.ok) throw new Error("status " + answer.status);
     const result = await answer.json();
     paint("done");
-    const workers = result.workers === 1 ? "1 worker thread" : result.workers + " worker threads";
     $("park-said").textContent = "All " + result.finished + " woke " +
-      result.first_ms.toFixed(0) + " to " + result.last_ms.toFixed(0) + " ms after the start, on " +
-      workers + "." + (most > 0 ? " Seen parked at once: " + most + "." : "");
+      result.first_ms.toFixed(0) + " to " + result.last_ms.toFixed(0) + " ms after the start, " +
+      "on the one worker thread that took the request." +
+      (most > 0 ? " Most seen parked at once: " + most + "." : "");
   } catch (error) {
     paint("");
     $("park-said").className = "failed";
