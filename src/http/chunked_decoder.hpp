@@ -35,8 +35,8 @@ class ChunkedDecoder {
   [[nodiscard]] Step step(std::string_view input);
 
   // Runs step() over the whole input and gives every stretch of body bytes to sink(string_view).
-  // The returned data is empty. The sink may write to the input's memory before the stretch,
-  // which is how a body is decoded in place.
+  // The returned data is empty. The sink may write to the input's memory up to the stretch's end
+  // (with memmove, since the ranges may overlap), which is how a body is decoded in place.
   template <class Sink>
   [[nodiscard]] Step advance(std::string_view input, Sink&& sink) {
     std::size_t consumed = 0;

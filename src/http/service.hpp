@@ -1,0 +1,96 @@
+// Service: HTTP on one worker: its listener, its connections, its copy of the routes.
+//
+// Made on the worker's thread before it runs, and used there only; counters may be read elsewhere.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "gvt/worker.hpp"
+#include "http/connection.hpp"
+#include "http/connection_pool.hpp"
+#include "http/output_arena.hpp"
+#include "http/site.hpp"
+
+namespace weft::http {
+
+template <class Worker>
+class Service final : private gvt::TurnObserver {
+ public:
+  // Takes over `listener_fd`.
+  Service(Worker& worker, const Site& site, int listener_fd, WorkerCounters& counters);
+  ~Service();
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
+
+  void start();
+  // Stops accepting once what has arrived is accepted, lets requests finish, then stops the worker,
+  // at the latest after the grace period.
+  void begin_drain();
+
+  // For connections.
+  Worker& worker() noexcept { return worker_; }
+  auto& backend() noexcept { return worker_.backend(); }
+  const Limits& limits() const noexcept { return site_.limits; }
+  const Site& site() const noexcept { return site_; }
+  const Router& router() const noexcept { return router_; }
+  OutputArena& arena() noexcept { return arena_; }
+  const CommonFields& common_fields() const noexcept { return common_fields_; }
+  WorkerCounters& counters() noexcept { return counters_; }
+  bool draining() const noexcept { return draining_; }
+  std::uint64_t turn() const noexcept { return turn_; }
+  bool settled_since(std::uint64_t turn) const noexcept { return settled_turn_ >= turn; }
+  void run_when_settled(gvt::Runnable& task) noexcept { waiting_for_settled_.push(task); }
+  void run_next_turn(gvt::Runnable& task) noexcept { waiting_for_turn_.push(task); }
+  void release(Connection<Worker>& connection);
+  void log_handler_error(std::string_view target, std::string_view what);
+
+ private:
+  struct AcceptTarget : ksvc::CompletionTarget {
+    explicit AcceptTarget(Service& owner)
+        : CompletionTarget(&Service::accepted), service(owner) {}
+    Service& service;
+  };
+  struct ServiceTimer : gvt::Timer {
+    ServiceTimer(Service& owner, Fire fire_function) : Timer(fire_function), service(owner) {}
+    Service& service;
+  };
+
+  static void accepted(ksvc::CompletionTarget& target, unsigned tag,
+                       const ksvc::Completion& completion);
+  static void accept_again(gvt::Timer& timer);
+  static void stop_accepting(gvt::Timer& timer);
+  static void grace_ended(gvt::Timer& timer);
+
+  void turn_begins(bool settled) override;
+  void refresh_date();
+  void arm_accept();
+  void adopt(int fd);
+  void accept_failed(int os_errno);
+  void accept_what_is_left();
+  void stop_if_drained();
+  bool may_log();
+
+  Worker& worker_;
+  const Site& site_;
+  Router router_;
+  WorkerCounters& counters_;
+  OutputArena arena_;
+  CommonFields common_fields_;
+  ConnectionPool<Connection<Worker>> connections_;
+  gvt::RunQueue waiting_for_settled_;
+  gvt::RunQueue waiting_for_turn_;
+  AcceptTarget accept_target_;
+  ServiceTimer accept_timer_;
+  ServiceTimer drain_timer_;
+  int listener_fd_;
+  bool accepting_ = false;
+  bool draining_ = false;
+  std::uint64_t turn_ = 1;
+  std::uint64_t settled_turn_ = 0;
+  gvt::TimePoint next_date_{0};
+  gvt::TimePoint next_log_{0};
+  std::uint64_t log_lines_dropped_ = 0;
+};
+
+}  // namespace weft::http

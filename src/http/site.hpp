@@ -1,0 +1,45 @@
+// Site: what a server serves, before it starts: routes, their endpoints, limits.
+//
+// Each worker copies the router and keeps its copy; the endpoints' objects are shared and must be
+// safe to call from several workers at once.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "http/exchange.hpp"
+#include "http/limits.hpp"
+#include "http/router.hpp"
+
+namespace weft::http {
+
+struct Site {
+  Router router;
+  std::vector<Endpoint> endpoints;  // by RouteId
+  Limits limits;
+  bool server_field = true;
+};
+
+// A number that one thread counts up and others read.
+class Counter {
+ public:
+  void add(std::uint64_t amount) noexcept {
+    value_.store(value_.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
+  }
+  std::uint64_t value() const noexcept { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+// One worker's figures. A cache line of its own, so that reading costs the worker nothing.
+struct alignas(64) WorkerCounters {
+  Counter accepted;
+  Counter closed;
+  Counter requests;
+  Counter handler_errors;
+  Counter answers[6];  // by the first digit of the status
+};
+
+}  // namespace weft::http

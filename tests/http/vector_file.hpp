@@ -1,0 +1,45 @@
+// Reads the vectors of tests/vectors/http1; its README says what they look like.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "http/limits.hpp"
+
+namespace weft::http::test {
+
+struct MessageVector {
+  std::string where;  // "file.vec:12: what it claims"
+  Limits limits;
+  std::string input;
+  std::string outcome;                  // "complete", "incomplete", or a status
+  std::optional<std::size_t> error_at;  // how many bytes make the error certain
+  std::vector<std::pair<std::string, std::string>> facts;
+};
+
+// All vectors of all files in tests/vectors/http1/FOLDER. Throws std::runtime_error on a file that
+// it cannot make sense of.
+[[nodiscard]] std::vector<MessageVector> read_vectors(std::string_view folder);
+
+// A copy of the bytes on the heap that ends exactly where they end, so that AddressSanitizer sees
+// any read past the end.
+class ExactCopy {
+ public:
+  explicit ExactCopy(std::string_view bytes) : bytes_(bytes.begin(), bytes.end()) {
+    bytes_.shrink_to_fit();
+  }
+  [[nodiscard]] std::string_view view() const { return {bytes_.data(), bytes_.size()}; }
+
+ private:
+  std::vector<char> bytes_;
+};
+
+// Where to cut an input in two: everywhere, or for long inputs at some hundred places and near both
+// ends.
+[[nodiscard]] std::vector<std::size_t> cuts(std::size_t size);
+
+}  // namespace weft::http::test
