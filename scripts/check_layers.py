@@ -101,11 +101,10 @@ def check_public_file(path, root):
     for number, quoted, name in includes_of(path):
         owner, name = owner_of(name, path, root)
         if owner == "public" and (root / "include" / name).is_file():
-            if quoted:
-                yield f'{shown}:{number}: a public header includes <{name}>, not "{name}"'
-        elif owner is not None or quoted:
+            continue
+        if owner is not None or quoted:
             yield (f"{shown}:{number}: a public header may not include {name}: "
-                   "it uses only <weft/...> and the system's headers")
+                   "it uses only weft/... and the system's headers")
 
 
 def check_tree(root):

@@ -5,8 +5,8 @@ usage: count_tests.py RESULTS...
 
 RESULTS is a file that `ctest --output-junit` wrote, with the output of passed tests not cut. An
 entry that is a GoogleTest binary counts as its tests, every other entry as one. A binary that died
-counts the tests that had passed, and one failure. A file that is not there is one failure: its tests
-never ran.
+counts the tests that had passed, and one failure. A file that is not there is one failure: its
+tests never ran.
 """
 
 import os

@@ -24,8 +24,6 @@ class CheckLayers(unittest.TestCase):
         self.assertEqual(status, 1)
         self.assertEqual([complaint.split(": ")[0:2] for complaint in complaints], [
             ["include/weft/app.hpp:3", "a public header may not include http/parser.hpp"],
-            ["include/weft/app.hpp:4",
-             'a public header includes <weft/version.hpp>, not "weft/version.hpp"'],
             ["src/http/parser.cpp:1", "src/http may not include exec/worker.hpp"],
             ["src/http/parser.cpp:3", "src/http may not include app/app.hpp"],
             ["src/ksvc/clock/sim.hpp:2", "src/ksvc may not include gvt/scheduler.hpp"],
@@ -33,7 +31,7 @@ class CheckLayers(unittest.TestCase):
             ["src/ksvc/core/clock.hpp:3", "ksvc/core may not include ksvc/clock/sim.hpp"],
             ["src/misc/grab_bag.hpp:1", "misc is no layer; the layers are"],
         ])
-        self.assertTrue(complaints[4].endswith("layer ksvc uses only: ksvc"))
+        self.assertTrue(complaints[3].endswith("layer ksvc uses only: ksvc"))
 
 
 if __name__ == "__main__":
