@@ -40,6 +40,8 @@ class TimerWheel {
   void advance(TimePoint now) noexcept {
     if (floor_tick(now) > tick_) turn_to(floor_tick(now));
   }
+  // When a set timer fires, at the earliest.
+  static TimePoint due(const Timer& timer) noexcept { return {timer.due_tick * kTickNs}; }
   // No timer is due before this time; kNoDeadline when none is set.
   TimePoint next_due() const noexcept;
 

@@ -58,6 +58,8 @@ class Worker final : public Scheduler, private BlockingIo {
   TimePoint turn_time() const noexcept { return turn_time_; }
   TimePoint now() const noexcept override { return clock_.now(); }
   void observe_turns(TurnObserver* observer) noexcept { observer_ = observer; }
+  // The next turn does not wait for completions: something else is due.
+  void keep_awake() noexcept { awake_ = true; }
   BlockingIo& io() noexcept { return *this; }
 
  private:
@@ -110,6 +112,7 @@ class Worker final : public Scheduler, private BlockingIo {
   WakeTarget wake_target_;
   TimePoint turn_time_;
   TurnObserver* observer_ = nullptr;
+  bool awake_ = false;
   bool stopping_ = false;
   bool stops_when_done_ = false;
 };
@@ -133,7 +136,8 @@ void Worker<Backend, Clock, Notifier>::loop() {
 
 template <ksvc::IoBackend Backend, ksvc::Clock Clock, ksvc::Notifier Notifier>
 void Worker<Backend, Clock, Notifier>::turn() {
-  const bool idle = !has_ready() && inbox_.announce_sleep();
+  const bool idle = !has_ready() && !awake_ && inbox_.announce_sleep();
+  awake_ = false;
   backend_->submit_and_wait(idle ? 1 : 0, idle ? timers().next_due() : ksvc::kNoDeadline);
   if (idle) inbox_.awake();
   turn_time_ = clock_.now();

@@ -34,7 +34,7 @@ class SmallText {
     clear();
     append(text);
   }
-  void assign(std::string&& text) {
+  void take(std::string&& text) {
     spill_ = std::move(text);
     spilled_ = true;
   }

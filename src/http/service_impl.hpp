@@ -1,7 +1,6 @@
 // The member functions of Service, for the files that instantiate it.
 #pragma once
 
-#include <linux/filter.h>
 #include <sys/socket.h>
 #include <unistd.h>
 

@@ -1,0 +1,250 @@
+#include "weft/app.hpp"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <deque>
+#include <stdexcept>
+#include <system_error>
+#include <thread>
+
+#include "http/server.hpp"
+#include "ksvc/notify/event_fd_notifier.hpp"
+
+namespace weft {
+
+struct App::Routes {
+  http::Site site;
+  std::deque<Handler> handlers;  // a deque: endpoints hold their addresses
+};
+
+struct App::Running {
+  Running(const http::Site& site, http::ServerOptions options, std::string reason)
+      : server(site, with_notice(std::move(options), ended)), backend_reason(std::move(reason)) {}
+
+  static http::ServerOptions with_notice(http::ServerOptions options,
+                                         ksvc::EventFdNotifier& notice) {
+    options.on_end = [&notice] { notice.wake(); };
+    return options;
+  }
+
+  ksvc::EventFdNotifier ended;
+  http::Server server;
+  std::string backend_reason;
+  ksvc::BackendKind backend = ksvc::BackendKind::epoll;
+  unsigned workers = 1;
+  std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
+};
+
+namespace {
+
+void call_handler(void* self, http::Exchange& exchange) {
+  Context context(exchange);
+  (*static_cast<Handler*>(self))(context);
+}
+
+ksvc::BackendChoice choose(const Options& options) {
+  std::string wish = options.backend;
+  if (wish == "auto") {
+    const char* environment = std::getenv("WEFT_BACKEND");
+    if (environment != nullptr && *environment != '\0') wish = environment;
+  }
+  const auto kind = ksvc::parse_backend_kind(wish);
+  if (!kind && wish != "auto") {
+    throw std::runtime_error("unknown back end \"" + wish + "\": use auto, io_uring or epoll");
+  }
+  ksvc::BackendChoice choice = ksvc::choose_backend(ksvc::probe_kernel_features(), kind);
+  if (!choice) throw std::runtime_error(choice.reason);
+  return choice;
+}
+
+// Every connection is a descriptor: take as many as we are allowed.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// SIGINT and SIGTERM as readable events, for as long as this lives.
+class StopSignals {
+ public:
+  StopSignals() {
+    ::sigemptyset(&signals_);
+    ::sigaddset(&signals_, SIGINT);
+    ::sigaddset(&signals_, SIGTERM);
+    ::pthread_sigmask(SIG_BLOCK, &signals_, &before_);
+    fd_ = ::signalfd(-1, &signals_, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "signalfd");
+  }
+  ~StopSignals() {
+    ::close(fd_);
+    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+
+  int fd() const noexcept { return fd_; }
+  bool take() const noexcept {
+    signalfd_siginfo info{};
+    return ::read(fd_, &info, sizeof info) == sizeof info;
+  }
+
+ private:
+  sigset_t signals_{};
+  sigset_t before_{};
+  int fd_ = -1;
+};
+
+void print_start_line(const Options& options, std::uint16_t port, unsigned workers,
+                      const ksvc::BackendChoice& choice) {
+  if (options.quiet) return;
+  const bool v6 = options.host.find(':') != std::string::npos;
+  std::fprintf(stderr, "weft: http://%s%s%s:%u on %s, %u worker%s (%s)\n", v6 ? "[" : "",
+               options.host.c_str(), v6 ? "]" : "", port, ksvc::backend_name(choice.kind), workers,
+               workers == 1 ? "" : "s", choice.reason.c_str());
+}
+
+}  // namespace
+
+App::App() : routes_(std::make_unique<Routes>()) {}
+
+App::~App() {
+  if (running_) stop();
+}
+
+App& App::get(std::string_view pattern, Handler handler) {
+  return route("GET", pattern, std::move(handler));
+}
+App& App::post(std::string_view pattern, Handler handler) {
+  return route("POST", pattern, std::move(handler));
+}
+App& App::put(std::string_view pattern, Handler handler) {
+  return route("PUT", pattern, std::move(handler));
+}
+App& App::patch(std::string_view pattern, Handler handler) {
+  return route("PATCH", pattern, std::move(handler));
+}
+App& App::del(std::string_view pattern, Handler handler) {
+  return route("DELETE", pattern, std::move(handler));
+}
+
+App& App::route(std::string_view method, std::string_view pattern, Handler handler) {
+  if (running_) throw std::logic_error("routes are added before the server starts");
+  const http::Method known = http::method_from(method);
+  if (known == http::Method::unknown) {
+    throw std::invalid_argument("unknown method " + std::string(method) + " for route " +
+                                std::string(pattern));
+  }
+  if (!handler) throw std::invalid_argument("no handler for route " + std::string(pattern));
+  http::Site& site = routes_->site;
+  const auto id = static_cast<http::RouteId>(site.endpoints.size());
+  if (const auto refused = site.router.add(known, pattern, id)) {
+    throw std::invalid_argument(refused->text);
+  }
+  Handler& kept = routes_->handlers.emplace_back(std::move(handler));
+  site.endpoints.push_back({&call_handler, &kept});
+  return *this;
+}
+
+int App::listen(std::uint16_t port) {
+  Options options;
+  options.port = port;
+  return run(options);
+}
+
+int App::run(const Options& options) {
+  // Before any worker starts, so that all of them leave these signals to us.
+  const StopSignals signals;
+  try {
+    start(options);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "weft: %s\n", error.what());
+    return 1;
+  }
+  int stops = 0;
+  for (bool ended = false; !ended;) {
+    std::array<pollfd, 2> watched{pollfd{signals.fd(), POLLIN, 0},
+                                  pollfd{running_->ended.fd(), POLLIN, 0}};
+    ::poll(watched.data(), watched.size(), -1);
+    while (signals.take()) {
+      // The first asks, the second insists.
+      if (++stops == 1) {
+        running_->server.drain();
+      } else {
+        running_->server.cut_off();
+      }
+    }
+    ended = (watched[1].revents & POLLIN) != 0;
+  }
+  running_->server.join();
+  running_.reset();
+  return 0;
+}
+
+void App::start(const Options& options) {
+  if (running_) throw std::logic_error("this App runs already");
+  raise_descriptor_limit();
+  http::Limits& limits = routes_->site.limits;
+  limits.request_timeout = options.request_timeout;
+  limits.idle_timeout = options.idle_timeout;
+  limits.drain_grace = options.drain_grace;
+  limits.body_bytes = options.body_bytes;
+  const ksvc::BackendChoice choice = choose(options);
+  http::ServerOptions server_options;
+  server_options.address = {options.host, options.port};
+  server_options.workers =
+      options.workers > 0 ? options.workers : std::max(1U, std::thread::hardware_concurrency());
+  server_options.backend = choice.kind;
+  server_options.stack_bytes = options.stack_bytes;
+  const unsigned workers = server_options.workers;
+  auto running =
+      std::make_unique<Running>(routes_->site, std::move(server_options), choice.reason);
+  running->backend = choice.kind;
+  running->workers = workers;
+  std::string error_text;
+  if (!running->server.start(error_text)) throw std::runtime_error(error_text);
+  running_ = std::move(running);
+  print_start_line(options, running_->server.port(), workers, choice);
+}
+
+std::uint16_t App::port() const noexcept {
+  return running_ ? running_->server.port() : 0;
+}
+
+void App::stop() {
+  if (!running_) return;
+  running_->server.drain();
+  running_->server.join();
+  running_.reset();
+}
+
+ServerStats App::stats() const {
+  ServerStats stats;
+  if (!running_) return stats;
+  const http::ServerFigures figures = running_->server.figures();
+  stats.connections_accepted = figures.accepted;
+  stats.connections_open = figures.open;
+  stats.requests = figures.requests;
+  stats.handler_errors = figures.handler_errors;
+  stats.answers_2xx = figures.answers[2];
+  stats.answers_3xx = figures.answers[3];
+  stats.answers_4xx = figures.answers[4];
+  stats.answers_5xx = figures.answers[5];
+  stats.workers = running_->workers;
+  stats.backend = ksvc::backend_name(running_->backend);
+  stats.backend_reason = running_->backend_reason;
+  stats.uptime = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::steady_clock::now() - running_->started);
+  return stats;
+}
+
+}  // namespace weft

@@ -1,0 +1,97 @@
+#include "weft/context.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "http/exchange.hpp"
+#include "http/query.hpp"
+#include "http/uri.hpp"
+
+namespace weft {
+
+namespace {
+
+constexpr std::string_view kText = "text/plain; charset=utf-8";
+constexpr std::string_view kHtml = "text/html; charset=utf-8";
+constexpr std::string_view kJson = "application/json";
+
+std::string_view decoded(http::Exchange& exchange, std::string_view raw, http::UriPart part) {
+  if (http::is_plain(raw, part)) return raw;
+  auto text = http::percent_decode(raw, part);
+  return text ? exchange.keep(std::move(*text)) : raw;
+}
+
+}  // namespace
+
+std::string_view Context::method() const noexcept {
+  return http::name(exchange_.head().head().method);
+}
+
+std::string_view Context::path() const noexcept {
+  return exchange_.head().path();
+}
+
+std::string_view Context::param(std::string_view name) {
+  const http::Params& params = exchange_.params();
+  for (std::size_t i = 0; i < params.size(); ++i) {
+    if (params.name(i) == name) return decoded(exchange_, params.value(i), http::UriPart::path);
+  }
+  return {};
+}
+
+std::string_view Context::query(std::string_view name, std::string_view fallback) {
+  const auto raw = http::Query(exchange_.head().query()).find_raw(name);
+  return raw ? decoded(exchange_, *raw, http::UriPart::query) : fallback;
+}
+
+std::string_view Context::header(std::string_view name, std::string_view fallback) const {
+  const auto is_upper = [](char c) { return c >= 'A' && c <= 'Z'; };
+  if (std::none_of(name.begin(), name.end(), is_upper)) {
+    return exchange_.head().find(name).value_or(fallback);
+  }
+  std::string lower(name);
+  for (char& c : lower) c = is_upper(c) ? static_cast<char>(c + ('a' - 'A')) : c;
+  return exchange_.head().find(lower).value_or(fallback);
+}
+
+std::string_view Context::body() {
+  return exchange_.read_body();
+}
+
+Context& Context::status(int code) {
+  if (code < 200 || code > 599) {
+    throw std::invalid_argument("a status must be from 200 to 599, not " + std::to_string(code));
+  }
+  exchange_.response().status = code;
+  return *this;
+}
+
+Context& Context::set_header(std::string_view name, std::string_view value) {
+  exchange_.response().add_field(name, value);
+  return *this;
+}
+
+void Context::text(std::string_view body) {
+  bytes(body, kText);
+}
+
+void Context::html(std::string_view body) {
+  bytes(body, kHtml);
+}
+
+void Context::json(std::initializer_list<JsonMember> object) {
+  json(JsonValue(object));
+}
+
+void Context::json(const JsonValue& value) {
+  exchange_.response().content_type = kJson;
+  exchange_.response().body.fill(
+      [&value](char* out, std::size_t capacity) { return write_json(value, out, capacity); });
+}
+
+void Context::bytes(std::string_view body, std::string_view content_type) {
+  exchange_.response().content_type = content_type;
+  exchange_.response().body.assign(body);
+}
+
+}  // namespace weft

@@ -1,0 +1,85 @@
+// Flags: the long options of one program or command, parsed straight into its variables.
+//
+// Each flag names the variable it fills, which keeps its value where the flag is absent; variables
+// must outlive parse(). `--name value` and `--name=value` are the same. What is wrong with the
+// words is told on standard error with what to do about it. For the main thread.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+
+namespace weft::app {
+
+using Arguments = std::span<const std::string_view>;
+
+inline constexpr int kExitDone = 0;
+inline constexpr int kExitFailed = 1;
+inline constexpr int kExitUsage = 2;
+
+// How a flag looks to people.
+struct FlagText {
+  std::string_view name;  // without the dashes
+  std::string_view help;
+};
+
+struct NumberRange {
+  unsigned least;
+  unsigned most;
+};
+
+class Flags {
+ public:
+  // `program` as people type it: "weft demo".
+  Flags(std::string_view program, std::string_view summary)
+      : program_(program), summary_(summary) {}
+
+  Flags& toggle(const FlagText& text, bool& target);
+  Flags& text(const FlagText& text, std::string_view placeholder, std::string& target);
+  Flags& number(const FlagText& text, NumberRange range, unsigned& target);
+  Flags& choice(const FlagText& text, std::vector<std::string_view> choices, std::string& target);
+
+  // The exit status to return at once (after --help, or a mistake), or nothing: go on.
+  [[nodiscard]] std::optional<int> parse(Arguments arguments) const;
+
+ private:
+  struct Toggle {
+    bool* target;
+  };
+  struct Text {
+    std::string_view placeholder;
+    std::string* target;
+  };
+  struct Number {
+    NumberRange range;
+    unsigned* target;
+  };
+  struct Choice {
+    std::vector<std::string_view> choices;
+    std::string* target;
+  };
+  struct Flag {
+    FlagText text;
+    std::variant<Toggle, Text, Number, Choice> kind;
+  };
+
+  const Flag* find(std::string_view name) const;
+  std::string unknown(std::string_view word) const;
+  // What is wrong with the value, or nothing when it was taken.
+  static std::optional<std::string> take(const Flag& flag, std::string_view value);
+  int complain(const std::string& mistake) const;
+  void print_help() const;
+
+  std::string_view program_;
+  std::string_view summary_;
+  std::vector<Flag> flags_;
+};
+
+// The candidate that `word` was most likely meant to be, or an empty view when none is near.
+std::string_view nearest(std::string_view word, const std::vector<std::string_view>& candidates);
+
+}  // namespace weft::app

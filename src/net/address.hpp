@@ -1,0 +1,26 @@
+// Socket addresses from what people write: numeric IPv4 and IPv6 addresses, and "localhost".
+#pragma once
+
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <string>
+
+#include "weft/result.hpp"
+
+namespace weft::net {
+
+struct SocketAddress {
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+
+  const sockaddr* get() const noexcept { return reinterpret_cast<const sockaddr*>(&storage); }
+  int family() const noexcept { return storage.ss_family; }
+  void set_port(std::uint16_t port) noexcept;
+};
+
+Result<SocketAddress> parse_address(const std::string& host, std::uint16_t port);
+// The port that a socket is bound to.
+std::uint16_t bound_port(int fd) noexcept;
+
+}  // namespace weft::net

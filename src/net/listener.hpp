@@ -1,0 +1,34 @@
+// Listening sockets: binding, the port that was bound, and turning clients away without a reset.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "weft/result.hpp"
+
+namespace weft::net {
+
+struct ListenAddress {
+  std::string host = "127.0.0.1";  // an IPv4 or IPv6 address, or "localhost"
+  std::uint16_t port = 0;          // 0: the system chooses
+};
+
+struct Listeners {
+  std::vector<int> fds;  // one per worker, each with a queue of its own; the caller closes them
+  std::uint16_t port = 0;
+};
+
+// Opens `count` sockets on one address, between which the kernel spreads the clients. Accepted
+// sockets inherit TCP_NODELAY. An address that another program uses is refused even where the
+// kernel would share it; one that a program just left is waited for, for half a second.
+Result<Listeners> listen_on(const ListenAddress& address, std::size_t count);
+
+// From now on drops the SYNs of new clients, which then try again until the listener is closed and
+// they are refused; handshakes under way go on. So no client is accepted and then reset.
+void refuse_new_connections(int listener_fd) noexcept;
+
+// A waiting connection, or -1 when there is none. Makes the listener non-blocking.
+int accept_now(int listener_fd) noexcept;
+
+}  // namespace weft::net
