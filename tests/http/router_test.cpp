@@ -1,0 +1,223 @@
+#include "http/router.hpp"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+
+namespace weft::http {
+
+namespace {
+
+// A router over patterns whose route ids are their places in the list.
+Router make(std::initializer_list<std::string_view> patterns) {
+  Router router;
+  RouteId id = 0;
+  for (const std::string_view pattern : patterns) {
+    const auto error = router.add(Method::get, pattern, id++);
+    EXPECT_FALSE(error.has_value()) << error->text;
+  }
+  return router;
+}
+
+// "pattern-id name=value ...", or what went wrong.
+std::string look_up(const Router& router, std::string_view path, Method method = Method::get) {
+  Params params;
+  const Match match = router.match(method, path, params);
+  if (match.state == MatchState::not_found) return "not found";
+  if (match.state == MatchState::method_not_allowed)
+    return "allowed: " + match.allowed.allow_text();
+  std::string text = std::to_string(match.route);
+  for (std::size_t i = 0; i < params.size(); ++i) {
+    text += " " + std::string(params.name(i)) + "=" + std::string(params.value(i));
+  }
+  return text;
+}
+
+std::string refusal(Router& router, Method method, std::string_view pattern) {
+  const auto error = router.add(method, pattern, 99);
+  return error ? error->text : "accepted";
+}
+
+}  // namespace
+
+TEST(Router, static_paths_match_exactly) {
+  const Router router = make({"/", "/users", "/users/all", "/use", "/about/"});
+  EXPECT_EQ(look_up(router, "/"), "0");
+  EXPECT_EQ(look_up(router, "/users"), "1");
+  EXPECT_EQ(look_up(router, "/users/all"), "2");
+  EXPECT_EQ(look_up(router, "/use"), "3");
+  EXPECT_EQ(look_up(router, "/us"), "not found");
+  EXPECT_EQ(look_up(router, "/users/"), "not found");
+  EXPECT_EQ(look_up(router, "/users/al"), "not found");
+  EXPECT_EQ(look_up(router, "/users/alls"), "not found");
+  EXPECT_EQ(look_up(router, "/about"), "not found");
+  EXPECT_EQ(look_up(router, "/Users"), "not found");
+  EXPECT_EQ(look_up(router, "*"), "not found");
+  EXPECT_EQ(look_up(router, ""), "not found");
+}
+
+TEST(Router, an_empty_router_finds_nothing) { EXPECT_EQ(look_up(Router(), "/"), "not found"); }
+
+TEST(Router, a_parameter_takes_one_whole_segment_that_is_not_empty) {
+  const Router router = make({"/users/:id", "/users/:id/posts/:post"});
+  EXPECT_EQ(look_up(router, "/users/42"), "0 id=42");
+  EXPECT_EQ(look_up(router, "/users/42/posts/7"), "1 id=42 post=7");
+  EXPECT_EQ(look_up(router, "/users/"), "not found");
+  EXPECT_EQ(look_up(router, "/users/42/"), "not found");
+  EXPECT_EQ(look_up(router, "/users//posts/7"), "not found");
+  EXPECT_EQ(look_up(router, "/users/a%2Fb"), "0 id=a%2Fb");
+}
+
+TEST(Router, a_wildcard_takes_the_rest_of_the_path_even_if_empty) {
+  const Router router = make({"/static/*path", "/files/:volume/*rest"});
+  EXPECT_EQ(look_up(router, "/static/css/site.css"), "0 path=css/site.css");
+  EXPECT_EQ(look_up(router, "/static/"), "0 path=");
+  EXPECT_EQ(look_up(router, "/static"), "not found");
+  EXPECT_EQ(look_up(router, "/files/home/a/b"), "1 volume=home rest=a/b");
+}
+
+TEST(Router, static_text_beats_a_parameter_which_beats_a_wildcard) {
+  const Router router = make({"/a/*rest", "/a/:id", "/a/me", "/*all"});
+  EXPECT_EQ(look_up(router, "/a/me"), "2");
+  EXPECT_EQ(look_up(router, "/a/you"), "1 id=you");
+  EXPECT_EQ(look_up(router, "/a/you/too"), "0 rest=you/too");
+  EXPECT_EQ(look_up(router, "/a/"), "0 rest=");
+  EXPECT_EQ(look_up(router, "/b"), "3 all=b");
+  EXPECT_EQ(look_up(router, "/"), "3 all=");
+}
+
+TEST(Router, a_choice_that_leads_nowhere_is_undone) {
+  const Router router = make({"/a/me/settings", "/a/:id/posts", "/a/:id/:tab/edit", "/a/*rest"});
+  EXPECT_EQ(look_up(router, "/a/me/settings"), "0");
+  EXPECT_EQ(look_up(router, "/a/me/posts"), "1 id=me");
+  EXPECT_EQ(look_up(router, "/a/me/posts/edit"), "2 id=me tab=posts");
+  EXPECT_EQ(look_up(router, "/a/me/posts/drop"), "3 rest=me/posts/drop");
+  EXPECT_EQ(look_up(router, "/a/method"), "3 rest=method");
+}
+
+TEST(Router, a_parameter_after_a_shared_prefix_is_found) {
+  const Router router = make({"/team", "/teams/:id", "/te/:x", "/t/:y/z"});
+  EXPECT_EQ(look_up(router, "/teams/1"), "1 id=1");
+  EXPECT_EQ(look_up(router, "/te/1"), "2 x=1");
+  EXPECT_EQ(look_up(router, "/t/1/z"), "3 y=1");
+  EXPECT_EQ(look_up(router, "/t/1"), "not found");
+}
+
+TEST(Router, methods_have_routes_of_their_own_and_head_falls_back_to_get) {
+  Router router;
+  ASSERT_FALSE(router.add(Method::get, "/a", 1));
+  ASSERT_FALSE(router.add(Method::post, "/a", 2));
+  EXPECT_EQ(look_up(router, "/a", Method::get), "1");
+  EXPECT_EQ(look_up(router, "/a", Method::post), "2");
+  EXPECT_EQ(look_up(router, "/a", Method::head), "1");
+  EXPECT_EQ(look_up(router, "/a", Method::delete_), "allowed: GET, HEAD, POST");
+  EXPECT_EQ(look_up(router, "/a", Method::trace), "allowed: GET, HEAD, POST");
+  ASSERT_FALSE(router.add(Method::head, "/a", 3));
+  EXPECT_EQ(look_up(router, "/a", Method::head), "3");
+}
+
+TEST(Router, head_registered_before_get_keeps_its_route) {
+  Router router;
+  ASSERT_FALSE(router.add(Method::head, "/a", 3));
+  EXPECT_EQ(look_up(router, "/a", Method::get), "allowed: HEAD");
+  ASSERT_FALSE(router.add(Method::get, "/a", 1));
+  EXPECT_EQ(look_up(router, "/a", Method::head), "3");
+}
+
+TEST(Router, a_path_whose_best_pattern_lacks_the_method_goes_to_the_next_that_has_it) {
+  Router router;
+  ASSERT_FALSE(router.add(Method::get, "/users/me", 1));
+  ASSERT_FALSE(router.add(Method::post, "/users/:id", 2));
+  EXPECT_EQ(look_up(router, "/users/me", Method::post), "2 id=me");
+  EXPECT_EQ(look_up(router, "/users/me", Method::put), "allowed: GET, HEAD, POST");
+}
+
+TEST(Router, a_route_that_is_registered_already_is_refused_with_both_named) {
+  Router router = make({"/users/:id"});
+  const std::string text = refusal(router, Method::get, "/users/:id");
+  EXPECT_NE(text.find("GET /users/:id is registered already, as GET /users/:id"), std::string::npos)
+      << text;
+  EXPECT_EQ(router.size(), 1U);
+  EXPECT_EQ(look_up(router, "/users/1"), "0 id=1");
+}
+
+TEST(Router, another_name_for_a_parameter_at_the_same_place_is_refused_with_both_routes_named) {
+  Router router = make({"/users/:id", "/files/*path"});
+  const std::string text = refusal(router, Method::post, "/users/:name/posts");
+  EXPECT_NE(text.find("/users/:name/posts"), std::string::npos) << text;
+  EXPECT_NE(text.find("/users/:id"), std::string::npos) << text;
+  EXPECT_NE(refusal(router, Method::post, "/files/*rest"), "accepted");
+  EXPECT_EQ(look_up(router, "/users/1/posts", Method::post), "not found");
+  EXPECT_EQ(refusal(router, Method::post, "/users/:id/posts"), "accepted");
+  EXPECT_EQ(refusal(router, Method::post, "/user/:name"), "accepted");
+}
+
+TEST(Router, patterns_that_make_no_sense_are_refused) {
+  Router router;
+  std::string many;
+  for (std::size_t i = 0; i <= max_route_params; ++i) many += "/:p" + std::to_string(i);
+  for (const std::string_view pattern :
+       {std::string_view(""), std::string_view("users"), std::string_view("/:"),
+        std::string_view("/a/*"), std::string_view("/*rest/a"), std::string_view("/*rest/"),
+        std::string_view("/a*"), std::string_view("/:a-b"), std::string_view("/:a/:a"),
+        std::string_view("/a b"), std::string_view("/a?b"), std::string_view("/a#b"),
+        std::string_view("/caf\xc3\xa9"), std::string_view(many)}) {
+    EXPECT_NE(refusal(router, Method::get, pattern), "accepted") << pattern;
+  }
+  EXPECT_NE(refusal(router, Method::unknown, "/"), "accepted");
+  EXPECT_EQ(router.size(), 0U);
+}
+
+TEST(Router, a_colon_inside_a_segment_is_text) {
+  const Router router = make({"/v1/items:batch"});
+  EXPECT_EQ(look_up(router, "/v1/items:batch"), "0");
+}
+
+TEST(Router, parameters_are_found_by_name_and_follow_a_path_that_moves) {
+  const Router router = make({"/users/:id/posts/:post"});
+  const std::string path = "/users/42/posts/7";
+  Params params;
+  ASSERT_EQ(router.match(Method::get, path, params).state, MatchState::found);
+  EXPECT_EQ(params.find("post"), "7");
+  EXPECT_EQ(params.find("nobody"), std::nullopt);
+  const std::string moved = path;
+  params.rebase(moved.data());
+  EXPECT_EQ(params.find("id"), "42");
+  EXPECT_EQ(params.find("id")->data(), moved.data() + 7);
+}
+
+TEST(Router, parameters_outlive_later_registrations) {
+  Router router = make({"/users/:id"});
+  Params params;
+  ASSERT_EQ(router.match(Method::get, "/users/1", params).state, MatchState::found);
+  for (RouteId i = 0; i < 1000; ++i) {
+    ASSERT_FALSE(router.add(Method::get, "/r" + std::to_string(i) + "/:x", i));
+  }
+  EXPECT_EQ(params.find("id"), "1");
+}
+
+TEST(Router, a_copy_is_independent) {
+  Router router = make({"/a/:id"});
+  const Router copy = router;
+  ASSERT_FALSE(router.add(Method::get, "/b", 5));
+  EXPECT_EQ(look_up(copy, "/b"), "not found");
+  EXPECT_EQ(look_up(copy, "/a/1"), "0 id=1");
+}
+
+TEST(Router, a_thousand_routes_are_each_found) {
+  Router router;
+  for (RouteId i = 0; i < 1000; ++i) {
+    const std::string base = "/api/v" + std::to_string(i % 7) + "/r" + std::to_string(i);
+    ASSERT_FALSE(router.add(Method::get, base + "/:id", i));
+    ASSERT_FALSE(router.add(Method::get, base, 1000 + i));
+  }
+  EXPECT_EQ(router.size(), 2000U);
+  for (RouteId i = 0; i < 1000; ++i) {
+    const std::string base = "/api/v" + std::to_string(i % 7) + "/r" + std::to_string(i);
+    EXPECT_EQ(look_up(router, base), std::to_string(1000 + i));
+    EXPECT_EQ(look_up(router, base + "/x"), std::to_string(i) + " id=x");
+  }
+}
+
+}  // namespace weft::http
