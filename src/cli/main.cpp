@@ -13,7 +13,7 @@
 namespace weft::cli {
 namespace {
 
-const std::array<const Command*, 1> kCommands{&kProbeCommand};
+const std::array<const Command*, 2> kCommands{&kDemoCommand, &kProbeCommand};
 
 std::string help() {
   std::string text =

@@ -130,7 +130,7 @@ only when it has to wait does it become a green thread, and its worker goes on w
 <div><dt>Requests</dt><dd id="requests">–</dd></div>
 <div><dt>Per second</dt><dd id="rate">–</dd></div>
 <div><dt>Open connections</dt><dd id="open">–</dd></div>
-<div><dt>Parked green threads</dt><dd id="parked">–</dd></div>
+<div><dt>Asleep green threads</dt><dd id="asleep">–</dd></div>
 <div><dt>Workers</dt><dd id="workers">–</dd></div>
 <div><dt>Uptime</dt><dd id="uptime">–</dd></div>
 </dl>
@@ -214,7 +214,7 @@ function show(stats) {
   $("version").textContent = stats.version;
   $("requests").textContent = whole.format(stats.requests);
   $("open").textContent = whole.format(stats.connections.open);
-  $("parked").textContent = whole.format(stats.green_threads_parked);
+  $("asleep").textContent = whole.format(stats.asleep);
   $("workers").textContent = whole.format(stats.workers);
   $("uptime").textContent = span_of(stats.uptime_seconds);
   $("backend").textContent = stats.backend.name;
@@ -270,7 +270,7 @@ $("park").addEventListener("click", async () => {
   const watch = (async () => {
     while (running) {
       const seen = await stats();
-      most = Math.max(most, seen.green_threads_parked);
+      most = Math.max(most, seen.asleep);
       show(seen);
       await new Promise(resolve => setTimeout(resolve, 100));
     }
@@ -283,7 +283,7 @@ $("park").addEventListener("click", async () => {
     $("park-said").textContent = "All " + result.finished + " woke " +
       result.first_ms.toFixed(0) + " to " + result.last_ms.toFixed(0) + " ms after the start, " +
       "on the one worker thread that took the request." +
-      (most > 0 ? " Most seen parked at once: " + most + "." : "");
+      (most > 0 ? " Seen asleep at once: " + most + "." : "");
   } catch (error) {
     paint("");
     $("park-said").className = "failed";

@@ -1,0 +1,132 @@
+#include "app/demo/demo.hpp"
+
+#include <charconv>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include <weft/green.hpp>
+#include <weft/json.hpp>
+#include <weft/version.hpp>
+
+#include "app/demo/page.hpp"
+
+namespace weft::demo {
+namespace {
+
+using Milliseconds = std::chrono::duration<double, std::milli>;
+using SteadyClock = std::chrono::steady_clock;
+
+// One visitor must not be able to hold many stacks for long.
+constexpr unsigned kMostSleepMs = 10'000;
+constexpr unsigned kMostParked = 1'000;
+
+std::optional<unsigned> parse_number(std::string_view text, unsigned most) {
+  unsigned value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (text.empty() || error != std::errc{} || stop != end || value > most) return std::nullopt;
+  return value;
+}
+
+void refuse(Context& c, std::string_view what) {
+  c.status(400);
+  c.json({{"error", what}});
+}
+
+void show_page(Context& c) {
+  c.set_header("Content-Security-Policy",
+               "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+               "connect-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'");
+  c.set_header("Cache-Control", "no-cache");
+  c.html(page());
+}
+
+// What the green threads of one /park share with the handler that waits for them. Shared, because
+// the handler may be gone before them when its client goes away.
+struct ParkRun {
+  SteadyClock::time_point started = SteadyClock::now();
+  unsigned finished = 0;
+  double first_ms = 0;
+  double last_ms = 0;
+};
+
+void echo(Context& c) {
+  // Always plain text, so that what a stranger sends is never run as a page.
+  c.set_header("X-Content-Type-Options", "nosniff");
+  c.text(c.body());
+}
+
+}  // namespace
+
+Demo::Demo(App& app) : app_(app) {
+  app.get("/", show_page);
+  app.get("/api/stats", [this](Context& c) { show_stats(c); });
+  app.get("/users/:id", [](Context& c) { c.json({{"id", c.param("id")}}); });
+  app.get("/sleep/:ms", [this](Context& c) { nap(c); });
+  app.post("/park/:count/:ms", [this](Context& c) { park_many(c); });
+  app.post("/echo", echo);
+}
+
+void Demo::sleep_counted(std::chrono::milliseconds duration) {
+  struct Counted {
+    explicit Counted(std::atomic<int>& counter) : count(counter) {
+      count.fetch_add(1, std::memory_order_relaxed);
+    }
+    ~Counted() { count.fetch_sub(1, std::memory_order_relaxed); }
+    Counted(const Counted&) = delete;
+    Counted& operator=(const Counted&) = delete;
+    std::atomic<int>& count;
+  };
+  const Counted counted(asleep_);
+  weft::sleep(duration);
+}
+
+void Demo::nap(Context& c) {
+  const auto ms = parse_number(c.param("ms"), kMostSleepMs);
+  if (!ms) return refuse(c, "ask for 0 to 10000 milliseconds");
+  const auto started = SteadyClock::now();
+  sleep_counted(std::chrono::milliseconds(*ms));
+  c.json({{"slept_ms", Milliseconds(SteadyClock::now() - started).count()}});
+}
+
+void Demo::park_many(Context& c) {
+  const auto count = parse_number(c.param("count"), kMostParked);
+  const auto ms = parse_number(c.param("ms"), kMostSleepMs);
+  if (!count || !ms) return refuse(c, "ask for at most 1000 green threads and 10000 milliseconds");
+  const auto run = std::make_shared<ParkRun>();
+  for (unsigned started = 0; started < *count; ++started) {
+    weft::spawn([this, run, duration = std::chrono::milliseconds(*ms)] {
+      sleep_counted(duration);
+      run->last_ms = Milliseconds(SteadyClock::now() - run->started).count();
+      if (run->finished++ == 0) run->first_ms = run->last_ms;
+    });
+  }
+  weft::sleep(std::chrono::milliseconds(*ms));
+  while (run->finished < *count) weft::sleep(std::chrono::milliseconds(1));
+  c.json({{"finished", run->finished}, {"first_ms", run->first_ms}, {"last_ms", run->last_ms}});
+}
+
+void Demo::show_stats(Context& c) const {
+  const ServerStats stats = app_.stats();
+  c.set_header("Cache-Control", "no-store");
+  c.json({
+      {"version", version()},
+      {"commit", commit()},
+      {"uptime_seconds", std::chrono::duration<double>(stats.uptime).count()},
+      {"workers", stats.workers},
+      {"asleep", asleep_.load(std::memory_order_relaxed)},
+      {"backend", {{"name", stats.backend}, {"reason", stats.backend_reason}}},
+      {"requests", stats.requests},
+      {"handler_errors", stats.handler_errors},
+      {"connections", {{"open", stats.connections_open}, {"accepted", stats.connections_accepted}}},
+      {"answers",
+       {{"2xx", stats.answers_2xx},
+        {"3xx", stats.answers_3xx},
+        {"4xx", stats.answers_4xx},
+        {"5xx", stats.answers_5xx}}},
+  });
+}
+
+}  // namespace weft::demo
