@@ -1,64 +1,12 @@
 // Runs the built `weft` program and looks at what it writes and how it exits.
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <array>
 #include <string>
-#include <string_view>
-#include <vector>
 
-extern char** environ;
+#include "cli/program.hpp"
 
 namespace weft::cli {
 namespace {
-
-struct Outcome {
-  int status = -1;
-  std::string text;  // standard output and standard error together
-};
-
-Outcome run_weft(std::vector<std::string> words, const std::vector<std::string>& settings = {}) {
-  words.insert(words.begin(), WEFT_BINARY_DIR "/weft");
-  std::vector<char*> arguments;
-  for (std::string& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
-  std::vector<std::string> variables;
-  for (char** variable = environ; *variable != nullptr; ++variable) {
-    if (!std::string_view(*variable).starts_with("WEFT_BACKEND="))
-      variables.emplace_back(*variable);
-  }
-  variables.insert(variables.end(), settings.begin(), settings.end());
-  std::vector<char*> environment;
-  for (std::string& variable : variables) environment.push_back(variable.data());
-  environment.push_back(nullptr);
-
-  std::array<int, 2> channel{-1, -1};
-  if (::pipe2(channel.data(), O_CLOEXEC) != 0) return {};
-  posix_spawn_file_actions_t actions;
-  ::posix_spawn_file_actions_init(&actions);
-  ::posix_spawn_file_actions_adddup2(&actions, channel[1], STDOUT_FILENO);
-  ::posix_spawn_file_actions_adddup2(&actions, channel[1], STDERR_FILENO);
-  pid_t child = -1;
-  const int refused =
-      ::posix_spawn(&child, arguments[0], &actions, nullptr, arguments.data(), environment.data());
-  ::posix_spawn_file_actions_destroy(&actions);
-  ::close(channel[1]);
-  Outcome outcome;
-  std::array<char, 4096> block{};
-  for (ssize_t got = 1; refused == 0 && got > 0;) {
-    got = ::read(channel[0], block.data(), block.size());
-    if (got > 0) outcome.text.append(block.data(), static_cast<std::size_t>(got));
-  }
-  ::close(channel[0]);
-  int status = 0;
-  if (refused == 0 && ::waitpid(child, &status, 0) == child && WIFEXITED(status)) {
-    outcome.status = WEXITSTATUS(status);
-  }
-  return outcome;
-}
 
 void expect_says(const Outcome& outcome, const std::string& words) {
   EXPECT_NE(outcome.text.find(words), std::string::npos) << "no \"" << words << "\" in:\n"

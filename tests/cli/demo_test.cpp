@@ -1,0 +1,132 @@
+// Serves the demonstration from the built `weft` program and asks it over real connections.
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+
+#include "cli/program.hpp"
+
+namespace weft::cli {
+namespace {
+
+// The port of "weft: http://127.0.0.1:PORT on …", or 0.
+std::uint16_t port_of(const std::string& line) {
+  const std::string before = "http://127.0.0.1:";
+  const std::size_t place = line.find(before);
+  if (place == std::string::npos) return 0;
+  return static_cast<std::uint16_t>(std::atoi(line.c_str() + place + before.size()));
+}
+
+// The whole answer to one request on a connection of its own.
+std::string ask(std::uint16_t port, const std::string& request_line, const std::string& body = {}) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  std::string answer;
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
+    const std::string request = request_line + " HTTP/1.1\r\nHost: test\r\nConnection: close\r\n" +
+                                "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+                                body;
+    std::array<char, 4096> block{};
+    ssize_t got = ::send(fd, request.data(), request.size(), MSG_NOSIGNAL);
+    while (got > 0) {
+      got = ::recv(fd, block.data(), block.size(), 0);
+      if (got > 0) answer.append(block.data(), static_cast<std::size_t>(got));
+    }
+  }
+  ::close(fd);
+  return answer;
+}
+
+void expect_says(const std::string& text, const std::string& words) {
+  EXPECT_NE(text.find(words), std::string::npos) << "no \"" << words << "\" in:\n" << text;
+}
+
+// On a port the system chooses.
+class Demo : public testing::TestWithParam<const char*> {
+ protected:
+  Demo()
+      : program_({"demo", "--port", "0"}, {std::string("WEFT_BACKEND=") + GetParam()}),
+        start_line_(program_.read_line()),
+        port_(port_of(start_line_)) {}
+
+  void SetUp() override { ASSERT_NE(port_, 0) << start_line_; }
+
+  Program program_;
+  std::string start_line_;
+  std::uint16_t port_;
+};
+
+TEST_P(Demo, start_line_names_the_back_end_and_the_reason) {
+  expect_says(start_line_, " on ");
+  expect_says(start_line_, "(");
+}
+
+TEST_P(Demo, page_is_one_file_that_may_load_nothing_from_elsewhere) {
+  const std::string answer = ask(port_, "GET /");
+  expect_says(answer, "HTTP/1.1 200 OK");
+  expect_says(answer, "default-src 'none'");
+  expect_says(answer, "</html>");
+}
+
+TEST_P(Demo, routes_answer) {
+  expect_says(ask(port_, "GET /users/42"), "{\"id\":\"42\"}");
+  expect_says(ask(port_, "GET /sleep/1"), "{\"slept_ms\":");
+  expect_says(ask(port_, "POST /echo", "warp and weft"), "\r\n\r\nwarp and weft");
+}
+
+TEST_P(Demo, hundred_green_threads_park_on_one_worker_and_all_wake) {
+  expect_says(ask(port_, "POST /park/100/20"), "{\"finished\":100,");
+}
+
+TEST_P(Demo, too_much_sleep_is_refused_with_400) {
+  expect_says(ask(port_, "GET /sleep/10001"), "HTTP/1.1 400 ");
+  expect_says(ask(port_, "GET /sleep/-1"), "HTTP/1.1 400 ");
+  expect_says(ask(port_, "POST /park/1001/1"), "HTTP/1.1 400 ");
+}
+
+TEST_P(Demo, stats_count_the_requests_before) {
+  static_cast<void>(ask(port_, "GET /"));
+  const std::string stats = ask(port_, "GET /api/stats");
+  expect_says(stats, "\"requests\":");
+  expect_says(stats, "\"workers\":1");
+  expect_says(stats, "\"backend\":{\"name\":\"");
+}
+
+TEST_P(Demo, sigterm_ends_it_with_status_0) {
+  program_.send_signal(SIGTERM);
+  EXPECT_EQ(program_.finish().status, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(BackEnds, Demo, testing::Values("auto", "epoll"),
+                         [](const auto& tested) { return std::string(tested.param); });
+
+TEST(DemoFlags, port_out_of_range_exits_2) {
+  const Outcome outcome = run_weft({"demo", "--port", "65536"});
+  EXPECT_EQ(outcome.status, 2);
+  expect_says(outcome.text, "--port must be a number from 0 to 65535, not '65536'");
+}
+
+TEST(DemoFlags, misspelt_back_end_exits_2_and_suggests_the_right_one) {
+  const Outcome outcome = run_weft({"demo", "--backend=iouring"});
+  EXPECT_EQ(outcome.status, 2);
+  expect_says(outcome.text, "did you mean io_uring?");
+}
+
+TEST(DemoFlags, unknown_back_end_in_the_environment_is_an_error_that_lists_them) {
+  const Outcome outcome = run_weft({"demo", "--port", "0"}, {"WEFT_BACKEND=kqueue"});
+  EXPECT_EQ(outcome.status, 1);
+  expect_says(outcome.text, "use auto, io_uring or epoll");
+}
+
+}  // namespace
+}  // namespace weft::cli
