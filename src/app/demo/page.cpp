@@ -75,6 +75,7 @@ figcaption, .note { color: var(--soft); font-size: 13.5px; margin: 6px 0 0; }
 .cells i { aspect-ratio: 1; border-radius: 3px; background: var(--idle); }
 .cells i.parked { background: transparent; box-shadow: inset 0 0 0 2px var(--accent); }
 .cells i.done { background: var(--accent); }
+#park-said { min-height: 3em; display: flex; align-items: center; }
 .row { display: flex; flex-wrap: wrap; gap: 10px; align-items: center; }
 button {
   font: inherit; font-weight: 600; color: var(--on-accent); background: var(--accent); border: 0;
@@ -100,6 +101,7 @@ pre {
 footer { margin-top: 24px; color: var(--soft); font-size: 14px; }
 @media (min-width: 560px) { dl { grid-template-columns: repeat(3, minmax(0, 1fr)); } }
 @media (min-width: 880px) {
+  #park-said { min-height: 0; }
   main { padding: 48px 24px 64px; }
   .grid { grid-template-columns: repeat(12, minmax(0, 1fr)); }
   .wide { grid-column: span 7; } .narrow { grid-column: span 5; } .half { grid-column: span 6; }
@@ -130,7 +132,7 @@ only when it has to wait does it become a green thread, and its worker goes on w
 <div><dt>Requests</dt><dd id="requests">–</dd></div>
 <div><dt>Per second</dt><dd id="rate">–</dd></div>
 <div><dt>Open connections</dt><dd id="open">–</dd></div>
-<div><dt>Asleep green threads</dt><dd id="asleep">–</dd></div>
+<div><dt>Green threads asleep</dt><dd id="asleep">–</dd></div>
 <div><dt>Workers</dt><dd id="workers">–</dd></div>
 <div><dt>Uptime</dt><dd id="uptime">–</dd></div>
 </dl>
@@ -154,8 +156,8 @@ only when it has to wait does it become a green thread, and its worker goes on w
 
 <section class="full" aria-labelledby="park-title">
 <h2 id="park-title">Park 100 green threads at once</h2>
-<p>Starts 100 green threads that each call <code>weft::sleep(500ms)</code>. As ordinary
-threads they would be 100; one after another they would take 50 seconds.</p>
+<p>Starts 100 green threads that each call <code>weft::sleep(500ms)</code>. One after
+another they would take 50 seconds; here they share the worker thread that takes the request.</p>
 <div class="row"><button id="park" type="button">Park 100 for 500 ms</button>
 <span id="park-said" role="status"></span></div>
 <div class="cells" id="cells" aria-hidden="true"></div>
@@ -280,9 +282,9 @@ $("park").addEventListener("click", async () => {
     if (!answer.ok) throw new Error("status " + answer.status);
     const result = await answer.json();
     paint("done");
-    $("park-said").textContent = "All " + result.finished + " woke " +
-      result.first_ms.toFixed(0) + " to " + result.last_ms.toFixed(0) + " ms after the start, " +
-      "on the one worker thread that took the request." +
+    const first = result.first_ms.toFixed(0), final = result.last_ms.toFixed(0);
+    $("park-said").textContent = "All " + result.finished + " woke after " +
+      (first === final ? "" : first + " to ") + final + " ms, on one worker thread." +
       (most > 0 ? " Seen asleep at once: " + most + "." : "");
   } catch (error) {
     paint("");
