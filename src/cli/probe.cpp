@@ -124,8 +124,14 @@ int run_probe(Arguments arguments) {
                   {"auto", "always", "never"}, color);
   if (const auto status = flags.parse(arguments)) return *status;
 
-  const char* const wish = std::getenv("WEFT_BACKEND");
-  const KernelReport report = make_kernel_report(wish != nullptr ? wish : "");
+  const char* const variable = std::getenv("WEFT_BACKEND");
+  const std::string wish = variable != nullptr ? variable : "";
+  if (!wish.empty() && wish != "auto" && !ksvc::parse_backend_kind(wish)) {
+    std::fprintf(stderr, "weft probe: WEFT_BACKEND is '%s'; use auto, io_uring or epoll\n",
+                 wish.c_str());
+    return kExitFailed;
+  }
+  const KernelReport report = make_kernel_report(wish);
   const std::string text =
       json ? report_as_json(report) : TextReport(report, Paint::for_stdout(color)).write();
   std::fputs(text.c_str(), stdout);

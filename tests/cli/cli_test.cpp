@@ -75,6 +75,12 @@ TEST(Probe, a_wish_in_the_environment_is_reported_as_the_reason) {
   expect_says(outcome, "epoll was asked for");
 }
 
+TEST(Probe, an_unknown_wish_in_the_environment_is_an_error_that_lists_the_known_ones) {
+  const Outcome outcome = run_weft({"probe"}, {"WEFT_BACKEND=kqueue"});
+  EXPECT_EQ(outcome.status, 1);
+  expect_says(outcome, "use auto, io_uring or epoll");
+}
+
 TEST(Probe, colour_follows_the_flag_and_is_off_without_a_terminal) {
   EXPECT_EQ(run_weft({"probe"}).text.find('\x1b'), std::string::npos);
   EXPECT_EQ(run_weft({"probe", "--color=never"}).text.find('\x1b'), std::string::npos);

@@ -26,8 +26,8 @@ std::string what_io_uring_lacks(const KernelFeatures& features) {
     lacking += need.name;
   }
   if (lacking.empty()) return {};
-  return "io_uring on kernel " + features.release + " lacks " + lacking +
-         "; a kernel of 6.1 or newer has them";
+  return "io_uring on kernel " + features.release + " did not offer " + lacking +
+         "; kernels from 6.1 do, unless a filter or a limit on descriptors stands in the way";
 }
 
 }  // namespace
