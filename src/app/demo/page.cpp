@@ -150,7 +150,7 @@ only when it has to wait does it become a green thread, and its worker goes on w
 <div class="chosen" id="backend">–</div>
 <div id="reason"></div>
 <p class="note">Details: <code class="nowrap">weft probe</code>. To choose yourself:
-<code class="nowrap">--backend epoll</code>.</p>
+<code class="nowrap">--backend</code>.</p>
 <div class="state" id="state" role="status"><i></i><span>connecting</span></div>
 </section>
 
