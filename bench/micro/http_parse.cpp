@@ -34,8 +34,8 @@ void keep(const Value& value) {
 
 template <class Operation>
 void measure(const char* what, std::size_t bytes, Operation&& operation) {
-  constexpr int rounds = 15;
-  constexpr std::size_t repetitions = 100'000;
+  constexpr int rounds = 201;
+  constexpr std::size_t repetitions = 5'000;
   std::array<double, rounds> results;
   for (double& result : results) {
     const auto begin = std::chrono::steady_clock::now();

@@ -146,11 +146,7 @@ HeadParser::Step HeadParser::parse_request_line(std::string_view bytes) {
 HeadParser::Step HeadParser::parse_target(std::string_view bytes, std::size_t begin,
                                           std::size_t& end) {
   if (begin >= bytes.size()) return Step::more;
-  const std::size_t resume = std::max<std::size_t>(begin, scanned_);
-  const scan::TargetEnd found = scan::target_end(bytes, resume);
-  if (question_ == 0) question_ = static_cast<std::uint32_t>(found.question);
-  percent_seen_ |= found.percent;
-  end = found.end;
+  end = scan::target_end(bytes, std::max<std::size_t>(begin, scanned_));
   if (end - begin > limits_->uri_bytes) return fail(414, "The request target is too long.");
   if (end == bytes.size()) {
     scanned_ = static_cast<std::uint32_t>(end);
@@ -160,18 +156,21 @@ HeadParser::Step HeadParser::parse_target(std::string_view bytes, std::size_t be
     return fail(400, "The request target is missing or holds a byte that it must not.");
   }
   head_.target = span(begin, end);
-  return classify_target(bytes, begin, question_ == 0 || question_ >= end ? end : question_);
+  return classify_target(bytes.substr(0, end), begin);
 }
 
-HeadParser::Step HeadParser::classify_target(std::string_view bytes, std::size_t begin,
-                                             std::size_t question) {
-  const std::size_t end = begin + head_.target.length;
+// Takes the bytes up to the end of the target.
+HeadParser::Step HeadParser::classify_target(std::string_view bytes, std::size_t begin) {
+  const std::size_t end = bytes.size();
+  const std::size_t special = scan::query_or_escape(bytes, begin);
+  const bool escape_seen = special != end && bytes[special] == '%';
+  const std::size_t question = escape_seen ? std::min(bytes.find('?', special), end) : special;
   head_.path = span(begin, question);
   if (question != end) head_.query = span(question + 1, end);
   if (head_.method == Method::connect) {
     head_.form = TargetForm::authority;
     head_.host = head_.path = head_.target;
-    if (!is_authority_with_port(bytes.substr(begin, end - begin))) {
+    if (!is_authority_with_port(bytes.substr(begin))) {
       return fail(400, "CONNECT needs a host and a port.");
     }
     return Step::done;
@@ -184,7 +183,7 @@ HeadParser::Step HeadParser::classify_target(std::string_view bytes, std::size_t
     const Step step = classify_absolute(bytes, question);
     if (step != Step::done) return step;
   }
-  if (percent_seen_ && !has_valid_escapes(bytes.substr(head_.path.offset, head_.path.length))) {
+  if (escape_seen && !has_valid_escapes(bytes.substr(head_.path.offset, head_.path.length))) {
     return fail(400, "The path has a percent sign without two hexadecimal digits.");
   }
   return Step::done;
@@ -242,17 +241,19 @@ HeadParser::Step HeadParser::parse_fields(std::string_view bytes) {
   std::size_t begin = position_;
   std::size_t scanned = scanned_;
   std::size_t name_end = name_end_;
+  std::size_t count = head_.header_count;
   const auto more = [&](std::size_t scanned_to) {
     position_ = static_cast<std::uint32_t>(begin);
     scanned_ = static_cast<std::uint32_t>(scanned_to);
     name_end_ = static_cast<std::uint32_t>(name_end);
+    head_.header_count = static_cast<std::uint8_t>(count);
     return Step::more;
   };
   for (;;) {
     if (name_end == 0) {
       if (begin == bytes.size()) return more(begin);
       if (base[begin] == '\r') break;
-      if (head_.header_count == most_fields) return fail(431, "There are too many fields.");
+      if (count == most_fields) return fail(431, "There are too many fields.");
       scanned = scan::name_end(bytes, scanned);
       if (scanned - begin > limits_->header_field_bytes) return fail_long_field();
       if (scanned == bytes.size()) return more(scanned);
@@ -273,7 +274,7 @@ HeadParser::Step HeadParser::parse_fields(std::string_view bytes) {
     while (value_end > value_begin && is_blank(base[value_end - 1])) --value_end;
     const HeadSpan name = span(begin, name_end);
     const HeadSpan value = span(value_begin, value_end);
-    head_.fields[head_.header_count++] = {name, value};
+    head_.fields[count++] = {name, value};
     if (may_matter(name.length) && note_field(bytes, name, value) != Step::done) {
       return Step::failed;
     }
@@ -283,6 +284,7 @@ HeadParser::Step HeadParser::parse_fields(std::string_view bytes) {
   if (begin + 1 == bytes.size()) return more(begin);
   if (base[begin + 1] != '\n') return fail_value('\r');
   position_ = static_cast<std::uint32_t>(begin + 2);
+  head_.header_count = static_cast<std::uint8_t>(count);
   return finish();
 }
 
@@ -395,6 +397,11 @@ HeadParser::Step HeadParser::note_transfer_encoding(std::string_view value) {
 }
 
 void HeadParser::note_connection(std::string_view value) {
+  if (value.size() == 10 && matches8(value.data(), "keep-ali") &&
+      matches4(value.data() + 6, "live")) {
+    connection_keep_alive_ = true;
+    return;
+  }
   do {
     const std::string_view option = take_element(value);
     connection_keep_alive_ |= equals_ignoring_case(option, "keep-alive");

@@ -126,7 +126,7 @@ class HeadParser {
   Step skip_empty_line(std::string_view bytes);
   Step parse_request_line(std::string_view bytes);
   Step parse_target(std::string_view bytes, std::size_t begin, std::size_t& end);
-  Step classify_target(std::string_view bytes, std::size_t begin, std::size_t question);
+  Step classify_target(std::string_view bytes, std::size_t begin);
   Step classify_absolute(std::string_view bytes, std::size_t question);
   Step parse_version(std::string_view bytes, std::size_t begin);
   Step parse_fields(std::string_view bytes);
@@ -146,10 +146,8 @@ class HeadParser {
   std::uint32_t position_ = 0;  // start of the unfinished line; the head's end when complete
   std::uint32_t scanned_ = 0;   // how far that line's target, name or value has been checked
   std::uint32_t name_end_ = 0;  // the colon of the unfinished field line, 0 while not seen
-  std::uint32_t question_ = 0;  // first '?' of the unfinished target, 0 while not seen
   std::uint16_t error_status_ = 0;
   Stage stage_ = Stage::start;
-  bool percent_seen_ = false;  // the unfinished target has a percent sign
   bool upgrade_field_ = false;
   bool connection_upgrade_ = false;
   bool connection_close_ = false;

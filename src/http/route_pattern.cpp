@@ -18,7 +18,7 @@ bool is_name(std::string_view text) {
 
 // Static text is compared with paths as sent, so it can only hold what a path can hold.
 bool is_static_text(std::string_view text) {
-  return scan::target_end(text, 0).end == text.size() && text.find('?') == std::string_view::npos;
+  return scan::target_end(text, 0) == text.size() && text.find('?') == std::string_view::npos;
 }
 
 std::string refuse(std::string_view pattern, std::string_view reason) {

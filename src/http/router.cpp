@@ -1,7 +1,6 @@
 #include "http/router.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 namespace weft::http {
@@ -15,6 +14,21 @@ void append_shape(std::string& shape, const PatternPiece& piece) {
     case PatternPiece::Kind::param: shape += ':'; break;
     case PatternPiece::Kind::wildcard: shape += '*'; break;
   }
+}
+
+// Prefixes and child lists are a few bytes long, so plain loops beat calls into the library.
+bool begins_with(std::string_view text, std::string_view prefix) {
+  if (text.size() < prefix.size()) return false;
+  for (std::size_t i = 0; i < prefix.size(); ++i) {
+    if (text[i] != prefix[i]) return false;
+  }
+  return true;
+}
+
+std::size_t index_of(std::string_view bytes, char wanted) {
+  std::size_t index = 0;
+  while (index < bytes.size() && bytes[index] != wanted) ++index;
+  return index;
 }
 
 std::string describe(Method method, std::string_view pattern) {
@@ -165,12 +179,11 @@ bool Router::walk(Search& search, std::uint32_t node_index, std::size_t position
     const Node& node = nodes_[node_index];
     if (position == path.size()) {
       if (node.leaf != none && accept(search, node.leaf, depth)) return true;
-    } else if (const std::size_t index = node.child_bytes.find(path[position]);
-               index != std::string::npos) {
+    } else if (const std::size_t index = index_of(node.child_bytes, path[position]);
+               index != node.child_bytes.size()) {
       const std::uint32_t child_index = node.children[index];
       const std::string& prefix = nodes_[child_index].prefix;
-      if (path.size() - position >= prefix.size() &&
-          std::memcmp(path.data() + position, prefix.data(), prefix.size()) == 0) {
+      if (begins_with(path.substr(position), prefix)) {
         if (node.param == none && node.wildcard == none) {
           // Nothing to come back for.
           node_index = child_index;
@@ -182,7 +195,7 @@ bool Router::walk(Search& search, std::uint32_t node_index, std::size_t position
     }
     const auto offset = static_cast<std::uint32_t>(position);
     if (node.param != none && position < path.size() && path[position] != '/') {
-      const std::size_t end = std::min(path.find('/', position), path.size());
+      const std::size_t end = position + index_of(path.substr(position), '/');
       search.params.values_[depth] = {offset, static_cast<std::uint32_t>(end - position)};
       if (walk(search, node.param, end, depth + 1)) return true;
     }

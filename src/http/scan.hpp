@@ -23,7 +23,7 @@ enum ByteClass : std::uint8_t {
   token_byte = 1,   // RFC 9110 §5.6.2
   value_byte = 2,   // field values: visible, space, tab, and anything from 0x80
   target_byte = 4,  // request targets: visible ASCII except '#'
-  host_byte = 8,    // RFC 3986 reg-name, including '%'
+  host_byte = 8,    // RFC 3986 reg-name, without '%'
   hex_byte = 16,
 };
 
@@ -39,7 +39,7 @@ consteval std::array<std::uint8_t, 256> make_byte_classes() {
     if (digit || letter || among("!#$%&'*+-.^_`|~")) bits |= token_byte;
     if ((byte >= 0x20 && byte != 0x7F) || byte == '\t') bits |= value_byte;
     if (byte > 0x20 && byte < 0x7F && byte != '#') bits |= target_byte;
-    if (digit || letter || among("-._~!$&'()*+,;=%")) bits |= host_byte;
+    if (digit || letter || among("-._~!$&'()*+,;=")) bits |= host_byte;
     if (digit || ((byte | 0x20U) >= 'a' && (byte | 0x20U) <= 'f')) bits |= hex_byte;
     classes[byte] = static_cast<std::uint8_t>(bits);
   }
@@ -51,13 +51,6 @@ inline constexpr std::array<std::uint8_t, 256> byte_classes = make_byte_classes(
 [[nodiscard]] inline bool is(char byte, ByteClass wanted) {
   return (byte_classes[static_cast<unsigned char>(byte)] & wanted) != 0;
 }
-
-// What a scan over a request target finds.
-struct TargetEnd {
-  std::size_t end;       // first byte that cannot be part of a target
-  std::size_t question;  // first '?' before it, or 0 if there is none
-  bool percent;          // whether there is a '%' before it
-};
 
 namespace scalar {
 
@@ -74,13 +67,14 @@ namespace scalar {
   return skip(bytes, from, value_byte);
 }
 
-[[nodiscard]] inline TargetEnd target_end(std::string_view bytes, std::size_t from) {
-  TargetEnd found{from, 0, false};
-  for (; found.end < bytes.size() && is(bytes[found.end], target_byte); ++found.end) {
-    if (bytes[found.end] == '%') found.percent = true;
-    if (bytes[found.end] == '?' && found.question == 0) found.question = found.end;
-  }
-  return found;
+[[nodiscard]] inline std::size_t target_end(std::string_view bytes, std::size_t from) {
+  return skip(bytes, from, target_byte);
+}
+
+// The first '?' or '%'.
+[[nodiscard]] inline std::size_t query_or_escape(std::string_view bytes, std::size_t from) {
+  while (from < bytes.size() && bytes[from] != '?' && bytes[from] != '%') ++from;
+  return from;
 }
 
 }  // namespace scalar
@@ -91,19 +85,24 @@ namespace sse2 {
 
 inline constexpr std::size_t width = 16;
 
-// A window of 16 bytes that holds the byte at `from`, and how many of its bytes lie before `from`.
-// A window at the view's end begins earlier instead of reaching past it.
-struct Window {
-  __m128i bytes;
-  std::size_t begin;
-  unsigned skipped;
-};
+[[nodiscard]] inline __m128i load(std::string_view bytes, std::size_t from) {
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes.data() + from));
+}
 
-[[nodiscard]] inline Window window_at(std::string_view bytes, std::size_t from) {
-  const bool at_end = bytes.size() - from < width;
-  const std::size_t begin = at_end ? bytes.size() - width : from;
-  const auto* address = reinterpret_cast<const __m128i*>(bytes.data() + begin);
-  return {_mm_loadu_si128(address), begin, static_cast<unsigned>(from - begin)};
+// The first byte from `from` on that `classify` marks in the bit mask of a window of 16 bytes, or
+// the view's size. The last window begins earlier instead of reaching past the view, which must
+// have 16 bytes.
+template <class Classify>
+[[nodiscard]] inline std::size_t first_marked(std::string_view bytes, std::size_t from,
+                                              Classify&& classify) {
+  for (; bytes.size() - from >= width; from += width) {
+    const unsigned marks = classify(load(bytes, from));
+    if (marks != 0) return from + static_cast<unsigned>(std::countr_zero(marks));
+  }
+  if (from == bytes.size()) return from;
+  const std::size_t begin = bytes.size() - width;
+  const unsigned marks = classify(load(bytes, begin)) >> (from - begin);
+  return marks == 0 ? bytes.size() : from + static_cast<unsigned>(std::countr_zero(marks));
 }
 
 [[nodiscard]] inline __m128i equal(__m128i bytes, char wanted) {
@@ -136,53 +135,31 @@ struct Window {
 
 [[nodiscard]] inline std::size_t name_end(std::string_view bytes, std::size_t from) {
   if (bytes.size() < width) return scalar::name_end(bytes, from);
-  while (from < bytes.size()) {
-    const Window window = window_at(bytes, from);
-    const unsigned others = (~common_name_bytes(window.bytes) & 0xFFFFU) >> window.skipped;
-    if (others != 0) {
-      from += static_cast<unsigned>(std::countr_zero(others));
-      // Usually the colon; a rarer token byte leaves the rest to the table.
-      return is(bytes[from], token_byte) ? scalar::name_end(bytes, from) : from;
-    }
-    from = window.begin + width;
-  }
-  return from;
+  const std::size_t end = first_marked(
+      bytes, from, [](__m128i window) { return ~common_name_bytes(window) & 0xFFFFU; });
+  // Usually the colon; a rarer token byte leaves the rest to the table.
+  if (end == bytes.size() || bytes[end] == ':') return end;
+  return scalar::name_end(bytes, end);
 }
 
 [[nodiscard]] inline std::size_t value_end(std::string_view bytes, std::size_t from) {
   if (bytes.size() < width) return scalar::value_end(bytes, from);
-  while (from < bytes.size()) {
-    const Window window = window_at(bytes, from);
-    const unsigned ends = controls(window.bytes) >> window.skipped;
-    if (ends != 0) return from + static_cast<unsigned>(std::countr_zero(ends));
-    from = window.begin + width;
-  }
-  return from;
+  return first_marked(bytes, from, controls);
 }
 
-[[nodiscard]] inline TargetEnd target_end(std::string_view bytes, std::size_t from) {
+[[nodiscard]] inline std::size_t target_end(std::string_view bytes, std::size_t from) {
   if (bytes.size() < width) return scalar::target_end(bytes, from);
-  TargetEnd found{from, 0, false};
-  while (found.end < bytes.size()) {
-    const Window window = window_at(bytes, found.end);
-    const __m128i visible = in_range(window.bytes, 0x21, 0x7E - 0x21);
-    const __m128i allowed = _mm_andnot_si128(equal(window.bytes, '#'), visible);
-    const unsigned ends = (~mask(allowed) & 0xFFFFU) >> window.skipped;
-    // Only what lies before the end counts; without an end, everything does.
-    const unsigned inside = ends == 0 ? ~0U : (ends & (0U - ends)) - 1;
-    const unsigned questions = (mask(equal(window.bytes, '?')) >> window.skipped) & inside;
-    const unsigned percents = (mask(equal(window.bytes, '%')) >> window.skipped) & inside;
-    if (questions != 0 && found.question == 0) {
-      found.question = found.end + static_cast<unsigned>(std::countr_zero(questions));
-    }
-    found.percent |= percents != 0;
-    if (ends != 0) {
-      found.end += static_cast<unsigned>(std::countr_zero(ends));
-      return found;
-    }
-    found.end = window.begin + width;
-  }
-  return found;
+  return first_marked(bytes, from, [](__m128i window) {
+    const __m128i visible = in_range(window, 0x21, 0x7E - 0x21);
+    return ~mask(_mm_andnot_si128(equal(window, '#'), visible)) & 0xFFFFU;
+  });
+}
+
+[[nodiscard]] inline std::size_t query_or_escape(std::string_view bytes, std::size_t from) {
+  if (bytes.size() < width) return scalar::query_or_escape(bytes, from);
+  return first_marked(bytes, from, [](__m128i window) {
+    return mask(_mm_or_si128(equal(window, '?'), equal(window, '%')));
+  });
 }
 
 }  // namespace sse2
@@ -196,6 +173,7 @@ namespace fastest = scalar;
 #endif
 
 using fastest::name_end;
+using fastest::query_or_escape;
 using fastest::target_end;
 using fastest::value_end;
 
