@@ -21,6 +21,7 @@ void set_nonblocking(int fd) {
   const int flags = ::fcntl(fd, F_GETFL);
   if (flags >= 0 && (flags & O_NONBLOCK) == 0) ::fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
+
 }  // namespace
 
 Epoll::Epoll(const BackendOptions& options, int epoll_fd)
@@ -299,8 +300,10 @@ void Epoll::submit_and_wait(unsigned at_least, TimePoint deadline) {
     const int timeout_ms = wait_ms(at_least, deadline);
     const int count = ::epoll_wait(epoll_fd_, events_.data(), kEventsPerTurn, timeout_ms);
     handle_events(count);
+    if (completions_.size() >= at_least || count < 0) return;
+    // Nothing came: the time is up, or what has used up its budget is to be read from once more.
+    if (count == 0 && ready_.empty()) return;
     // Woken for something else than a completion (room to send that nobody waits for): go on.
-    if (timeout_ms == 0 || count <= 0 || completions_.size() >= at_least) return;
   }
 }
 

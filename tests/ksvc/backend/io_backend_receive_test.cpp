@@ -58,6 +58,18 @@ TYPED_TEST(IoBackendReceiveTest, many_blocks_arrive_in_order_and_no_block_is_ove
   EXPECT_EQ(got, sent);
 }
 
+TYPED_TEST(IoBackendReceiveTest, wait_for_many_blocks_of_one_connection_is_not_cut_short) {
+  SocketPair pair;
+  pair.peer_writes(patterned(60 * 4096));
+  this->backend().submit(Receive{pair.ours.get()}, 1);
+  this->backend().submit_and_wait(60, this->soon());
+  Recorder recorder;
+  EXPECT_GE(this->backend().drain(recorder), 60U);
+  for (Completion& completion : recorder.seen) {
+    this->backend().buffers().release(completion.lease);
+  }
+}
+
 TYPED_TEST(IoBackendReceiveTest, end_of_stream_is_a_final_zero_without_a_lease) {
   SocketPair pair;
   this->backend().submit(Receive{pair.ours.get()}, 1);
