@@ -1,6 +1,7 @@
 #include "ksvc/backend/epoll.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -22,6 +23,10 @@ void set_nonblocking(int fd) {
   if (flags >= 0 && (flags & O_NONBLOCK) == 0) ::fcntl(fd, F_SETFL, flags | O_NONBLOCK);
 }
 
+bool is_readable(int fd) {
+  pollfd entry{fd, POLLIN, 0};
+  return ::poll(&entry, 1, 0) > 0;
+}
 }  // namespace
 
 Epoll::Epoll(const BackendOptions& options, int epoll_fd)
@@ -82,7 +87,8 @@ bool Epoll::start_read(int fd, ReadKind kind, CorrelationId corr_id) {
   entry.read_id = corr_id;
   // A first registration reports what is ready by itself; an edge that was told before is not
   // told again, so a descriptor that is known must be looked at.
-  if (known) look_again(fd, entry);
+  // A poll reads nothing that could tell it that there is nothing, so it asks first.
+  if (known && (kind != ReadKind::poll || is_readable(fd))) look_again(fd, entry);
   return true;
 }
 

@@ -168,6 +168,19 @@ TYPED_TEST(IoBackendTest, poll_stays_armed) {
   }
 }
 
+TYPED_TEST(IoBackendTest, poll_armed_again_is_silent_while_there_is_nothing_to_read) {
+  OwnedFd event(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  this->backend().submit(PollReadable{event.get()}, 1);
+  this->backend().submit(Cancel{event.get(), 1}, 2);
+  EXPECT_EQ(this->await_final(1).result, -ECANCELED);
+  this->backend().submit(PollReadable{event.get()}, 3);
+  this->turn();
+  this->turn();
+  EXPECT_TRUE(this->completions_of(3).empty());
+  signal_event(event.get());
+  EXPECT_NE(this->await(3).result & POLLIN, 0);
+}
+
 TYPED_TEST(IoBackendTest, poll_armed_on_what_is_readable_already_completes) {
   OwnedFd event(::eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC));
   this->backend().submit(PollReadable{event.get()}, 1);
