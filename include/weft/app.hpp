@@ -45,6 +45,7 @@ struct ServerStats {
   std::uint64_t connections_open = 0;
   std::uint64_t requests = 0;
   std::uint64_t handler_errors = 0;
+  std::uint64_t green_threads_parked = 0;
   std::uint64_t answers_2xx = 0;
   std::uint64_t answers_3xx = 0;
   std::uint64_t answers_4xx = 0;

@@ -210,9 +210,13 @@ void App::start(const Options& options) {
       std::make_unique<Running>(routes_->site, std::move(server_options), choice.reason);
   running->backend = choice.kind;
   running->workers = workers;
-  std::string error_text;
-  if (!running->server.start(error_text)) throw std::runtime_error(error_text);
+  // In place before the first request can ask for stats().
   running_ = std::move(running);
+  std::string error_text;
+  if (!running_->server.start(error_text)) {
+    running_.reset();
+    throw std::runtime_error(error_text);
+  }
   print_start_line(options, running_->server.port(), workers, choice);
 }
 
@@ -235,6 +239,7 @@ ServerStats App::stats() const {
   stats.connections_open = figures.open;
   stats.requests = figures.requests;
   stats.handler_errors = figures.handler_errors;
+  stats.green_threads_parked = figures.parked;
   stats.answers_2xx = figures.answers[2];
   stats.answers_3xx = figures.answers[3];
   stats.answers_4xx = figures.answers[4];

@@ -5,16 +5,17 @@
 // Commands run on the main thread.
 #pragma once
 
-#include <span>
 #include <string_view>
+
+#include "app/flags.hpp"
 
 namespace weft::cli {
 
-using Arguments = std::span<const std::string_view>;
-
-inline constexpr int kExitDone = 0;
-inline constexpr int kExitFailed = 1;
-inline constexpr int kExitUsage = 2;
+using app::Arguments;
+using app::Flags;
+using app::kExitDone;
+using app::kExitFailed;
+using app::kExitUsage;
 
 struct Command {
   std::string_view name;

@@ -8,7 +8,6 @@
 #include <weft/version.hpp>
 
 #include "cli/command.hpp"
-#include "cli/flags.hpp"
 
 namespace weft::cli {
 namespace {
@@ -32,7 +31,7 @@ std::string help() {
 int unknown_command(std::string_view word) {
   std::vector<std::string_view> names{"--help", "--version"};
   for (const Command* command : kCommands) names.push_back(command->name);
-  const std::string_view meant = nearest(word, names);
+  const std::string_view meant = app::nearest(word, names);
   std::string text = "weft: there is no command '" + std::string(word) + "'";
   if (!meant.empty()) text += "; did you mean `weft " + std::string(meant) + "`?";
   text += "\nRun `weft --help` for the commands there are.\n";

@@ -8,7 +8,6 @@
 #include <weft/version.hpp>
 
 #include "cli/command.hpp"
-#include "cli/flags.hpp"
 #include "cli/kernel_report.hpp"
 #include "cli/paint.hpp"
 
@@ -118,7 +117,7 @@ int run_probe(Arguments arguments) {
   bool json = false;
   std::string color = "auto";
   const Flags flags =
-      Flags("probe", kProbeCommand.summary)
+      Flags("weft probe", kProbeCommand.summary)
           .toggle({"json", "write JSON instead of text"}, json)
           .choice({"color", "colour the text (auto: on a terminal, unless NO_COLOR is set)"},
                   {"auto", "always", "never"}, color);

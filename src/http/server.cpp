@@ -52,9 +52,11 @@ Result<void> Server::start(std::string& error_text) {
   }
   port_ = listeners->port;
   running_ = options_.workers;
-  for (const int fd : listeners->fds) {
-    Slot& slot = *slots_.emplace_back(std::make_unique<Slot>());
-    slot.thread = std::thread([this, &slot, fd] {
+  // All slots before the first thread: a handler may ask for the figures at once.
+  for (unsigned i = 0; i < options_.workers; ++i) slots_.push_back(std::make_unique<Slot>());
+  for (unsigned i = 0; i < options_.workers; ++i) {
+    Slot& slot = *slots_[i];
+    slot.thread = std::thread([this, &slot, fd = listeners->fds[i]] {
       if (options_.backend == ksvc::BackendKind::io_uring) {
         run_worker<ksvc::BasicIoUring>(slot, fd);
       } else {
@@ -80,8 +82,8 @@ void Server::run_worker(Slot& slot, int listener_fd) {
   auto made = gvt::Worker<Backend>::create(worker_options);
   if (!made) {
     ::close(listener_fd);
-    return report_ready(slot, std::string("cannot set up ") + Backend::name() + ": " +
-                                  made.error().message());
+    return report_ready(
+        slot, std::string("cannot set up ") + Backend::name() + ": " + made.error().message());
   }
   gvt::Worker<Backend>& worker = **made;
   {
@@ -123,13 +125,9 @@ void Server::post(bool cut) {
   }
 }
 
-void Server::drain() {
-  post(false);
-}
+void Server::drain() { post(false); }
 
-void Server::cut_off() {
-  post(true);
-}
+void Server::cut_off() { post(true); }
 
 void Server::join() {
   for (const auto& slot : slots_) {
@@ -148,6 +146,7 @@ ServerFigures Server::figures() const noexcept {
     sum.open += accepted - closed;
     sum.requests += counters.requests.value();
     sum.handler_errors += counters.handler_errors.value();
+    sum.parked += counters.parked.value();
     for (std::size_t i = 0; i < 6; ++i) sum.answers[i] += counters.answers[i].value();
   }
   return sum;

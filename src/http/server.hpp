@@ -32,6 +32,7 @@ struct ServerFigures {
   std::uint64_t open = 0;
   std::uint64_t requests = 0;
   std::uint64_t handler_errors = 0;
+  std::uint64_t parked = 0;
   std::uint64_t answers[6] = {};  // by the first digit of the status
 };
 

@@ -105,6 +105,7 @@ void Service<Worker>::turn_begins(bool settled) {
   }
   while (gvt::Runnable* task = waiting_for_turn_.pop()) worker_.make_ready(*task);
   ++turn_;
+  counters_.parked.set(worker_.parked());
   if (worker_.turn_time() >= next_date_) refresh_date();
 }
 
@@ -138,8 +139,8 @@ void Service<Worker>::stop_accepting(gvt::Timer& timer) {
   Service& self = static_cast<ServiceTimer&>(timer).service;
   self.worker_.timers().clear(self.accept_timer_);
   if (self.accepting_) {
-    self.worker_.backend().submit(
-        ksvc::Cancel{self.listener_fd_, self.accept_target_.corr_id()}, 0);
+    self.worker_.backend().submit(ksvc::Cancel{self.listener_fd_, self.accept_target_.corr_id()},
+                                  0);
   } else {
     self.accept_what_is_left();
   }

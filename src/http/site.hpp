@@ -27,6 +27,7 @@ class Counter {
   void add(std::uint64_t amount) noexcept {
     value_.store(value_.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
   }
+  void set(std::uint64_t value) noexcept { value_.store(value, std::memory_order_relaxed); }
   std::uint64_t value() const noexcept { return value_.load(std::memory_order_relaxed); }
 
  private:
@@ -39,6 +40,7 @@ struct alignas(64) WorkerCounters {
   Counter closed;
   Counter requests;
   Counter handler_errors;
+  Counter parked;      // green threads, as of the last turn
   Counter answers[6];  // by the first digit of the status
 };
 
