@@ -33,7 +33,8 @@ struct Options {
   std::chrono::milliseconds idle_timeout{75'000};
   std::chrono::milliseconds drain_grace{10'000};
   std::size_t body_bytes = 1024 * 1024;
-  bool quiet = false;  // no start-up line
+  bool server_header = true;  // answers carry `Server: weft`
+  bool quiet = false;         // no start-up line
 
   // Reads --host, --port, --workers and --backend; prints --help. Leaves the process with status 2
   // and a message when an argument makes no sense.

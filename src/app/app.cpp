@@ -198,6 +198,7 @@ void App::start(const Options& options) {
   limits.idle_timeout = options.idle_timeout;
   limits.drain_grace = options.drain_grace;
   limits.body_bytes = options.body_bytes;
+  routes_->site.server_field = options.server_header;
   const ksvc::BackendChoice choice = choose(options);
   http::ServerOptions server_options;
   server_options.address = {options.host, options.port};
