@@ -40,12 +40,9 @@ void Connection<Worker>::completed(CompletionTarget& target, unsigned tag,
                                    const ksvc::Completion& completion) {
   auto& self = static_cast<Connection&>(target);
   switch (tag) {
-    case kReceive:
-      return self.received(completion);
-    case kSendNow:
-      return self.send_fell_short(completion.result);
-    default:
-      return self.sent(completion.result);
+    case kReceive: return self.received(completion);
+    case kSendNow: return self.send_fell_short(completion.result);
+    default: return self.sent(completion.result);
   }
 }
 
@@ -159,7 +156,12 @@ void Connection<Worker>::on_timeout() {
     flush();
     return settle_down();
   }
-  failed_ = failed_ || outgoing_ != nullptr;
+  if (outgoing_ != nullptr) {
+    // A reader that takes nothing: closing with a reset also drops what the kernel holds for it.
+    failed_ = true;
+    const ::linger at_once{1, 0};
+    ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  }
   if (!handling_) close_now();
 }
 
@@ -187,15 +189,11 @@ bool Connection<Worker>::serve_one() {
 template <class Worker>
 bool Connection<Worker>::parse_and_handle(HeadParser& parser) {
   switch (parser.advance(input_.front())) {
-    case ParseState::complete:
-      handle(parser.head(), parser.consumed());
-      return true;
+    case ParseState::complete: handle(parser.head(), parser.consumed()); return true;
     case ParseState::error:
       respond_error(parser.error_status(), parser.error_reason());
       return false;
-    case ParseState::incomplete:
-      keep_partial_head(parser);
-      return false;
+    case ParseState::incomplete: keep_partial_head(parser); return false;
   }
   return false;
 }
@@ -243,8 +241,7 @@ void Connection<Worker>::handle(const RequestHead& head, std::size_t head_bytes)
 template <class Worker>
 void Connection<Worker>::call_endpoint(Exchange& exchange, bool& keep_alive) {
   const HeadView& head = exchange.head();
-  const Match match =
-      service_.router().match(head.head().method, head.path(), exchange.params());
+  const Match match = service_.router().match(head.head().method, head.path(), exchange.params());
   if (match.state != MatchState::found) return answer_unrouted(exchange, match);
   const Endpoint& endpoint = service_.site().endpoints[match.route];
   const auto fail = [&](int status, std::string_view text) {
@@ -339,8 +336,9 @@ void Connection<Worker>::end_request(bool keep_alive) {
   if (!progress.body_read && head.has_body()) {
     const std::size_t arrived = front.size() - progress.head_bytes;
     const std::size_t taken =
-        head.chunked ? 0 : static_cast<std::size_t>(std::min<std::uint64_t>(arrived,
-                                                                          head.content_length));
+        head.chunked
+            ? 0
+            : static_cast<std::size_t>(std::min<std::uint64_t>(arrived, head.content_length));
     used += taken;
     left = head.content_length - taken;
     // An unread chunked body has no length to skip by.
@@ -366,8 +364,8 @@ void Connection<Worker>::end_request(bool keep_alive) {
 
 template <class Worker>
 void Connection<Worker>::skip_body() {
-  const std::size_t dropped = static_cast<std::size_t>(
-      std::min<std::uint64_t>(skip_left_, input_.front().size()));
+  const std::size_t dropped =
+      static_cast<std::size_t>(std::min<std::uint64_t>(skip_left_, input_.front().size()));
   input_.consume(dropped, service_.backend().buffers());
   input_.drop_spill_if_unused();
   skip_left_ -= dropped;
