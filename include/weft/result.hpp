@@ -88,17 +88,12 @@ inline Error Error::from_errno(int os_errno) noexcept {
   switch (os_errno) {
     case ECONNRESET:
     case EPIPE:
-    case ECONNABORTED:
-      return {ErrorCode::reset, os_errno};
+    case ECONNABORTED: return {ErrorCode::reset, os_errno};
     case ETIMEDOUT:
-    case ETIME:
-      return {ErrorCode::timed_out, os_errno};
-    case ECANCELED:
-      return {ErrorCode::cancelled, os_errno};
-    case EINVAL:
-      return {ErrorCode::invalid_argument, os_errno};
-    default:
-      return {ErrorCode::system, os_errno};
+    case ETIME: return {ErrorCode::timed_out, os_errno};
+    case ECANCELED: return {ErrorCode::cancelled, os_errno};
+    case EINVAL: return {ErrorCode::invalid_argument, os_errno};
+    default: return {ErrorCode::system, os_errno};
   }
 }
 

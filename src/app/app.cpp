@@ -207,8 +207,7 @@ void App::start(const Options& options) {
   server_options.backend = choice.kind;
   server_options.stack_bytes = options.stack_bytes;
   const unsigned workers = server_options.workers;
-  auto running =
-      std::make_unique<Running>(routes_->site, std::move(server_options), choice.reason);
+  auto running = std::make_unique<Running>(routes_->site, std::move(server_options), choice.reason);
   running->backend = choice.kind;
   running->workers = workers;
   // In place before the first request can ask for stats().
@@ -221,9 +220,7 @@ void App::start(const Options& options) {
   print_start_line(options, running_->server.port(), workers, choice);
 }
 
-std::uint16_t App::port() const noexcept {
-  return running_ ? running_->server.port() : 0;
-}
+std::uint16_t App::port() const noexcept { return running_ ? running_->server.port() : 0; }
 
 void App::stop() {
   if (!running_) return;

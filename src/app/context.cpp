@@ -27,9 +27,7 @@ std::string_view Context::method() const noexcept {
   return http::name(exchange_.head().head().method);
 }
 
-std::string_view Context::path() const noexcept {
-  return exchange_.head().path();
-}
+std::string_view Context::path() const noexcept { return exchange_.head().path(); }
 
 std::string_view Context::param(std::string_view name) {
   const http::Params& params = exchange_.params();
@@ -54,9 +52,7 @@ std::string_view Context::header(std::string_view name, std::string_view fallbac
   return exchange_.head().find(lower).value_or(fallback);
 }
 
-std::string_view Context::body() {
-  return exchange_.read_body();
-}
+std::string_view Context::body() { return exchange_.read_body(); }
 
 Context& Context::status(int code) {
   if (code < 200 || code > 599) {
@@ -71,17 +67,11 @@ Context& Context::set_header(std::string_view name, std::string_view value) {
   return *this;
 }
 
-void Context::text(std::string_view body) {
-  bytes(body, kText);
-}
+void Context::text(std::string_view body) { bytes(body, kText); }
 
-void Context::html(std::string_view body) {
-  bytes(body, kHtml);
-}
+void Context::html(std::string_view body) { bytes(body, kHtml); }
 
-void Context::json(std::initializer_list<JsonMember> object) {
-  json(JsonValue(object));
-}
+void Context::json(std::initializer_list<JsonMember> object) { json(JsonValue(object)); }
 
 void Context::json(const JsonValue& value) {
   exchange_.response().content_type = kJson;

@@ -173,8 +173,8 @@ int Flags::complain(const std::string& mistake) const {
 }
 
 void Flags::print_help() const {
-  std::string help = "usage: " + std::string(program_) + " [flags]\n\n" +
-                     std::string(summary_) + ".\n\nflags:\n";
+  std::string help =
+      "usage: " + std::string(program_) + " [flags]\n\n" + std::string(summary_) + ".\n\nflags:\n";
   const auto row = [&help](std::string left, std::string_view right) {
     constexpr std::size_t kColumn = 36;
     left.resize(std::max(kColumn, left.size() + 2), ' ');

@@ -12,7 +12,6 @@
 #include <variant>
 #include <vector>
 
-
 namespace weft::app {
 
 using Arguments = std::span<const std::string_view>;

@@ -9,9 +9,7 @@ namespace weft {
 
 namespace {
 
-std::string_view file_name(std::string_view path) {
-  return path.substr(path.rfind('/') + 1);
-}
+std::string_view file_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
 }  // namespace
 
@@ -19,8 +17,8 @@ Options Options::from_arguments(int argc, char** argv) {
   Options options;
   const std::vector<std::string_view> words(argv + (argc > 0 ? 1 : 0), argv + argc);
   const std::string_view program = argc > 0 ? file_name(argv[0]) : "server";
-  const auto exit_status =
-      app::parse_serve_flags(program, "Serves HTTP until it gets SIGINT or SIGTERM", words, options);
+  const auto exit_status = app::parse_serve_flags(
+      program, "Serves HTTP until it gets SIGINT or SIGTERM", words, options);
   if (exit_status) std::exit(*exit_status);
   return options;
 }

@@ -11,9 +11,7 @@ thread_local BlockingIo* t_io = nullptr;
   return t_io;
 }
 
-[[gnu::noinline]] void set_current_io(BlockingIo* io) noexcept {
-  t_io = io;
-}
+[[gnu::noinline]] void set_current_io(BlockingIo* io) noexcept { t_io = io; }
 
 void ParkedOperation::completed(CompletionTarget& target, unsigned,
                                 const ksvc::Completion& completion) {

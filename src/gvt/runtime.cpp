@@ -71,9 +71,7 @@ void sleep(std::chrono::nanoseconds duration) {
   scheduler.park();
 }
 
-void yield() {
-  io_of_this_worker().scheduler().yield();
-}
+void yield() { io_of_this_worker().scheduler().yield(); }
 
 namespace detail {
 
@@ -83,9 +81,7 @@ void start(Runnable& task) {
   scheduler.make_ready(task);
 }
 
-void task_ended() noexcept {
-  gvt::current_scheduler()->task_ended();
-}
+void task_ended() noexcept { gvt::current_scheduler()->task_ended(); }
 
 }  // namespace detail
 

@@ -90,7 +90,8 @@ bool Scheduler::run_one() {
   if (task == nullptr) return false;
   GreenThread* const stack = running_;
   task->run(*task);
-  if (loop_thread_ != stack) [[unlikely]] finish(*stack);
+  if (loop_thread_ != stack) [[unlikely]]
+    finish(*stack);
   return true;
 }
 

@@ -1,4 +1,5 @@
-// Scheduler: runs ready Runnables on the hot stack, and turns a stack that parks into a green thread.
+// Scheduler: runs ready Runnables on the hot stack, and turns a stack that parks into a green
+// thread.
 //
 // Invariants.
 // - Exactly one stack is the loop's: `loop_thread_`. The loop calls each Runnable as a plain

@@ -1,9 +1,9 @@
 // StackPool: guarded stacks of one size, the last one given back taken first.
 //
 // Stacks are cut from large mappings that reserve address space only. The lowest page of each is a
-// guard: light (MADV_GUARD_INSTALL, no mapping of its own) where the kernel has it, mprotect before.
-// A few stacks are kept warm; the memory of those beyond is given back to the system at once.
-// Owner's thread only.
+// guard: light (MADV_GUARD_INSTALL, no mapping of its own) where the kernel has it, mprotect
+// before. A few stacks are kept warm; the memory of those beyond is given back to the system at
+// once. Owner's thread only.
 #pragma once
 
 #include <cstddef>

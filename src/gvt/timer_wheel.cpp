@@ -11,7 +11,9 @@ constexpr std::int64_t kNoTick = INT64_MAX;
 
 void TimerWheel::set(Timer& timer, TimePoint due) noexcept {
   clear(timer);
-  const std::int64_t wanted = due == ksvc::kNoDeadline ? kNoTick : (due.ns + kTickNs - 1) / kTickNs;
+  const std::int64_t whole = due.ns / kTickNs;
+  const std::int64_t wanted =
+      due == ksvc::kNoDeadline ? kNoTick : whole + (due.ns % kTickNs > 0 ? 1 : 0);
   timer.due_tick = std::max(wanted, tick_ + 1);
   link(timer);
 }
@@ -77,7 +79,8 @@ void TimerWheel::turn_to(std::int64_t target) noexcept {
     const std::int64_t event = next_event_tick();
     if (event > target) break;
     tick_ = event;
-    // From the coarsest level down, so that what moves down is in place when its level is looked at.
+    // From the coarsest level down, so that what moves down is in place when its level is looked
+    // at.
     for (int level = kLevels - 1; level >= 0; --level) {
       const int shift = kSlotBits * level;
       if ((tick_ & ((std::int64_t{1} << shift) - 1)) != 0) continue;

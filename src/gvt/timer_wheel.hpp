@@ -1,8 +1,8 @@
 // TimerWheel: many timers, each set and cleared in constant time, due to the millisecond.
 //
 // Six levels of 64 slots. A timer is never early; it may be late by the rounding up to the next
-// millisecond and by the turn of the loop. Timers are intrusive: the owner keeps them in place while
-// they are set. Owner's thread only.
+// millisecond and by the turn of the loop. Timers are intrusive: the owner keeps them in place
+// while they are set. Owner's thread only.
 #pragma once
 
 #include <array>
@@ -41,7 +41,10 @@ class TimerWheel {
     if (floor_tick(now) > tick_) turn_to(floor_tick(now));
   }
   // When a set timer fires, at the earliest.
-  static TimePoint due(const Timer& timer) noexcept { return {timer.due_tick * kTickNs}; }
+  static TimePoint due(const Timer& timer) noexcept {
+    if (timer.due_tick > INT64_MAX / kTickNs) return ksvc::kNoDeadline;
+    return {timer.due_tick * kTickNs};
+  }
   // No timer is due before this time; kNoDeadline when none is set.
   TimePoint next_due() const noexcept;
 

@@ -67,8 +67,10 @@ class Worker final : public Scheduler, private BlockingIo {
   static constexpr int kTasksPerTurn = 1024;
 
   Worker(const WorkerOptions& options, std::unique_ptr<Backend> backend)
-      : Scheduler(options.scheduler, Clock().now()), backend_(std::move(backend)),
-        wake_target_(&Worker::woken), turn_time_(clock_.now()) {
+      : Scheduler(options.scheduler, Clock().now()),
+        backend_(std::move(backend)),
+        wake_target_(&Worker::woken),
+        turn_time_(clock_.now()) {
     wake_target_.worker = this;
   }
 

@@ -20,9 +20,11 @@ class OutputArena {
 
   OutputArena();
 
-  // Room for `bytes` (piece and all at most a chunk) at the end of the open piece; may move the piece.
+  // Room for `bytes` (piece and all at most a chunk) at the end of the open piece; may move the
+  // piece.
   char* reserve(std::size_t bytes) {
-    if (static_cast<std::size_t>(end_ - cursor_) < bytes) [[unlikely]] move_to_new_chunk(bytes);
+    if (static_cast<std::size_t>(end_ - cursor_) < bytes) [[unlikely]]
+      move_to_new_chunk(bytes);
     return cursor_;
   }
   // Takes what was written up to `end` into the open piece.

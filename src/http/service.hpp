@@ -47,8 +47,7 @@ class Service final : private gvt::TurnObserver {
 
  private:
   struct AcceptTarget : ksvc::CompletionTarget {
-    explicit AcceptTarget(Service& owner)
-        : CompletionTarget(&Service::accepted), service(owner) {}
+    explicit AcceptTarget(Service& owner) : CompletionTarget(&Service::accepted), service(owner) {}
     Service& service;
   };
   struct ServiceTimer : gvt::Timer {

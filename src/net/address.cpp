@@ -14,9 +14,7 @@ std::uint16_t* port_of(sockaddr_storage& storage) noexcept {
 }
 }  // namespace
 
-void SocketAddress::set_port(std::uint16_t port) noexcept {
-  *port_of(storage) = htons(port);
-}
+void SocketAddress::set_port(std::uint16_t port) noexcept { *port_of(storage) = htons(port); }
 
 Result<SocketAddress> parse_address(const std::string& host, std::uint16_t port) {
   const char* text = host == "localhost" ? "127.0.0.1" : host.c_str();

@@ -45,8 +45,8 @@ Result<TcpStream> TcpStream::connect(const std::string& host, std::uint16_t port
   TcpStream stream(fd);
   const int on = 1;
   ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  const std::int32_t result = gvt::submit_and_park(
-      io_of_this_worker(), ksvc::Connect{fd, address->get(), address->size});
+  const std::int32_t result =
+      gvt::submit_and_park(io_of_this_worker(), ksvc::Connect{fd, address->get(), address->size});
   if (result < 0) return Error::from_errno(-result);
   return stream;
 }
@@ -63,9 +63,7 @@ TcpStream& TcpStream::operator=(TcpStream&& other) noexcept {
   return *this;
 }
 
-TcpStream::~TcpStream() {
-  close();
-}
+TcpStream::~TcpStream() { close(); }
 
 void TcpStream::close() noexcept {
   if (fd_ >= 0) close_descriptor(std::exchange(fd_, -1));
@@ -103,9 +101,7 @@ Result<void> TcpStream::write(std::string_view bytes) {
   return {};
 }
 
-void TcpStream::shutdown_write() noexcept {
-  ::shutdown(fd_, SHUT_WR);
-}
+void TcpStream::shutdown_write() noexcept { ::shutdown(fd_, SHUT_WR); }
 
 Result<TcpListener> TcpListener::bind(const std::string& host, std::uint16_t port) {
   auto opened = net::listen_on({host, port}, 1);
@@ -125,17 +121,14 @@ TcpListener& TcpListener::operator=(TcpListener&& other) noexcept {
   return *this;
 }
 
-TcpListener::~TcpListener() {
-  close();
-}
+TcpListener::~TcpListener() { close(); }
 
 void TcpListener::close() noexcept {
   if (fd_ >= 0) close_descriptor(std::exchange(fd_, -1));
 }
 
 Result<TcpStream> TcpListener::accept() {
-  const std::int32_t result =
-      gvt::submit_and_park(io_of_this_worker(), ksvc::Accept{fd_, false});
+  const std::int32_t result = gvt::submit_and_park(io_of_this_worker(), ksvc::Accept{fd_, false});
   if (result < 0) return Error::from_errno(-result);
   return TcpStream(result);
 }

@@ -16,8 +16,8 @@ Result<std::unique_ptr<BasicIoUring>> BasicIoUring::create(const BackendOptions&
   std::unique_ptr<BasicIoUring> backend(new BasicIoUring(options));
   io_uring_params params{};
   // SUBMIT_ALL: one bad operation must not keep the ones behind it from being submitted.
-  params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-                 IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
+  params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL |
+                 IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
   params.cq_entries = options.completion_entries;
   const int failed =
       io_uring_queue_init_params(options.submission_entries, &backend->ring_, &params);
@@ -44,9 +44,7 @@ unsigned BasicIoUring::waiting_entries() const noexcept {
   return tail_ - io_uring_smp_load_acquire(ring_.sq.khead);
 }
 
-bool BasicIoUring::has_room() const noexcept {
-  return waiting_entries() < *ring_.sq.kring_entries;
-}
+bool BasicIoUring::has_room() const noexcept { return waiting_entries() < *ring_.sq.kring_entries; }
 
 io_uring_sqe* BasicIoUring::next_entry(CorrelationId corr_id) {
   io_uring_sqe* entry = nullptr;

@@ -38,9 +38,7 @@ Result<std::unique_ptr<Epoll>> Epoll::create(const BackendOptions& options) {
   return std::unique_ptr<Epoll>(new Epoll(options, fd));
 }
 
-Epoll::~Epoll() {
-  ::close(epoll_fd_);
-}
+Epoll::~Epoll() { ::close(epoll_fd_); }
 
 Epoll::Descriptor& Epoll::descriptor(int fd) {
   WEFT_ASSERT(fd >= 0);
@@ -102,9 +100,7 @@ void Epoll::start_write(int fd, WriteKind kind, CorrelationId corr_id) {
   entry.write_id = corr_id;
 }
 
-void Epoll::submit(const Nop&, CorrelationId corr_id) {
-  complete(corr_id, 0);
-}
+void Epoll::submit(const Nop&, CorrelationId corr_id) { complete(corr_id, 0); }
 
 void Epoll::submit(const Accept& op, CorrelationId corr_id) {
   if (op.fd >= 0) set_nonblocking(op.fd);
@@ -235,17 +231,12 @@ void Epoll::receive_into(int fd, Descriptor& entry) {
 void Epoll::try_read(int fd, bool until_empty) {
   Descriptor& entry = descriptor(fd);
   switch (entry.read) {
-    case ReadKind::none:
-      return;
+    case ReadKind::none: return;
     case ReadKind::accept:
-    case ReadKind::accept_many:
-      return accept_from(fd, entry);
-    case ReadKind::receive:
-      return receive_from(fd, entry, until_empty);
-    case ReadKind::receive_into:
-      return receive_into(fd, entry);
-    case ReadKind::poll:
-      return complete(entry.read_id, EPOLLIN, true);
+    case ReadKind::accept_many: return accept_from(fd, entry);
+    case ReadKind::receive: return receive_from(fd, entry, until_empty);
+    case ReadKind::receive_into: return receive_into(fd, entry);
+    case ReadKind::poll: return complete(entry.read_id, EPOLLIN, true);
   }
 }
 

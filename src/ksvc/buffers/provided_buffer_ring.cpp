@@ -16,15 +16,13 @@ ProvidedBufferRing::ProvidedBufferRing(const BufferOptions& options)
   blocks_.reserve(options.blocks);
   for (std::uint32_t i = 0; i < options.blocks; ++i) blocks_.push_back({store_.take(), 0});
   ring_bytes_ = options.blocks * sizeof(io_uring_buf);
-  void* ring = ::mmap(nullptr, ring_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                      -1, 0);
+  void* ring =
+      ::mmap(nullptr, ring_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (ring == MAP_FAILED) throw std::bad_alloc();
   ring_ = static_cast<io_uring_buf_ring*>(ring);
 }
 
-ProvidedBufferRing::~ProvidedBufferRing() {
-  ::munmap(ring_, ring_bytes_);
-}
+ProvidedBufferRing::~ProvidedBufferRing() { ::munmap(ring_, ring_bytes_); }
 
 Result<void> ProvidedBufferRing::attach(io_uring* ring) {
   io_uring_buf_reg registration{};

@@ -18,7 +18,7 @@ namespace weft::ksvc {
 
 }  // namespace weft::ksvc
 
-#define WEFT_ASSERT(promise)                                                  \
-  (__builtin_expect(static_cast<bool>(promise), 1)                            \
-       ? static_cast<void>(0)                                                 \
+#define WEFT_ASSERT(promise)                       \
+  (__builtin_expect(static_cast<bool>(promise), 1) \
+       ? static_cast<void>(0)                      \
        : ::weft::ksvc::assertion_failed(#promise, __FILE__, __LINE__))

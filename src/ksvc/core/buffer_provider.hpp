@@ -15,7 +15,7 @@
 namespace weft::ksvc {
 
 struct BufferOptions {
-  std::uint16_t blocks = 1024;      // a power of two
+  std::uint16_t blocks = 1024;  // a power of two
   std::uint32_t block_bytes = 4096;
 };
 

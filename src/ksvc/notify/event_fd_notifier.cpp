@@ -13,9 +13,7 @@ EventFdNotifier::EventFdNotifier() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK
   if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "eventfd");
 }
 
-EventFdNotifier::~EventFdNotifier() {
-  ::close(fd_);
-}
+EventFdNotifier::~EventFdNotifier() { ::close(fd_); }
 
 void EventFdNotifier::wake() noexcept {
   const int kept_errno = errno;  // a signal handler may be the caller
