@@ -124,6 +124,8 @@ void Worker<Backend, Clock, Notifier>::run() {
   set_current_io(this);
   watch_notifier();
   run_loop_until_it_returns();
+  // What the last tasks submitted, the closing of their descriptors above all, is carried out too.
+  backend_->submit_and_wait(0, ksvc::kNoDeadline);
   set_current_io(nullptr);
 }
 
