@@ -12,6 +12,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "gvt/scheduler.hpp"
@@ -66,6 +67,7 @@ class Connection final : public ksvc::CompletionTarget,
     std::size_t body_bytes = 0;  // of the input in front, once read
     std::string_view body;
     bool body_read = false;
+    std::optional<RequestAborted> aborted;  // why it will never be read
     bool waited = false;
     gvt::GreenThread* waiter = nullptr;  // parked for more of the body
   };
@@ -89,6 +91,7 @@ class Connection final : public ksvc::CompletionTarget,
   void answer_unrouted(Exchange& exchange, const Match& match);
   void respond(const Response& response, const Framing& framing);
   void respond_error(int status, std::string_view reason);
+  bool next_request_can_be_found() const;
   void end_request(bool keep_alive);
   void skip_body();
   void linger();

@@ -224,9 +224,7 @@ void Connection<Worker>::handle(const RequestHead& head, std::size_t head_bytes)
 
   WorkerCounters& counters = service_.counters();
   counters.requests.add(1);
-  // An answer that asked for no body leaves its sender waiting for the 100: it must be closed.
-  if (head.expect_continue && !progress.body_read && !sent_continue_) keep_alive = false;
-  keep_alive = keep_alive && !service_.draining();
+  keep_alive = keep_alive && !service_.draining() && next_request_can_be_found();
   if (!failed_ && exchange.response().status != 0) {
     const Framing framing{keep_alive, head.minor_version == 0, head.method != Method::head};
     respond(exchange.response(), framing);
@@ -326,6 +324,20 @@ void Connection<Worker>::respond_error(int status, std::string_view reason) {
   state_ = State::finishing;
 }
 
+// Whether it will be known where a body that was not read to its end is over.
+template <class Worker>
+bool Connection<Worker>::next_request_can_be_found() const {
+  const Progress& progress = *progress_;
+  const RequestHead& head = *progress.head;
+  if (progress.body_read || !head.has_body()) return true;
+  // A chunked body has no length to skip by; of one that failed, some is gone already.
+  if (head.chunked || progress.aborted) return false;
+  // Without the 100, its sender decides whether the body comes at all.
+  if (head.expect_continue && !sent_continue_) return false;
+  const std::uint64_t arrived = input_.front().size() - progress.head_bytes;
+  return head.content_length <= arrived + service_.limits().early_response_drain_bytes;
+}
+
 template <class Worker>
 void Connection<Worker>::end_request(bool keep_alive) {
   const Progress& progress = *progress_;
@@ -333,16 +345,11 @@ void Connection<Worker>::end_request(bool keep_alive) {
   const std::string_view front = input_.front();
   std::size_t used = progress.head_bytes + progress.body_bytes;
   std::uint64_t left = 0;
-  if (!progress.body_read && head.has_body()) {
-    const std::size_t arrived = front.size() - progress.head_bytes;
-    const std::size_t taken =
-        head.chunked
-            ? 0
-            : static_cast<std::size_t>(std::min<std::uint64_t>(arrived, head.content_length));
+  if (keep_alive && !progress.body_read && head.has_body()) {
+    const auto taken = static_cast<std::size_t>(
+        std::min<std::uint64_t>(front.size() - progress.head_bytes, head.content_length));
     used += taken;
     left = head.content_length - taken;
-    // An unread chunked body has no length to skip by.
-    if (head.chunked || left > service_.limits().early_response_drain_bytes) keep_alive = false;
   }
   if (auto* spill = input_.spill(); spill != nullptr && spill->parsing) {
     spill->parsing = false;
@@ -386,8 +393,16 @@ template <class Worker>
 std::string_view Connection<Worker>::read_body() {
   Progress& progress = *progress_;
   if (progress.body_read || !progress.head->has_body()) return progress.body;
+  // A handler that goes on after a failure must not take what arrives then for the body.
+  if (progress.aborted) throw *progress.aborted;
   const std::string_view arrived = input_.front().substr(progress.head_bytes);
-  progress.body = progress.head->chunked ? read_chunked_body(arrived) : body_in_front(arrived);
+  try {
+    progress.body = progress.head->chunked ? read_chunked_body(arrived) : body_in_front(arrived);
+  } catch (const RequestAborted& aborted) {
+    progress.aborted = aborted;
+    deadline_ = ksvc::kNoDeadline;
+    throw;
+  }
   progress.body_read = true;
   deadline_ = ksvc::kNoDeadline;
   return progress.body;
