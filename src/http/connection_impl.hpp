@@ -144,8 +144,10 @@ void Connection<Worker>::expired(gvt::Timer& timer) {
 template <class Worker>
 void Connection<Worker>::on_timeout() {
   deadline_ = ksvc::kNoDeadline;
-  if (progress_ != nullptr && progress_->waiter != nullptr) {
+  if (progress_ != nullptr && progress_->waited && !progress_->body_read) {
+    // More may have arrived in this turn; then the handler is ready already and looks at this next.
     timed_out_ = true;
+    if (progress_->waiter == nullptr) return;
     service_.worker().make_ready(*std::exchange(progress_->waiter, nullptr));
     return;
   }
@@ -217,6 +219,7 @@ void Connection<Worker>::handle(const RequestHead& head, std::size_t head_bytes)
   progress.head_bytes = head_bytes;
   progress_ = &progress;
   sent_continue_ = false;
+  timed_out_ = false;
 
   Exchange exchange(HeadView(head, input_.front().data()), *this);
   bool keep_alive = head.keep_alive;
@@ -462,14 +465,13 @@ std::string_view Connection<Worker>::read_chunked_body(std::string_view arrived)
 template <class Worker>
 void Connection<Worker>::wait_for_body() {
   if (ended_ || failed_) throw RequestAborted{ended_ ? 400 : 0, "the body ended too early"};
-  ensure_receiving();
-  if (!std::exchange(progress_->waited, true)) arm_in(service_.limits().request_timeout);
-  progress_->waiter = &service_.worker().running();
-  service_.worker().park();
-  if (timed_out_) {
-    timed_out_ = false;
-    throw RequestAborted{408, "the request body did not arrive in time"};
+  if (!timed_out_) {
+    ensure_receiving();
+    if (!std::exchange(progress_->waited, true)) arm_in(service_.limits().request_timeout);
+    progress_->waiter = &service_.worker().running();
+    service_.worker().park();
   }
+  if (timed_out_) throw RequestAborted{408, "the request body did not arrive in time"};
 }
 
 template <class Worker>
