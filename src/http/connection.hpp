@@ -90,7 +90,7 @@ class Connection final : public ksvc::CompletionTarget,
   void call_endpoint(Exchange& exchange, bool& keep_alive);
   void answer_unrouted(Exchange& exchange, const Match& match);
   void respond(const Response& response, const Framing& framing);
-  void respond_error(int status, std::string_view reason);
+  void respond_error(const HeadParser& parser, int status, std::string_view reason);
   bool next_request_can_be_found() const;
   void end_request(bool keep_alive);
   void skip_body();

@@ -154,7 +154,7 @@ void Connection<Worker>::on_timeout() {
   const auto* spill = input_.spill();
   if (state_ == State::serving && !handling_ && outgoing_ == nullptr && spill != nullptr &&
       spill->parsing) {
-    respond_error(408, "the request head did not arrive in time");
+    respond_error(spill->parser, 408, "the request head did not arrive in time");
     flush();
     return settle_down();
   }
@@ -193,7 +193,7 @@ bool Connection<Worker>::parse_and_handle(HeadParser& parser) {
   switch (parser.advance(input_.front())) {
     case ParseState::complete: handle(parser.head(), parser.consumed()); return true;
     case ParseState::error:
-      respond_error(parser.error_status(), parser.error_reason());
+      respond_error(parser, parser.error_status(), parser.error_reason());
       return false;
     case ParseState::incomplete: keep_partial_head(parser); return false;
   }
@@ -311,7 +311,8 @@ void Connection<Worker>::respond(const Response& response, const Framing& framin
 }
 
 template <class Worker>
-void Connection<Worker>::respond_error(int status, std::string_view reason) {
+void Connection<Worker>::respond_error(const HeadParser& parser, int status,
+                                       std::string_view reason) {
   Response response;
   response.status = status;
   response.content_type = "text/plain; charset=utf-8";
@@ -319,7 +320,7 @@ void Connection<Worker>::respond_error(int status, std::string_view reason) {
   response.body.append(": ");
   response.body.append(reason);
   response.body.append("\n");
-  respond(response, Framing{false, false, true});
+  respond(response, Framing{false, false, parser.head().method != Method::head});
   if (auto* spill = input_.spill(); spill != nullptr) spill->parsing = false;
   input_.consume(input_.front().size(), service_.backend().buffers());
   input_.drop_spill_if_unused();
