@@ -114,6 +114,7 @@ class Connection final : public ksvc::CompletionTarget,
   bool backlogged() const noexcept;
   void arm_in(std::chrono::milliseconds delay);
   bool unsettled() const noexcept;
+  void wait_until_settled();
   void begin_linger();
   void close_now();
   void finish_close();

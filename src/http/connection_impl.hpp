@@ -493,6 +493,14 @@ bool Connection<Worker>::unsettled() const noexcept {
 }
 
 template <class Worker>
+void Connection<Worker>::wait_until_settled() {
+  if (queued_) return;
+  queued_ = true;
+  service_.run_when_settled(*this);
+  service_.worker().keep_awake();
+}
+
+template <class Worker>
 void Connection<Worker>::flush() {
   const std::string_view piece = service_.arena().take_piece();
   if (piece.empty() || failed_) return;
@@ -520,11 +528,7 @@ bool Connection<Worker>::flush_outgoing() {
   if (outgoing_ == nullptr) return true;
   if (failed_ || sending_) return false;
   if (unsettled()) {
-    if (!queued_) {
-      queued_ = true;
-      service_.run_when_settled(*this);
-      service_.worker().keep_awake();
-    }
+    wait_until_settled();
     return false;
   }
   Outgoing& out = *outgoing_;
@@ -554,8 +558,12 @@ void Connection<Worker>::settle_down() {
   if (state_ == State::closing) return;
   if (failed_) return close_now();
   if (outgoing_ == nullptr && state_ == State::finishing) begin_linger();
-  if (ended_ && outgoing_ == nullptr && state_ != State::closing) return close_now();
   if (state_ == State::closing) return;
+  if (ended_ && outgoing_ == nullptr) {
+    // A send that falls short leaves something to do.
+    if (!unsettled()) return close_now();
+    wait_until_settled();
+  }
   auto& buffers = service_.backend().buffers();
   input_.spill_lease(buffers, service_.limits());
   input_.drop_spill_if_unused();
@@ -636,12 +644,7 @@ void Connection<Worker>::close_now() {
 template <class Worker>
 void Connection<Worker>::finish_close() {
   if (receiving_ || sending_ || handling_) return;
-  if (unsettled()) {
-    queued_ = true;
-    service_.run_when_settled(*this);
-    service_.worker().keep_awake();
-    return;
-  }
+  if (unsettled()) return wait_until_settled();
   input_.clear(service_.backend().buffers());
   service_.backend().submit(ksvc::Close{fd_}, 0);
   service_.release(*this);
