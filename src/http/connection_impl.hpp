@@ -16,6 +16,8 @@ namespace weft::http {
 namespace {
 // A long response goes out in steps of this size; the write timeout holds for each.
 constexpr std::size_t kSendStepBytes = 128 * 1024;
+// While draining, a request may be on its way: an idle client is left alone for this long.
+constexpr std::chrono::milliseconds kQuietTime{300};
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 }  // namespace
 
@@ -30,7 +32,7 @@ Connection<Worker>::Connection(Service<Worker>& service, int fd) noexcept
 template <class Worker>
 void Connection<Worker>::start() {
   ensure_receiving();
-  arm_in(service_.limits().idle_timeout);
+  arm_for_idleness();
 }
 
 // ---- What comes from the kernel, the scheduler and the clock ------------------------------------
@@ -369,7 +371,7 @@ void Connection<Worker>::end_request(bool keep_alive) {
     arm_in(service_.limits().early_response_linger);
     skip_body();
   } else {
-    arm_in(service_.limits().idle_timeout);
+    arm_for_idleness();
   }
 }
 
@@ -382,7 +384,7 @@ void Connection<Worker>::skip_body() {
   skip_left_ -= dropped;
   if (skip_left_ > 0) return;
   state_ = State::serving;
-  arm_in(service_.limits().idle_timeout);
+  arm_for_idleness();
 }
 
 // ---- Bodies ------------------------------------------------------------------------------------
@@ -538,7 +540,7 @@ bool Connection<Worker>::flush_outgoing() {
   }
   if (out.in_flight.empty()) {
     outgoing_.reset();
-    if (state_ == State::serving && !handling_) arm_in(service_.limits().idle_timeout);
+    if (state_ == State::serving && !handling_) arm_for_idleness();
     return true;
   }
   const std::size_t step = std::min(out.in_flight.size() - out.sent, kSendStepBytes);
@@ -602,12 +604,15 @@ void Connection<Worker>::arm_in(std::chrono::milliseconds delay) {
 }
 
 template <class Worker>
+void Connection<Worker>::arm_for_idleness() {
+  arm_in(service_.draining() ? kQuietTime : service_.limits().idle_timeout);
+}
+
+template <class Worker>
 void Connection<Worker>::begin_drain() {
   if (handling_ || state_ != State::serving || outgoing_ != nullptr) return;
-  // A request may be on its way: an idle client is left alone for a moment.
-  constexpr std::chrono::milliseconds kQuietTime{300};
   const auto* spill = input_.spill();
-  if (spill == nullptr || !spill->parsing) arm_in(kQuietTime);
+  if (spill == nullptr || !spill->parsing) arm_for_idleness();
 }
 
 template <class Worker>
