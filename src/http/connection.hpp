@@ -135,7 +135,7 @@ class Connection final : public ksvc::CompletionTarget,
   std::uint32_t piece_size_ = 0;
   const char* piece_ = nullptr;  // of the SendNow that may be unsettled
   std::uint64_t send_turn_ = 0;
-  std::uint64_t skip_left_ = 0;  // while skipping or lingering: bytes still to be dropped
+  std::uint64_t skip_left_ = 0;  // while skipping: bytes still to be dropped
   gvt::TimePoint deadline_ = ksvc::kNoDeadline;
   Progress* progress_ = nullptr;
   Input<Buffers> input_;

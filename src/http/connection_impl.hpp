@@ -326,7 +326,6 @@ void Connection<Worker>::respond_error(const HeadParser& parser, int status,
   if (auto* spill = input_.spill(); spill != nullptr) spill->parsing = false;
   input_.consume(input_.front().size(), service_.backend().buffers());
   input_.drop_spill_if_unused();
-  skip_left_ = service_.limits().early_response_drain_bytes;
   state_ = State::finishing;
 }
 
@@ -363,7 +362,6 @@ void Connection<Worker>::end_request(bool keep_alive) {
   }
   input_.unpin(used, service_.backend().buffers(), service_.limits());
   if (!keep_alive) {
-    skip_left_ = service_.limits().early_response_drain_bytes;
     state_ = State::finishing;
   } else if (left > 0) {
     skip_left_ = left;
@@ -624,14 +622,13 @@ void Connection<Worker>::begin_linger() {
   linger();
 }
 
-// Closing with unread input would reset the connection and could destroy the answer on its way.
+// Closing with unread input would reset the connection and could destroy the answer on its way. So
+// whatever comes is dropped until the client ends its side, or the time for it is over.
 template <class Worker>
 void Connection<Worker>::linger() {
-  const std::size_t size = input_.front().size();
-  input_.consume(size, service_.backend().buffers());
+  input_.consume(input_.front().size(), service_.backend().buffers());
   input_.drop_spill_if_unused();
-  if (ended_ || size >= skip_left_) return close_now();
-  skip_left_ -= size;
+  if (ended_) close_now();
 }
 
 template <class Worker>
