@@ -25,6 +25,13 @@ class Input {
   struct Spill {
     explicit Spill(const Limits& limits) : parser(limits) {}
 
+    // What is consumed goes first: a client that is never quite done must not make this grow.
+    void append_to_front(std::string_view bytes) {
+      front.erase(0, front_begin);
+      front_begin = 0;
+      front.append(bytes);
+    }
+
     std::string front;
     std::size_t front_begin = 0;
     std::string behind;  // arrived while pinned
@@ -54,7 +61,7 @@ class Input {
       spill.behind.append(lease.data, lease.size);
     } else {
       spill_lease(buffers, limits);
-      spill.front.append(lease.data, lease.size);
+      spill.append_to_front({lease.data, lease.size});
     }
     buffers.release(lease);
   }
@@ -69,7 +76,7 @@ class Input {
     spill_->body.clear();
     if (!spill_->behind.empty()) {
       spill_lease(buffers, limits);
-      spill_->front.append(spill_->behind);
+      spill_->append_to_front(spill_->behind);
       spill_->behind.clear();
     }
     drop_spill_if_unused();
