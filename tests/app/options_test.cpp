@@ -1,0 +1,67 @@
+// Options::from_arguments(): what it reads, and how it leaves the process when it cannot.
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "weft/app.hpp"
+
+namespace weft {
+
+namespace {
+
+Options parse(std::vector<std::string> words) {
+  words.insert(words.begin(), "/somewhere/hello");
+  std::vector<char*> arguments;
+  for (std::string& word : words) arguments.push_back(word.data());
+  return Options::from_arguments(static_cast<int>(arguments.size()), arguments.data());
+}
+
+// A death test starts the program anew, for other tests of it have had threads.
+class OptionsDeathTest : public testing::Test {
+ protected:
+  void SetUp() override { testing::FLAGS_gtest_death_test_style = "threadsafe"; }
+};
+
+}  // namespace
+
+TEST(Options, defaults_stay_without_arguments) {
+  const Options options = parse({});
+  EXPECT_EQ(options.host, "127.0.0.1");
+  EXPECT_EQ(options.port, 8080);
+  EXPECT_EQ(options.workers, 1U);
+  EXPECT_EQ(options.backend, "auto");
+  EXPECT_FALSE(options.quiet);
+}
+
+TEST(Options, every_flag_is_read_in_both_spellings) {
+  const Options apart =
+      parse({"--host", "::1", "--port", "81", "--workers", "4", "--backend", "epoll"});
+  EXPECT_EQ(apart.host, "::1");
+  EXPECT_EQ(apart.port, 81);
+  EXPECT_EQ(apart.workers, 4U);
+  EXPECT_EQ(apart.backend, "epoll");
+  const Options joined = parse({"--host=::1", "--port=65535", "--workers=0", "--backend=io_uring"});
+  EXPECT_EQ(joined.host, "::1");
+  EXPECT_EQ(joined.port, 65535);
+  EXPECT_EQ(joined.workers, 0U);
+  EXPECT_EQ(joined.backend, "io_uring");
+}
+
+TEST_F(OptionsDeathTest, help_ends_with_0) {
+  EXPECT_EXIT(parse({"--help"}), testing::ExitedWithCode(0), "");
+}
+
+TEST_F(OptionsDeathTest, what_makes_no_sense_ends_with_2_and_is_named) {
+  const testing::ExitedWithCode two(2);
+  EXPECT_EXIT(parse({"--port", "65536"}), two, "--port.*65535.*65536");
+  EXPECT_EXIT(parse({"--port", "x"}), two, "--port.*'x'");
+  EXPECT_EXIT(parse({"--port"}), two, "--port needs a value");
+  EXPECT_EXIT(parse({"--workers", "-1"}), two, "--workers.*-1");
+  EXPECT_EXIT(parse({"--backend", "kqueue"}), two, "--backend.*auto, io_uring, epoll.*kqueue");
+  EXPECT_EXIT(parse({"--pors", "80"}), two, "--pors; did you mean --port");
+  EXPECT_EXIT(parse({"80"}), two, "80");
+}
+
+}  // namespace weft

@@ -1,0 +1,144 @@
+// ServerTest: a weft::App on a port of its own, once per back end that this kernel offers.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <iterator>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "client.hpp"
+#include "ksvc/router/backend_choice.hpp"
+#include "weft/weft.hpp"
+
+namespace weft::http::test {
+
+inline std::string why_not(const std::string& backend) {
+  const auto kind = ksvc::parse_backend_kind(backend);
+  const auto choice = ksvc::choose_backend(ksvc::probe_kernel_features(), kind);
+  return choice ? std::string() : choice.reason;
+}
+
+// Waits for what another thread brings about; false when it does not come.
+inline bool eventually(const std::function<bool()>& condition) {
+  const auto give_up = std::chrono::steady_clock::now() + hang_guard;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > give_up) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
+}
+
+inline std::size_t open_descriptors() {
+  const std::filesystem::directory_iterator begin("/proc/self/fd");
+  return static_cast<std::size_t>(std::distance(begin, std::filesystem::directory_iterator()));
+}
+
+inline std::size_t resident_bytes() {
+  std::size_t pages = 0;
+  if (FILE* file = std::fopen("/proc/self/statm", "r")) {
+    if (std::fscanf(file, "%*u %zu", &pages) != 1) pages = 0;
+    std::fclose(file);
+  }
+  return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+inline std::string post_request(std::string_view target, std::string_view body,
+                                std::string_view fields = {}) {
+  return "POST " + std::string(target) + " HTTP/1.1\r\nHost: a\r\n" + std::string(fields) +
+         "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string(body);
+}
+
+// A gate that handlers park at until a test opens it.
+class Gate {
+ public:
+  void pass() {
+    ++waiting_;
+    while (!open_) weft::sleep(std::chrono::milliseconds(1));
+    --waiting_;
+  }
+  void open() { open_ = true; }
+  int waiting() const { return waiting_; }
+
+ private:
+  std::atomic<bool> open_{false};
+  std::atomic<int> waiting_{0};
+};
+
+class ServerTest : public testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    if (const std::string reason = why_not(GetParam()); !reason.empty()) GTEST_SKIP() << reason;
+    options.host = "127.0.0.1";
+    options.port = 0;
+    options.backend = GetParam();
+    options.quiet = true;
+#if defined(WEFT_ASAN) || defined(WEFT_TSAN)
+    options.stack_bytes = 256 * 1024;
+#endif
+    add_common_routes();
+  }
+  void TearDown() override {
+    gate.open();
+    app.stop();
+  }
+
+  void start() { app.start(options); }
+  Client connect(int receive_bytes = 0) const { return Client(app.port(), receive_bytes); }
+  bool all_connections_closed() const {
+    return eventually([this] { return app.stats().connections_open == 0; });
+  }
+  // The server is still there for others.
+  void expect_still_serving() const {
+    Client client = connect();
+    EXPECT_EQ(client.get("/").body, "hello");
+  }
+
+  // Declared before the app: handlers use them until it has stopped.
+  Gate gate;
+  std::atomic<int> reads_begun{0};
+  Options options;
+  App app;
+
+ private:
+  void add_common_routes() {
+    app.get("/", [](Context& c) { c.text("hello"); });
+    app.get("/echo/:text", [](Context& c) { c.text(c.param("text")); });
+    app.get("/park/:text", [](Context& c) {
+      weft::yield();
+      c.text(c.param("text"));
+    });
+    app.get("/sleep/:text", [](Context& c) {
+      weft::sleep(std::chrono::milliseconds(2));
+      c.text(c.param("text"));
+    });
+    app.get("/gate/:text", [this](Context& c) {
+      gate.pass();
+      c.text(c.param("text"));
+    });
+    app.get("/big/:kib", [](Context& c) {
+      c.text(std::string(std::stoul(std::string(c.param("kib"))) * 1024, 'b'));
+    });
+    app.post("/unread", [](Context& c) { c.text("not read"); });
+    app.post("/length", [this](Context& c) {
+      ++reads_begun;
+      c.text(std::to_string(c.body().size()));
+    });
+    app.post("/body", [this](Context& c) {
+      ++reads_begun;
+      c.text(c.body());
+    });
+  }
+};
+
+inline const auto every_backend = testing::Values(std::string("epoll"), std::string("io_uring"));
+inline std::string backend_of(const testing::TestParamInfo<std::string>& info) {
+  return info.param;
+}
+
+}  // namespace weft::http::test
