@@ -1,0 +1,163 @@
+#include "net/listener.hpp"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <vector>
+
+#include "net/address.hpp"
+
+namespace weft::net {
+namespace {
+
+constexpr int kHangGuardMs = 20'000;
+
+// A set of descriptors that are closed together.
+struct Descriptors {
+  Descriptors() = default;
+  explicit Descriptors(std::vector<int> all) : fds(std::move(all)) {}
+  Descriptors(const Descriptors&) = delete;
+  Descriptors& operator=(const Descriptors&) = delete;
+  ~Descriptors() {
+    for (const int fd : fds) ::close(fd);
+  }
+  int add(int fd) {
+    if (fd >= 0) fds.push_back(fd);
+    return fd;
+  }
+  std::vector<int> fds;
+};
+
+int start_connecting(std::uint16_t port) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  auto address = parse_address("127.0.0.1", port);
+  const int failed = ::connect(fd, address->get(), address->size);
+  EXPECT_TRUE(failed == 0 || errno == EINPROGRESS) << errno;
+  return fd;
+}
+
+bool becomes(int fd, short events, int timeout_ms) {
+  pollfd entry{fd, events, 0};
+  return ::poll(&entry, 1, timeout_ms) == 1 && (entry.revents & events) != 0;
+}
+
+int connected_client(std::uint16_t port) {
+  const int fd = start_connecting(port);
+  EXPECT_TRUE(becomes(fd, POLLOUT, kHangGuardMs));
+  return fd;
+}
+
+TEST(Listener, port_zero_gets_a_port_that_clients_reach) {
+  auto opened = listen_on({}, 1);
+  ASSERT_TRUE(opened);
+  Descriptors listeners(opened->fds);
+  EXPECT_NE(opened->port, 0);
+  Descriptors clients;
+  clients.add(connected_client(opened->port));
+  EXPECT_TRUE(becomes(opened->fds.front(), POLLIN, kHangGuardMs));
+  const int accepted = clients.add(accept_now(opened->fds.front()));
+  ASSERT_GE(accepted, 0);
+  int no_delay = 0;
+  socklen_t size = sizeof no_delay;
+  EXPECT_EQ(::getsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &no_delay, &size), 0);
+  EXPECT_NE(no_delay, 0) << "accepted sockets inherit TCP_NODELAY";
+  EXPECT_NE(::fcntl(accepted, F_GETFD) & FD_CLOEXEC, 0);
+}
+
+TEST(Listener, several_share_one_port_and_every_client_reaches_one_of_them) {
+  auto opened = listen_on({}, 4);
+  ASSERT_TRUE(opened);
+  Descriptors listeners(opened->fds);
+  ASSERT_EQ(opened->fds.size(), 4U);
+  for (const int fd : opened->fds) EXPECT_EQ(bound_port(fd), opened->port);
+  constexpr std::size_t kClients = 64;
+  Descriptors clients;
+  for (std::size_t i = 0; i < kClients; ++i) clients.add(connected_client(opened->port));
+  Descriptors accepted;
+  std::size_t listeners_reached = 0;
+  for (const int fd : opened->fds) {
+    const std::size_t before = accepted.fds.size();
+    while (accepted.add(accept_now(fd)) >= 0) {
+    }
+    listeners_reached += accepted.fds.size() > before ? 1 : 0;
+  }
+  EXPECT_EQ(accepted.fds.size(), kClients);
+  EXPECT_GE(listeners_reached, 2U);
+}
+
+TEST(Listener, port_that_is_in_use_is_refused_even_though_it_would_be_shared) {
+  auto first = listen_on({}, 2);
+  ASSERT_TRUE(first);
+  Descriptors listeners(first->fds);
+  auto second = listen_on({"127.0.0.1", first->port}, 1);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().os_errno, EADDRINUSE);
+}
+
+TEST(Listener, port_that_was_left_can_be_taken_at_once) {
+  auto first = listen_on({}, 1);
+  ASSERT_TRUE(first);
+  {
+    Descriptors listeners(first->fds);
+    Descriptors clients;
+    clients.add(connected_client(first->port));
+    clients.add(accept_now(first->fds.front()));
+    // The server's side goes first, so that the port has a connection in TIME_WAIT.
+    ::close(clients.fds.back());
+    clients.fds.pop_back();
+  }
+  auto second = listen_on({"127.0.0.1", first->port}, 2);
+  ASSERT_TRUE(second) << second.error().message();
+  Descriptors listeners(second->fds);
+  EXPECT_EQ(second->port, first->port);
+}
+
+TEST(Listener, address_that_is_none_is_an_invalid_argument) {
+  auto opened = listen_on({"nowhere", 0}, 1);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().code, ErrorCode::invalid_argument);
+}
+
+TEST(Listener, address_of_another_machine_is_an_error) {
+  auto opened = listen_on({"192.0.2.1", 0}, 1);
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().os_errno, EADDRNOTAVAIL);
+}
+
+TEST(Listener, accept_now_says_when_nobody_waits) {
+  auto opened = listen_on({}, 1);
+  ASSERT_TRUE(opened);
+  Descriptors listeners(opened->fds);
+  EXPECT_EQ(accept_now(opened->fds.front()), -1);
+}
+
+TEST(Listener, refusing_turns_new_clients_away_and_keeps_those_who_wait) {
+  auto opened = listen_on({}, 1);
+  ASSERT_TRUE(opened);
+  Descriptors listeners(opened->fds);
+  const int listener = opened->fds.front();
+  Descriptors clients;
+  for (int i = 0; i < 5; ++i) clients.add(connected_client(opened->port));
+  refuse_new_connections(listener);
+
+  const int late = clients.add(start_connecting(opened->port));
+  EXPECT_FALSE(becomes(late, POLLOUT, 0)) << "a SYN on loopback is answered at once, or dropped";
+  for (int i = 0; i < 5; ++i) {
+    const int accepted = clients.add(accept_now(listener));
+    ASSERT_GE(accepted, 0);
+    EXPECT_EQ(::send(clients.fds[static_cast<std::size_t>(i)], "hi", 2, MSG_NOSIGNAL), 2);
+    char got[2];
+    EXPECT_EQ(::recv(accepted, got, 2, MSG_WAITALL), 2) << "an accepted connection still works";
+  }
+  EXPECT_EQ(accept_now(listener), -1);
+  EXPECT_FALSE(becomes(late, POLLOUT, 0));
+}
+
+}  // namespace
+}  // namespace weft::net
