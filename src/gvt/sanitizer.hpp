@@ -38,6 +38,14 @@ inline constexpr bool kEnabled = true;
 inline constexpr bool kEnabled = false;
 #endif
 
+// Frames that were left without returning leave their red zones behind, in memory that others, or
+// other uses of the addresses after an unmapping, must find clean.
+inline void forget_frames([[maybe_unused]] void* memory, [[maybe_unused]] std::size_t bytes) {
+#ifdef WEFT_UNDER_ASAN
+  __asan_unpoison_memory_region(memory, bytes);
+#endif
+}
+
 // One stack as the sanitizers know it.
 struct Fiber {
 #ifdef WEFT_UNDER_ASAN
@@ -59,8 +67,7 @@ struct Fiber {
 #ifdef WEFT_UNDER_ASAN
     bottom = stack_bottom;
     size = stack_size;
-    // Frames that were left without returning leave their red zones behind.
-    __asan_unpoison_memory_region(stack_bottom, stack_size);
+    forget_frames(stack_bottom, stack_size);
 #endif
 #ifdef WEFT_UNDER_TSAN
     tsan = __tsan_create_fiber(0);

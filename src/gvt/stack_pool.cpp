@@ -26,7 +26,10 @@ StackPool::StackPool(std::size_t stack_bytes)
 }
 
 StackPool::~StackPool() {
-  for (const Slab& slab : slabs_) ::munmap(slab.base, slab.bytes);
+  for (const Slab& slab : slabs_) {
+    sanitizer::forget_frames(slab.base, slab.bytes);
+    ::munmap(slab.base, slab.bytes);
+  }
 }
 
 Stack StackPool::take() {
