@@ -301,13 +301,12 @@ void Connection<Worker>::respond(const Response& response, const Framing& framin
   OutputArena& arena = service_.arena();
   if (arena.piece_size() + bound <= OutputArena::kMaxPiece) [[likely]] {
     char* end = write_head(arena.reserve(bound), response, framing, common);
-    std::memcpy(end, body.data(), body.size());
-    return arena.commit(end + body.size());
+    return arena.commit(std::copy(body.begin(), body.end(), end));
   }
   std::string whole(bound, '\0');
   char* end = write_head(whole.data(), response, framing, common);
-  std::memcpy(end, body.data(), body.size());
-  whole.resize(static_cast<std::size_t>(end - whole.data()) + body.size());
+  end = std::copy(body.begin(), body.end(), end);
+  whole.resize(static_cast<std::size_t>(end - whole.data()));
   queue_output(arena.take_piece());
   queue_output(whole);
 }

@@ -39,6 +39,7 @@ class SmallText {
     spilled_ = true;
   }
   void append(std::string_view text) {
+    if (text.empty()) return;  // its data may be null, which memcpy does not take
     if (!spilled_ && size_ + text.size() <= N) {
       std::memcpy(inline_.data() + size_, text.data(), text.size());
       size_ += text.size();
