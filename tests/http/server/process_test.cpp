@@ -51,12 +51,13 @@ TEST_P(Process, sigterm_and_sigint_let_requests_finish_and_end_with_0) {
     Client idle(port);
     EXPECT_EQ(idle.get("/").body, "Hello, World!");
     Client client(port);
-    client.send(get_request("/park") + get_request("/sleep/500"));
+    client.send(get_request("/park") + get_request("/sleep/200"));
     EXPECT_EQ(client.read_answer().status, 200);  // so it has the other one, too
     hello.signal(number);
     const Answer answer = client.read_answer();
-    EXPECT_EQ(answer.body, "slept 500 ms\n");
+    EXPECT_EQ(answer.body, "slept 200 ms\n");
     EXPECT_TRUE(client.is_ended());
+    client.close();
     EXPECT_EQ(hello.wait_for_exit(), 0) << hello.log();
   }
 }
@@ -89,6 +90,8 @@ TEST_P(Process, a_port_in_use_is_said_and_ends_with_1) {
 }
 
 TEST_P(Process, without_descriptors_it_neither_spins_nor_floods_and_recovers) {
+  // UndefinedBehaviorSanitizer opens a pipe for some checks and takes its failure for a bad pointer.
+  if (sanitized) GTEST_SKIP() << "a sanitizer needs descriptors of its own";
   HelloProcess hello(arguments(), 32);
   const std::uint16_t port = hello.wait_until_it_listens();
   ASSERT_NE(port, 0) << hello.log();
@@ -100,8 +103,8 @@ TEST_P(Process, without_descriptors_it_neither_spins_nor_floods_and_recovers) {
   }
   ASSERT_TRUE(eventually([&] { return hello.log().size() > log_before; }));
   const milliseconds before = hello.processor_time();
-  std::this_thread::sleep_for(milliseconds(1200));
-  EXPECT_LT(hello.processor_time() - before, milliseconds(400));
+  std::this_thread::sleep_for(milliseconds(800));
+  EXPECT_LT(hello.processor_time() - before, milliseconds(300));
   const std::string messages = hello.log().substr(log_before);
   EXPECT_NE(messages.find("cannot accept connections"), std::string::npos) << messages;
   EXPECT_LE(std::count(messages.begin(), messages.end(), '\n'), 8) << messages;

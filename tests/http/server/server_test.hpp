@@ -18,6 +18,13 @@
 
 namespace weft::http::test {
 
+// Sanitizers keep freed memory and need more stack.
+#if defined(WEFT_ASAN) || defined(WEFT_TSAN)
+inline constexpr bool sanitized = true;
+#else
+inline constexpr bool sanitized = false;
+#endif
+
 inline std::string why_not(const std::string& backend) {
   const auto kind = ksvc::parse_backend_kind(backend);
   const auto choice = ksvc::choose_backend(ksvc::probe_kernel_features(), kind);
@@ -78,9 +85,7 @@ class ServerTest : public testing::TestWithParam<std::string> {
     options.port = 0;
     options.backend = GetParam();
     options.quiet = true;
-#if defined(WEFT_ASAN) || defined(WEFT_TSAN)
-    options.stack_bytes = 256 * 1024;
-#endif
+    if (sanitized) options.stack_bytes = 256 * 1024;
     add_common_routes();
   }
   void TearDown() override {
