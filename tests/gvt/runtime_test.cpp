@@ -68,19 +68,21 @@ TEST_P(Runtime, spawned_functions_run_in_the_order_of_spawning_once_the_caller_p
   EXPECT_EQ(order, "[abcde]");
 }
 
-TEST_P(Runtime, sleepers_wake_in_the_order_of_their_times_and_none_too_early) {
-  std::string order;
+// That they wake in the order of their times is asked of the worker, where all times count from
+// one.
+TEST_P(Runtime, no_sleeper_wakes_before_its_time) {
+  int woken = 0;
   run_here([&] {
     for (const int ms : {40, 10, 30, 20}) {
-      spawn([&order, ms] {
+      spawn([&woken, ms] {
         const auto due = steady_clock::now() + milliseconds(ms);
         sleep(milliseconds(ms));
         EXPECT_GE(steady_clock::now(), due);
-        order += std::to_string(ms) + " ";
+        ++woken;
       });
     }
   });
-  EXPECT_EQ(order, "10 20 30 40 ");
+  EXPECT_EQ(woken, 4);
 }
 
 TEST_P(Runtime, sleep_of_nothing_is_a_yield) {

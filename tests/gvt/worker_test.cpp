@@ -62,7 +62,8 @@ class WorkerTest : public testing::Test {
     tasks_.push_back(std::make_unique<Task>(std::move(body)));
     worker->make_ready(*tasks_.back());
   }
-  void park_for(std::chrono::milliseconds time) {
+  void park_for(std::chrono::milliseconds time) { park_until(worker->now() + time); }
+  void park_until(TimePoint due) {
     struct WakeUp : Timer {
       explicit WakeUp(Worker<Backend>& owner)
           : Timer([](Timer& timer) {
@@ -74,7 +75,7 @@ class WorkerTest : public testing::Test {
       Worker<Backend>& worker;
       GreenThread& sleeper;
     } wake_up(*worker);
-    worker->timers().set(wake_up, worker->now() + time);
+    worker->timers().set(wake_up, due);
     worker->park();
   }
 
@@ -188,10 +189,11 @@ TYPED_TEST(WorkerTest, idle_worker_stays_in_its_wait) {
 
 TYPED_TEST(WorkerTest, timer_never_fires_before_its_time_and_timers_fire_in_order) {
   std::string order;
+  const TimePoint start = this->worker->now();
   for (const int ms : {30, 10, 20}) {
     this->add([&, ms] {
-      const TimePoint due = this->worker->now() + std::chrono::milliseconds(ms);
-      this->park_for(std::chrono::milliseconds(ms));
+      const TimePoint due = start + std::chrono::milliseconds(ms);
+      this->park_until(due);
       EXPECT_GE(this->worker->now(), due);
       order += std::to_string(ms) + " ";
       if (ms == 30) this->worker->stop();
