@@ -59,6 +59,7 @@ class [[nodiscard]] Result {
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
   T* operator->() { return &value(); }
+  const T* operator->() const { return &value(); }
   Error error() const noexcept { return ok() ? Error{} : *std::get_if<1>(&state_); }
 
  private:

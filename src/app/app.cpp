@@ -201,7 +201,7 @@ void App::start(const Options& options) {
   routes_->site.server_field = options.server_header;
   const ksvc::BackendChoice choice = choose(options);
   http::ServerOptions server_options;
-  server_options.address = {options.host, options.port};
+  server_options.address = {options.host, options.port, limits.bind_patience};
   server_options.workers =
       options.workers > 0 ? options.workers : std::max(1U, std::thread::hardware_concurrency());
   server_options.backend = choice.kind;

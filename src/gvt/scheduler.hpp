@@ -31,7 +31,7 @@ class Scheduler {
   void make_ready(Runnable& task) noexcept { ready_.push(task); }
   // Gives the thread away until make_ready() is called with the running() of the caller.
   void park();
-  // Lets everything that is ready, and I/O, go first.
+  // Lets everything that is ready now go first; the kernel is looked at once per turn.
   void yield();
 
   // The stack we are on, as the record to hand to make_ready().

@@ -51,6 +51,8 @@ struct Limits {
 
   // Graceful shutdown: running requests get this long before they are cut off.
   std::chrono::milliseconds drain_grace{10'000};
+  // Start: a port is held for some milliseconds after a process that used it has ended.
+  std::chrono::milliseconds bind_patience{500};
   // The Date field has a resolution of one second, so formatting it more often gains nothing.
   std::chrono::milliseconds date_refresh{1'000};
 };

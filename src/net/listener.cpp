@@ -18,7 +18,6 @@ namespace weft::net {
 namespace {
 
 constexpr int kBacklog = 4096;
-constexpr std::chrono::milliseconds kBindPatience{500};
 constexpr std::chrono::milliseconds kBindPause{10};
 
 Result<int> bound_socket(const SocketAddress& address, bool shared) {
@@ -39,8 +38,8 @@ Result<int> bound_socket(const SocketAddress& address, bool shared) {
 // Sockets that allow sharing would be let in beside another server of ours on the same port. So
 // ask first with one that does not; and wait a little, for a port is held for some milliseconds
 // after the process that used it through io_uring has ended.
-Result<void> require_free(const SocketAddress& address) {
-  const auto give_up = std::chrono::steady_clock::now() + kBindPatience;
+Result<void> require_free(const SocketAddress& address, std::chrono::milliseconds patience) {
+  const auto give_up = std::chrono::steady_clock::now() + patience;
   for (;;) {
     auto probe = bound_socket(address, false);
     if (probe) {
@@ -64,7 +63,7 @@ Result<Listeners> listen_on(const ListenAddress& address, std::size_t count) {
   if (!resolved) return resolved.error();
   SocketAddress target = *resolved;
   if (address.port != 0) {
-    if (auto free = require_free(target); !free) return free.error();
+    if (auto free = require_free(target, address.patience); !free) return free.error();
   }
   Listeners result;
   for (std::size_t i = 0; i < count; ++i) {

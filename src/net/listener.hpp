@@ -1,6 +1,7 @@
 // Listening sockets: binding, the port that was bound, and turning clients away without a reset.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -12,6 +13,8 @@ namespace weft::net {
 struct ListenAddress {
   std::string host = "127.0.0.1";  // an IPv4 or IPv6 address, or "localhost"
   std::uint16_t port = 0;          // 0: the system chooses
+  // How long to wait, blocking the OS thread, for a port that another program just left.
+  std::chrono::milliseconds patience{0};
 };
 
 struct Listeners {
@@ -21,7 +24,7 @@ struct Listeners {
 
 // Opens `count` sockets on one address, between which the kernel spreads the clients. Accepted
 // sockets inherit TCP_NODELAY. An address that another program uses is refused even where the
-// kernel would share it; one that a program just left is waited for, for half a second.
+// kernel would share it.
 Result<Listeners> listen_on(const ListenAddress& address, std::size_t count);
 
 // From now on drops the SYNs of new clients, which then try again until the listener is closed and

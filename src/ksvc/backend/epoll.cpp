@@ -93,6 +93,7 @@ bool Epoll::start_read(int fd, ReadKind kind, CorrelationId corr_id) {
 void Epoll::start_write(int fd, WriteKind kind, CorrelationId corr_id) {
   Descriptor& entry = descriptor(fd);
   if (!watch(fd, entry)) {
+    entry.write = WriteKind::none;
     complete(corr_id, -errno);
     return;
   }

@@ -96,13 +96,14 @@ class Epoll {
 
 template <CompletionSink Sink>
 unsigned Epoll::drain(Sink& sink) {
-  // By index and by value: a sink may submit, and what fails at once is appended while we go.
-  std::size_t count = 0;
-  for (; count < completions_.size(); ++count) {
-    const Completion completion = completions_[count];
+  // By index and by value: a sink may submit, and what completes at once is appended while we go;
+  // that is for the next drain.
+  const std::size_t count = completions_.size();
+  for (std::size_t i = 0; i < count; ++i) {
+    const Completion completion = completions_[i];
     if (completion.corr_id != 0) sink.complete(completion);
   }
-  completions_.clear();
+  completions_.erase(completions_.begin(), completions_.begin() + static_cast<long>(count));
   return static_cast<unsigned>(count);
 }
 

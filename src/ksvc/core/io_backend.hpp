@@ -10,6 +10,9 @@
 // - drain(sink) passes on the completions that are there, and returns their number.
 // - settled(): the kernel has taken every submitted operation and every completion it had to tell
 //   was drained; memory given to SendNow may be used again.
+// - A descriptor that has seen an operation is closed by Close, not by close(): a back end may
+//   remember it. When Close takes effect is up to the kernel; the descriptor is the kernel's at
+//   once.
 // - Cancelling is asking: the target's memory stays the kernel's until its final completion.
 #pragma once
 
