@@ -1,4 +1,6 @@
-// The member functions of Connection, for the files that instantiate it.
+// The member functions of Connection, for the files that instantiate it: what comes from the
+// kernel, the scheduler and the clock, and the requests. Bodies, output and closing have headers of
+// their own.
 #pragma once
 
 #include <sys/socket.h>
@@ -7,19 +9,12 @@
 #include <cerrno>
 #include <exception>
 
-#include "http/connection.hpp"
+#include "http/connection_body_impl.hpp"
+#include "http/connection_output_impl.hpp"
 #include "http/service.hpp"
 #include "http/status.hpp"
 
 namespace weft::http {
-
-namespace {
-// A long response goes out in steps of this size; the write timeout holds for each.
-constexpr std::size_t kSendStepBytes = 128 * 1024;
-// While draining, a request may be on its way: an idle client is left alone for this long.
-constexpr std::chrono::milliseconds kQuietTime{300};
-constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-}  // namespace
 
 template <class Worker>
 Connection<Worker>::Connection(Service<Worker>& service, int fd) noexcept
@@ -34,8 +29,6 @@ void Connection<Worker>::start() {
   ensure_receiving();
   arm_for_idleness();
 }
-
-// ---- What comes from the kernel, the scheduler and the clock ------------------------------------
 
 template <class Worker>
 void Connection<Worker>::completed(CompletionTarget& target, unsigned tag,
@@ -168,8 +161,6 @@ void Connection<Worker>::on_timeout() {
   }
   if (!handling_) close_now();
 }
-
-// ---- Requests ----------------------------------------------------------------------------------
 
 template <class Worker>
 void Connection<Worker>::serve() {
@@ -382,273 +373,6 @@ void Connection<Worker>::skip_body() {
   if (skip_left_ > 0) return;
   state_ = State::serving;
   arm_for_idleness();
-}
-
-// ---- Bodies ------------------------------------------------------------------------------------
-
-template <class Worker>
-void Connection<Worker>::before_park() {
-  input_.detach(service_.backend().buffers());
-  flush();
-}
-
-template <class Worker>
-std::string_view Connection<Worker>::read_body() {
-  Progress& progress = *progress_;
-  if (progress.body_read || !progress.head->has_body()) return progress.body;
-  // A handler that goes on after a failure must not take what arrives then for the body.
-  if (progress.aborted) throw *progress.aborted;
-  const std::string_view arrived = input_.front().substr(progress.head_bytes);
-  try {
-    progress.body = progress.head->chunked ? read_chunked_body(arrived) : body_in_front(arrived);
-  } catch (const RequestAborted& aborted) {
-    progress.aborted = aborted;
-    deadline_ = ksvc::kNoDeadline;
-    throw;
-  }
-  progress.body_read = true;
-  deadline_ = ksvc::kNoDeadline;
-  return progress.body;
-}
-
-template <class Worker>
-std::string_view Connection<Worker>::body_in_front(std::string_view arrived) {
-  const std::uint64_t size = progress_->head->content_length;
-  if (arrived.size() < size) return assemble_sized_body(arrived);
-  progress_->body_bytes = static_cast<std::size_t>(size);
-  return arrived.substr(0, progress_->body_bytes);
-}
-
-template <class Worker>
-std::string_view Connection<Worker>::assemble_sized_body(std::string_view arrived) {
-  const auto size = static_cast<std::size_t>(progress_->head->content_length);
-  auto& spill = input_.need_spill(service_.limits());
-  // What is announced is not trusted with memory before it arrives.
-  spill.body.reserve(std::min<std::size_t>(size, 64 * 1024));
-  spill.body.assign(arrived);
-  progress_->body_bytes = arrived.size();
-  send_continue();
-  for (;;) {
-    const std::size_t missing = size - spill.body.size();
-    const std::size_t taken = std::min(missing, spill.behind.size());
-    spill.body.append(spill.behind, 0, taken);
-    spill.behind.erase(0, taken);
-    if (spill.body.size() == size) return spill.body;
-    wait_for_body();
-  }
-}
-
-template <class Worker>
-std::string_view Connection<Worker>::read_chunked_body(std::string_view arrived) {
-  auto& spill = input_.need_spill(service_.limits());
-  ChunkedDecoder decoder(service_.limits());
-  const auto append = [&](std::string_view bytes) { spill.body.append(bytes); };
-  const auto check = [&](const ChunkedDecoder::Step& step) {
-    if (step.state == ChunkedState::error) {
-      throw RequestAborted{decoder.error_status(), decoder.error_reason()};
-    }
-    return step.state == ChunkedState::complete;
-  };
-  spill.body.clear();
-  auto step = decoder.advance(arrived, append);
-  progress_->body_bytes = step.consumed;
-  if (check(step)) return spill.body;
-  send_continue();
-  for (;;) {
-    step = decoder.advance(spill.behind, append);
-    spill.behind.erase(0, step.consumed);
-    if (check(step)) return spill.body;
-    wait_for_body();
-  }
-}
-
-template <class Worker>
-void Connection<Worker>::wait_for_body() {
-  if (ended_ || failed_) throw RequestAborted{ended_ ? 400 : 0, "the body ended too early"};
-  if (!timed_out_) {
-    ensure_receiving();
-    if (!std::exchange(progress_->waited, true)) arm_in(service_.limits().request_timeout);
-    progress_->waiter = &service_.worker().running();
-    service_.worker().park();
-  }
-  if (timed_out_) throw RequestAborted{408, "the request body did not arrive in time"};
-}
-
-template <class Worker>
-void Connection<Worker>::send_continue() {
-  if (!progress_->head->expect_continue || sent_continue_) return;
-  sent_continue_ = true;
-  OutputArena& arena = service_.arena();
-  char* out = arena.reserve(kContinue.size());
-  std::memcpy(out, kContinue.data(), kContinue.size());
-  arena.commit(out + kContinue.size());
-}
-
-// ---- Output ------------------------------------------------------------------------------------
-
-template <class Worker>
-bool Connection<Worker>::unsettled() const noexcept {
-  return piece_ != nullptr && !service_.settled_since(send_turn_);
-}
-
-template <class Worker>
-void Connection<Worker>::wait_until_settled() {
-  if (queued_) return;
-  queued_ = true;
-  service_.run_when_settled(*this);
-  service_.worker().keep_awake();
-}
-
-template <class Worker>
-void Connection<Worker>::flush() {
-  const std::string_view piece = service_.arena().take_piece();
-  if (piece.empty() || failed_) return;
-  // The last answer is sent with a completion: our side is shut only when it is out.
-  if (outgoing_ != nullptr || state_ == State::finishing || unsettled()) [[unlikely]] {
-    return queue_output(piece);
-  }
-  piece_ = piece.data();
-  piece_size_ = static_cast<std::uint32_t>(piece.size());
-  send_turn_ = service_.turn();
-  service_.backend().submit(ksvc::SendNow{fd_, piece_, piece_size_}, corr_id(kSendNow));
-}
-
-template <class Worker>
-void Connection<Worker>::queue_output(std::string_view bytes) {
-  if (bytes.empty()) return;
-  if (outgoing_ == nullptr) outgoing_ = std::make_unique<Outgoing>();
-  outgoing_->queued.append(bytes);
-  schedule();
-}
-
-// True when nothing is left to send.
-template <class Worker>
-bool Connection<Worker>::flush_outgoing() {
-  if (outgoing_ == nullptr) return true;
-  if (failed_ || sending_) return false;
-  if (unsettled()) {
-    wait_until_settled();
-    return false;
-  }
-  Outgoing& out = *outgoing_;
-  if (out.sent == out.in_flight.size()) {
-    out.in_flight = std::exchange(out.queued, {});
-    out.sent = 0;
-  }
-  if (out.in_flight.empty()) {
-    outgoing_.reset();
-    if (state_ == State::serving && !handling_) arm_for_idleness();
-    return true;
-  }
-  const std::size_t step = std::min(out.in_flight.size() - out.sent, kSendStepBytes);
-  sending_ = true;
-  if (!handling_) arm_in(service_.limits().write_timeout);
-  service_.backend().submit(
-      ksvc::Send{fd_, out.in_flight.data() + out.sent, static_cast<std::uint32_t>(step)},
-      corr_id(kSend));
-  return false;
-}
-
-// ---- Waiting and closing -----------------------------------------------------------------------
-
-// What a connection does when it has nothing more to do for now.
-template <class Worker>
-void Connection<Worker>::settle_down() {
-  if (state_ == State::closing) return;
-  if (failed_) return close_now();
-  if (outgoing_ == nullptr && state_ == State::finishing) begin_linger();
-  if (state_ == State::closing) return;
-  if (ended_ && outgoing_ == nullptr) {
-    // A send that falls short leaves something to do.
-    if (!unsettled()) return close_now();
-    wait_until_settled();
-  }
-  auto& buffers = service_.backend().buffers();
-  input_.spill_lease(buffers, service_.limits());
-  input_.drop_spill_if_unused();
-  if (backlogged()) return pause_receiving();
-  ensure_receiving();
-}
-
-// More has arrived than may wait: behind a running handler, or behind output that is not sent.
-template <class Worker>
-bool Connection<Worker>::backlogged() const noexcept {
-  const std::size_t waiting = handling_ ? input_.behind_size() : input_.front().size();
-  return (handling_ || outgoing_ != nullptr) && waiting > service_.limits().pipelined_bytes;
-}
-
-template <class Worker>
-void Connection<Worker>::ensure_receiving() {
-  if (receiving_ || ended_ || failed_ || state_ == State::closing || backlogged()) return;
-  receiving_ = true;
-  service_.backend().submit(ksvc::Receive{fd_}, corr_id(kReceive));
-}
-
-template <class Worker>
-void Connection<Worker>::pause_receiving() {
-  if (!receiving_ || pausing_) return;
-  pausing_ = true;
-  service_.backend().submit(ksvc::Cancel{fd_, corr_id(kReceive)}, 0);
-}
-
-// Moves the deadline. The timer is touched only when it would fire too late: one that fires too
-// early looks at the deadline and sets itself again, which is rarer than requests are.
-template <class Worker>
-void Connection<Worker>::arm_in(std::chrono::milliseconds delay) {
-  deadline_ = service_.worker().turn_time() + delay;
-  if (is_set() && gvt::TimerWheel::due(*this) <= deadline_) return;
-  service_.worker().timers().set(*this, deadline_);
-}
-
-template <class Worker>
-void Connection<Worker>::arm_for_idleness() {
-  arm_in(service_.draining() ? kQuietTime : service_.limits().idle_timeout);
-}
-
-template <class Worker>
-void Connection<Worker>::begin_drain() {
-  if (handling_ || state_ != State::serving || outgoing_ != nullptr) return;
-  const auto* spill = input_.spill();
-  if (spill == nullptr || !spill->parsing) arm_for_idleness();
-}
-
-template <class Worker>
-void Connection<Worker>::begin_linger() {
-  if (ended_) return close_now();
-  ::shutdown(fd_, SHUT_WR);
-  state_ = State::lingering;
-  arm_in(service_.limits().early_response_linger);
-  linger();
-}
-
-// Closing with unread input would reset the connection and could destroy the answer on its way. So
-// whatever comes is dropped until the client ends its side, or the time for it is over.
-template <class Worker>
-void Connection<Worker>::linger() {
-  input_.consume(input_.front().size(), service_.backend().buffers());
-  input_.drop_spill_if_unused();
-  if (ended_) close_now();
-}
-
-template <class Worker>
-void Connection<Worker>::close_now() {
-  if (state_ != State::closing) {
-    state_ = State::closing;
-    service_.worker().timers().clear(*this);
-    // Ends the receive, and a send that waits for room.
-    if (receiving_ || sending_) ::shutdown(fd_, SHUT_RDWR);
-  }
-  schedule();
-}
-
-// Called from on_turn() alone and as its last step, for it ends the connection's life.
-template <class Worker>
-void Connection<Worker>::finish_close() {
-  if (receiving_ || sending_ || handling_) return;
-  if (unsettled()) return wait_until_settled();
-  input_.clear(service_.backend().buffers());
-  service_.backend().submit(ksvc::Close{fd_}, 0);
-  service_.release(*this);
 }
 
 }  // namespace weft::http

@@ -49,6 +49,20 @@ struct Limits {
   std::size_t early_response_drain_bytes = 64 * 1024;
   std::chrono::milliseconds early_response_linger{1'000};
 
+  // A long response goes out in steps of this size, and the write timeout holds for each.
+  std::size_t send_step_bytes = 128 * 1024;
+
+  // After the system ran out of descriptors or memory: long enough not to spin, short enough not
+  // to be felt.
+  std::chrono::milliseconds accept_pause{100};
+  // At most one line of complaint in this time and per worker; what is left out is counted.
+  std::chrono::milliseconds log_pause{1'000};
+
+  // Graceful shutdown: once new clients are turned away, how long those that have shaken hands may
+  // take to be accepted.
+  std::chrono::milliseconds accept_rest{50};
+  // A request may be on its way: an idle client is left alone for this long.
+  std::chrono::milliseconds drain_quiet{300};
   // Graceful shutdown: running requests get this long before they are cut off.
   std::chrono::milliseconds drain_grace{10'000};
   // Start: a port is held for some milliseconds after a process that used it has ended.

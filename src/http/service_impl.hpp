@@ -16,14 +16,6 @@
 
 namespace weft::http {
 
-namespace {
-// After the system ran out of descriptors: long enough not to spin, short enough not to be felt.
-constexpr std::chrono::milliseconds kAcceptPause{100};
-// After new connections are turned away, how long those under way may take to be accepted.
-constexpr std::chrono::milliseconds kAcceptRest{50};
-constexpr std::chrono::seconds kLogPause{1};
-}  // namespace
-
 template <class Worker>
 Service<Worker>::Service(Worker& worker, const Site& site, int listener_fd,
                          WorkerCounters& counters)
@@ -83,9 +75,9 @@ template <class Worker>
 void Service<Worker>::accept_failed(int os_errno) {
   if (may_log()) {
     std::fprintf(stderr, "weft: cannot accept connections: %s; trying again every %d ms\n",
-                 std::strerror(os_errno), static_cast<int>(kAcceptPause.count()));
+                 std::strerror(os_errno), static_cast<int>(limits().accept_pause.count()));
   }
-  worker_.timers().set(accept_timer_, worker_.turn_time() + kAcceptPause);
+  worker_.timers().set(accept_timer_, worker_.turn_time() + limits().accept_pause);
 }
 
 template <class Worker>
@@ -130,7 +122,7 @@ void Service<Worker>::begin_drain() {
   draining_ = true;
   // Turn new connections away before their handshake; whoever has one already is still accepted.
   net::refuse_new_connections(listener_fd_);
-  worker_.timers().set(drain_timer_, worker_.turn_time() + kAcceptRest);
+  worker_.timers().set(drain_timer_, worker_.turn_time() + limits().accept_rest);
   connections_.visit([](Connection<Worker>& connection) { connection.begin_drain(); });
 }
 
@@ -177,7 +169,7 @@ bool Service<Worker>::may_log() {
     ++log_lines_dropped_;
     return false;
   }
-  next_log_ = worker_.turn_time() + kLogPause;
+  next_log_ = worker_.turn_time() + limits().log_pause;
   if (log_lines_dropped_ > 0) {
     std::fprintf(stderr, "weft: %llu messages were left out\n",
                  static_cast<unsigned long long>(log_lines_dropped_));
