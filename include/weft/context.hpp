@@ -45,7 +45,7 @@ class Context {
   // the line, or when the server writes that header itself.
   Context& set_header(std::string_view name, std::string_view value);
 
-  // Each sets the whole body and its Content-Type.
+  // Each sets the whole body, and its Content-Type unless set_header() has done that.
   void text(std::string_view body);
   void html(std::string_view body);
   void json(std::initializer_list<JsonMember> object);

@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "http/exchange.hpp"
+#include "http/header_text.hpp"
 #include "http/query.hpp"
 #include "http/uri.hpp"
 
@@ -19,6 +20,10 @@ std::string_view decoded(http::Exchange& exchange, std::string_view raw, http::U
   if (http::is_plain(raw, part)) return raw;
   auto text = http::percent_decode(raw, part);
   return text ? exchange.keep(std::move(*text)) : raw;
+}
+
+void set_type(http::Response& response, std::string_view type) {
+  if (!response.content_type_chosen) response.content_type = type;
 }
 
 }  // namespace
@@ -63,7 +68,15 @@ Context& Context::status(int code) {
 }
 
 Context& Context::set_header(std::string_view name, std::string_view value) {
-  exchange_.response().add_field(name, value);
+  http::Response& response = exchange_.response();
+  if (http::equals_ignoring_case(name, "content-type")) {
+    if (!http::is_field_value(value))
+      throw std::invalid_argument("the Content-Type holds a line break or another control byte");
+    response.content_type = exchange_.keep(std::string(value));
+    response.content_type_chosen = true;
+  } else {
+    response.add_field(name, value);
+  }
   return *this;
 }
 
@@ -74,13 +87,13 @@ void Context::html(std::string_view body) { bytes(body, kHtml); }
 void Context::json(std::initializer_list<JsonMember> object) { json(JsonValue(object)); }
 
 void Context::json(const JsonValue& value) {
-  exchange_.response().content_type = kJson;
+  set_type(exchange_.response(), kJson);
   exchange_.response().body.fill(
       [&value](char* out, std::size_t capacity) { return write_json(value, out, capacity); });
 }
 
 void Context::bytes(std::string_view body, std::string_view content_type) {
-  exchange_.response().content_type = content_type;
+  set_type(exchange_.response(), content_type);
   exchange_.response().body.assign(body);
 }
 

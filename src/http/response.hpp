@@ -78,6 +78,7 @@ struct Response {
   int status = 200;
   // Static text or text that lives as long as the request; empty: no Content-Type.
   std::string_view content_type;
+  bool content_type_chosen = false;  // by the handler itself; body helpers then leave it alone
   SmallText<256> fields;  // "Name: value\r\n" lines that the handler added
   SmallText<1024> body;
 

@@ -98,14 +98,16 @@ TEST_P(Bodies, a_body_at_the_limit_is_read_and_one_over_it_is_413) {
   start();
   Client client = connect();
   EXPECT_EQ(client.ask(post_request("/length", pattern(100'000))).body, "100000");
-  EXPECT_EQ(client.ask(chunked_head("/length") + "186a0\r\n" + pattern(100'000) + "\r\n0\r\n\r\n").body,
-            "100000");
+  EXPECT_EQ(
+      client.ask(chunked_head("/length") + "186a0\r\n" + pattern(100'000) + "\r\n0\r\n\r\n").body,
+      "100000");
   const Answer sized = client.ask(announce("/length", 100'001));
   EXPECT_EQ(sized.status, 413);
   EXPECT_TRUE(sized.announces_close());
   EXPECT_TRUE(client.is_ended());
   Client other = connect();
-  const Answer chunks = other.ask(chunked_head("/length") + "186a0\r\n" + pattern(100'000) + "\r\n1\r\n");
+  const Answer chunks =
+      other.ask(chunked_head("/length") + "186a0\r\n" + pattern(100'000) + "\r\n1\r\n");
   EXPECT_EQ(chunks.status, 413);
   EXPECT_TRUE(chunks.announces_close());
   EXPECT_TRUE(other.is_ended());
@@ -159,7 +161,8 @@ TEST_P(Bodies, an_answer_reaches_a_client_that_is_still_sending_a_huge_body) {
   EXPECT_TRUE(all_connections_closed());
 }
 
-// ---- Expect: 100-continue ------------------------------------------------------------------------
+// ---- Expect: 100-continue
+// ------------------------------------------------------------------------
 
 TEST_P(Bodies, continue_is_sent_when_the_handler_reads) {
   start();
@@ -191,7 +194,8 @@ TEST_P(Bodies, an_expectation_gets_the_final_status_when_the_handler_does_not_re
   }
 }
 
-// ---- Clients that stop in the middle -------------------------------------------------------------
+// ---- Clients that stop in the middle
+// -------------------------------------------------------------
 
 TEST_P(Bodies, a_head_that_does_not_arrive_is_408) {
   options.request_timeout = milliseconds(50);

@@ -158,7 +158,8 @@ class Client {
  private:
   // A ring that this thread had and gave up may still interrupt its system calls.
   bool connect_to(const sockaddr_in& address) {
-    if (::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) return true;
+    if (::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
+      return true;
     if (errno != EINTR) return errno == EISCONN;
     pollfd one{fd_, POLLOUT, 0};
     while (::poll(&one, 1, -1) < 0 && errno == EINTR) {

@@ -33,7 +33,8 @@ std::vector<Refused> refused_requests() {
       {"no Host", "GET / HTTP/1.1\r\n\r\n", 400},
       {"two Hosts", with_fields("Host: b\r\n"), 400},
       {"a malformed Host", "GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400},
-      {"length and chunked", with_fields("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n"), 400},
+      {"length and chunked", with_fields("Content-Length: 1\r\nTransfer-Encoding: chunked\r\n"),
+       400},
       {"chunked in HTTP/1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
       {"chunked not last", with_fields("Transfer-Encoding: chunked, gzip\r\n"), 400},
       {"chunked twice", with_fields("Transfer-Encoding: chunked, chunked\r\n"), 400},
@@ -61,7 +62,8 @@ std::vector<Refused> refused_requests() {
       {"trailers over the limit", chunked("0\r\nX: " + std::string(5000, 'b') + "\r\n\r\n"), 431},
       {"a target that is too long", "GET /" + std::string(9000, 'a') + " HTTP/1.1\r\n", 414},
       {"a field that is too long", with_fields("X: " + std::string(9000, 'a') + "\r\n"), 431},
-      {"a body that is announced too large", with_fields("Content-Length: 1048577\r\n", "POST"), 413},
+      {"a body that is announced too large", with_fields("Content-Length: 1048577\r\n", "POST"),
+       413},
       {"a bad version", "GET / HTTP/1.x\r\nHost: a\r\n\r\n", 400},
       {"an unknown major version", "GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505},
       {"an unknown method", "BREW / HTTP/1.1\r\nHost: a\r\n\r\n", 501},
@@ -122,8 +124,9 @@ TEST_P(Conformance, one_empty_line_before_a_request_is_skipped) {
 TEST_P(Conformance, every_answer_carries_date_and_server) {
   start();
   Client client = connect();
-  for (const char* request : {"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET /no HTTP/1.1\r\nHost: a\r\n\r\n",
-                              "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\n\r\n"}) {
+  for (const char* request :
+       {"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET /no HTTP/1.1\r\nHost: a\r\n\r\n",
+        "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.1\r\n\r\n"}) {
     const Answer answer = client.ask(request);
     EXPECT_EQ(answer.field("date").size(), std::string("Sun, 06 Nov 1994 08:49:37 GMT").size());
     EXPECT_EQ(answer.field("server"), "weft");
@@ -190,7 +193,8 @@ TEST_P(Conformance, head_gets_the_length_and_no_bytes) {
 
 TEST_P(Conformance, statuses_without_a_body_get_none) {
   for (const int status : {204, 304}) {
-    app.get("/" + std::to_string(status), [status](Context& c) { c.status(status).text("secret"); });
+    app.get("/" + std::to_string(status),
+            [status](Context& c) { c.status(status).text("secret"); });
   }
   start();
   Client client = connect();
@@ -226,8 +230,8 @@ TEST_P(Conformance, a_hundred_pipelined_requests_are_answered_in_order) {
   const char* kinds[] = {"/echo/", "/park/", "/sleep/"};
   std::string requests;
   for (int i = 0; i < 100; ++i) {
-    requests += "GET " + std::string(kinds[i % 7 % 3]) + std::to_string(i) +
-                " HTTP/1.1\r\nHost: a\r\n\r\n";
+    requests +=
+        "GET " + std::string(kinds[i % 7 % 3]) + std::to_string(i) + " HTTP/1.1\r\nHost: a\r\n\r\n";
   }
   ASSERT_TRUE(client.send(requests));
   for (int i = 0; i < 100; ++i) ASSERT_EQ(client.read_answer().body, std::to_string(i));
@@ -236,14 +240,16 @@ TEST_P(Conformance, a_hundred_pipelined_requests_are_answered_in_order) {
 TEST_P(Conformance, requests_behind_connection_close_are_not_served) {
   start();
   Client client = connect();
-  client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-              "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  client.send(
+      "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+      "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_EQ(client.read_answer().status, 200);
   EXPECT_TRUE(client.is_ended());
   EXPECT_EQ(app.stats().requests, 1U);
 }
 
-// ---- The head parser's vectors, against a server -------------------------------------------------
+// ---- The head parser's vectors, against a server
+// -------------------------------------------------
 
 namespace {
 

@@ -239,7 +239,8 @@ TEST_P(SlowConnections, ten_thousand_connections_in_turn_leave_nothing_behind) {
   EXPECT_TRUE(eventually([before] { return open_descriptors() <= before; }));
 }
 
-// ---- Several workers -----------------------------------------------------------------------------
+// ---- Several workers
+// -----------------------------------------------------------------------------
 
 TEST_P(Connections, several_workers_share_the_clients_and_add_up) {
   options.workers = 3;
@@ -271,7 +272,8 @@ TEST_P(Connections, several_workers_share_the_clients_and_add_up) {
   EXPECT_TRUE(all_connections_closed());
 }
 
-// ---- What only the layer below App can set -------------------------------------------------------
+// ---- What only the layer below App can set
+// -------------------------------------------------------
 
 TEST_P(Connections, a_reader_that_makes_no_progress_is_reset_after_the_write_timeout) {
   struct Big {

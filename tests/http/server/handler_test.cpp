@@ -107,6 +107,21 @@ TEST_P(Handlers, a_header_that_would_break_out_of_its_line_is_500) {
   }
 }
 
+TEST_P(Handlers, a_content_type_that_was_set_is_sent_once_and_kept) {
+  app.get("/csv", [](Context& c) {
+    c.set_header("Content-Type", "text/csv");
+    c.text("a,b\n");
+  });
+  app.get("/cr-type", [](Context& c) { c.set_header("content-type", "text/csv\r\nX: y"); });
+  start();
+  Client client = connect();
+  client.send(get_request("/csv") + get_request("/cr-type"));
+  const Answer answer = client.read_answer();
+  EXPECT_EQ(answer.field("content-type"), "text/csv");
+  EXPECT_EQ(answer.head.find("Content-Type"), answer.head.rfind("Content-Type"));
+  EXPECT_EQ(client.read_answer().status, 500);
+}
+
 TEST_P(Handlers, a_park_in_the_middle_of_a_batch_holds_back_what_is_behind_it) {
   start();
   Client client = connect();
@@ -138,9 +153,8 @@ TEST_P(Handlers, views_stay_valid_across_a_park_while_others_use_the_buffers) {
   for (int i = 0; i < 40; ++i) {
     parked.push_back(connect());
     const std::string number = std::to_string(i);
-    const std::string request =
-        post_request("/views/one" + number + "/tw%6F?q=a%20" + number, body + number,
-                     "X-Text: text " + number + "\r\n");
+    const std::string request = post_request("/views/one" + number + "/tw%6F?q=a%20" + number,
+                                             body + number, "X-Text: text " + number + "\r\n");
     // In one piece, and in pieces that must be put together.
     const std::size_t cut = i % 2 == 0 ? 0 : request.size() - 10 - static_cast<std::size_t>(i);
     parked.back().send(request.substr(0, cut));

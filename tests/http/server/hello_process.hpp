@@ -37,7 +37,8 @@ class HelloProcess {
     ::posix_spawn_file_actions_adddup2(&actions, log, STDERR_FILENO);
     arguments.insert(arguments.begin(), hello_program);
     if (descriptors > 0) {
-      const std::string limit = "ulimit -n " + std::to_string(descriptors) + " && exec \"$0\" \"$@\"";
+      const std::string limit =
+          "ulimit -n " + std::to_string(descriptors) + " && exec \"$0\" \"$@\"";
       arguments.insert(arguments.begin(), {"/bin/sh", "-c", limit});
     }
     std::vector<char*> words;

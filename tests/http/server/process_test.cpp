@@ -26,7 +26,8 @@ TEST_P(Process, hello_answers_each_of_its_routes) {
   HelloProcess hello(arguments());
   const std::uint16_t port = hello.wait_until_it_listens();
   ASSERT_NE(port, 0) << hello.log();
-  EXPECT_NE(hello.log().find(" on " + GetParam() + ", 1 worker "), std::string::npos) << hello.log();
+  EXPECT_NE(hello.log().find(" on " + GetParam() + ", 1 worker "), std::string::npos)
+      << hello.log();
   Client client(port);
   const Answer text = client.get("/");
   EXPECT_EQ(text.body, "Hello, World!");
@@ -85,12 +86,14 @@ TEST_P(Process, a_port_in_use_is_said_and_ends_with_1) {
   HelloProcess second({"--port", std::to_string(port), "--backend", GetParam()});
   EXPECT_EQ(second.wait_for_exit(), 1);
   const std::string place = "127.0.0.1:" + std::to_string(port);
-  EXPECT_NE(second.log().find("weft: cannot listen on " + place), std::string::npos) << second.log();
+  EXPECT_NE(second.log().find("weft: cannot listen on " + place), std::string::npos)
+      << second.log();
   EXPECT_NE(second.log().find("Address already in use"), std::string::npos) << second.log();
 }
 
 TEST_P(Process, without_descriptors_it_neither_spins_nor_floods_and_recovers) {
-  // UndefinedBehaviorSanitizer opens a pipe for some checks and takes its failure for a bad pointer.
+  // UndefinedBehaviorSanitizer opens a pipe for some checks and takes its failure for a bad
+  // pointer.
   if (sanitized) GTEST_SKIP() << "a sanitizer needs descriptors of its own";
   HelloProcess hello(arguments(), 32);
   const std::uint16_t port = hello.wait_until_it_listens();
