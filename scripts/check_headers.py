@@ -13,7 +13,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FLAGS = ["-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
-         "-Wno-missing-field-initializers"]
+         "-Wno-missing-field-initializers",
+         # What the build defines for tests.
+         '-DWEFT_BINARY_DIR="build"', '-DWEFT_SOURCE_DIR="."']
 
 
 def headers():

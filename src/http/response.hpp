@@ -79,7 +79,7 @@ struct Response {
   // Static text or text that lives as long as the request; empty: no Content-Type.
   std::string_view content_type;
   bool content_type_chosen = false;  // by the handler itself; body helpers then leave it alone
-  SmallText<256> fields;  // "Name: value\r\n" lines that the handler added
+  SmallText<256> fields;             // "Name: value\r\n" lines that the handler added
   SmallText<1024> body;
 
   // Throws std::invalid_argument when name or value could break out of its line, or when the name
