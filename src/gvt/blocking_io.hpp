@@ -42,9 +42,10 @@ struct ParkedOperation : ksvc::CompletionTarget {
 // Submits `op`, parks until its final completion and returns its result.
 template <class Op>
 std::int32_t submit_and_park(BlockingIo& io, const Op& op) {
+  io.scheduler().prepare_park();
   ParkedOperation parked(io.scheduler());
   io.submit(op, parked.corr_id());
-  io.scheduler().park();
+  io.scheduler().park_prepared();
   return parked.result;
 }
 

@@ -29,11 +29,12 @@ struct CancelTimer : Timer {
 template <class Op>
 std::int32_t submit_and_park_until(BlockingIo& io, const Op& op, TimePoint deadline) {
   if (deadline == ksvc::kNoDeadline) return submit_and_park(io, op);
+  io.scheduler().prepare_park();
   ParkedOperation parked(io.scheduler());
   CancelTimer timer(io, op.fd, parked.corr_id());
-  io.scheduler().timers().set(timer, deadline);
   io.submit(op, parked.corr_id());
-  io.scheduler().park();
+  io.scheduler().timers().set(timer, deadline);
+  io.scheduler().park_prepared();
   io.scheduler().timers().clear(timer);
   if (timer.expired && parked.result == -ECANCELED) return -ETIMEDOUT;
   return parked.result;

@@ -36,20 +36,19 @@ struct SleepTimer : gvt::Timer {
   gvt::GreenThread& sleeper;
 };
 
+// Fails, with nothing run, when there can be no such back end.
 template <class Backend>
-void run_on(std::function<void()>& main, const RunOptions& options) {
+Result<void> run_on(std::function<void()>& main, const RunOptions& options) {
   gvt::WorkerOptions worker_options;
   worker_options.scheduler.stack_bytes = options.stack_bytes;
   auto worker = gvt::Worker<Backend>::create(worker_options);
-  if (!worker) {
-    throw std::runtime_error(std::string("cannot set up ") + Backend::name() + ": " +
-                             worker.error().message());
-  }
+  if (!worker) return worker.error();
   gvt::Worker<Backend>& owner = *worker.value();
   owner.stop_when_all_tasks_ended();
   owner.task_started();
   owner.make_ready(*new detail::SpawnedTask<std::function<void()>>(std::move(main)));
   owner.run();
+  return {};
 }
 
 }  // namespace
@@ -66,9 +65,10 @@ void sleep(std::chrono::nanoseconds duration) {
   }
   gvt::Scheduler& scheduler = io->scheduler();
   if (duration.count() <= 0) return scheduler.yield();
+  scheduler.prepare_park();
   SleepTimer timer(scheduler);
   scheduler.timers().set(timer, io->now() + duration);
-  scheduler.park();
+  scheduler.park_prepared();
 }
 
 void yield() { io_of_this_worker().scheduler().yield(); }
@@ -90,10 +90,16 @@ void run(std::function<void()> main, const RunOptions& options) {
   std::optional<ksvc::BackendKind> wanted;
   if (options.backend == RunOptions::Backend::io_uring) wanted = ksvc::BackendKind::io_uring;
   if (options.backend == RunOptions::Backend::epoll) wanted = ksvc::BackendKind::epoll;
-  const auto choice = ksvc::choose_backend(ksvc::probe_kernel_features(), wanted);
+  auto choice = ksvc::choose_backend(ksvc::probe_kernel_features(), wanted);
+  if (choice && choice.kind == ksvc::BackendKind::io_uring) {
+    const auto ran = run_on<ksvc::BasicIoUring>(main, options);
+    if (ran) return;
+    choice = ksvc::without_io_uring(choice, ran.error().os_errno);
+  }
   if (!choice) throw std::runtime_error(choice.reason);
-  if (choice.kind == ksvc::BackendKind::io_uring) return run_on<ksvc::BasicIoUring>(main, options);
-  run_on<ksvc::Epoll>(main, options);
+  if (const auto ran = run_on<ksvc::Epoll>(main, options); !ran) {
+    throw std::runtime_error("cannot set up epoll: " + ran.error().message());
+  }
 }
 
 }  // namespace weft

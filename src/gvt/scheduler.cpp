@@ -3,6 +3,7 @@
 #include <cxxabi.h>
 
 #include <new>
+#include <utility>
 
 #include "ksvc/core/assert.hpp"
 
@@ -80,6 +81,7 @@ void Scheduler::run_loop_until_it_returns() {
   loop_thread_ = take_green_thread();
   switch_to(os_thread_, *loop_thread_);
   reclaim(*loop_thread_);
+  if (spare_ != nullptr) reclaim(*std::exchange(spare_, nullptr));
   loop_thread_ = nullptr;
   running_ = nullptr;
   set_current_scheduler(nullptr);
@@ -105,17 +107,25 @@ void Scheduler::resume(Runnable& green_thread) noexcept {
   }
 }
 
-void Scheduler::park() {
+void Scheduler::prepare_park() {
+  if (running_->observer != nullptr) running_->observer->before_park();
+  if (running_ == loop_thread_ && spare_ == nullptr) spare_ = take_green_thread();
+}
+
+void Scheduler::park_prepared() noexcept {
   GreenThread& self = *running_;
-  if (self.observer != nullptr) self.observer->before_park();
   ++parked_;
-  if (&self == loop_thread_) loop_thread_ = take_green_thread();
+  if (&self == loop_thread_) {
+    WEFT_ASSERT(spare_ != nullptr);
+    loop_thread_ = std::exchange(spare_, nullptr);
+  }
   switch_to(self, *loop_thread_);
 }
 
 void Scheduler::yield() {
+  prepare_park();
   make_ready(*running_);
-  park();
+  park_prepared();
 }
 
 void Scheduler::finish(GreenThread& done) noexcept {

@@ -29,8 +29,16 @@ class Scheduler {
   Scheduler& operator=(const Scheduler&) = delete;
 
   void make_ready(Runnable& task) noexcept { ready_.push(task); }
-  // Gives the thread away until make_ready() is called with the running() of the caller.
-  void park();
+  // Gets everything that a park needs, and tells the observer; only this may throw, and it comes
+  // before the caller registers with whatever is to wake it.
+  void prepare_park();
+  // Gives the thread away until make_ready() is called with the running() of the caller, who has
+  // prepared.
+  void park_prepared() noexcept;
+  void park() {
+    prepare_park();
+    park_prepared();
+  }
   // Lets everything that is ready now go first; the kernel is looked at once per turn.
   void yield();
 
@@ -71,6 +79,7 @@ class Scheduler {
   RunQueue ready_;
   GreenThread* running_ = nullptr;
   GreenThread* loop_thread_ = nullptr;
+  GreenThread* spare_ = nullptr;     // the stack that the loop goes on with when its own parks
   GreenThread* finished_ = nullptr;  // has left its stack for good, which is not yet given back
   ExceptionState* thread_exceptions_ = nullptr;
   std::size_t parked_ = 0;

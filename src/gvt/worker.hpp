@@ -114,6 +114,7 @@ class Worker final : public Scheduler, private BlockingIo {
   WakeTarget wake_target_;
   TimePoint turn_time_;
   TurnObserver* observer_ = nullptr;
+  int tasks_left_ = kTasksPerTurn;
   bool awake_ = false;
   bool stopping_ = false;
   bool stops_when_done_ = false;
@@ -132,9 +133,14 @@ void Worker<Backend, Clock, Notifier>::run() {
 template <ksvc::IoBackend Backend, ksvc::Clock Clock, ksvc::Notifier Notifier>
 void Worker<Backend, Clock, Notifier>::loop() {
   while (!stopping_) {
-    for (int i = 0; i < kTasksPerTurn && run_one(); ++i) {
+    if (tasks_left_ == 0 || !has_ready()) {
+      turn();
+      tasks_left_ = kTasksPerTurn;
+    } else {
+      // Counted outside this frame, which a task that parks leaves for a new one.
+      --tasks_left_;
+      run_one();
     }
-    if (!stopping_) turn();
   }
 }
 

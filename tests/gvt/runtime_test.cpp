@@ -1,10 +1,14 @@
 // weft::run(), spawn(), yield() and sleep() over every back end.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstdio>
+#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -170,6 +174,27 @@ TEST(RuntimeOutside, sleep_outside_a_worker_blocks_the_thread_for_as_long) {
   sleep(milliseconds(5));
   EXPECT_GE(steady_clock::now(), due);
   sleep(milliseconds(-1));
+}
+
+TEST(RuntimeDeathTest, a_ring_that_cannot_be_made_means_epoll_unless_it_was_asked_for) {
+  const auto run_with_little_locked_memory = [](Backend backend) {
+    // The limit holds for users without privileges only.
+    if (::geteuid() == 0 && ::setresuid(65534, 65534, 65534) != 0) std::exit(2);
+    const rlimit little{128 * 1024, 128 * 1024};
+    ::setrlimit(RLIMIT_MEMLOCK, &little);
+    try {
+      run([] { sleep(milliseconds(1)); }, {.backend = backend});
+    } catch (const std::runtime_error& error) {
+      std::fprintf(stderr, "%s\n", error.what());
+      std::exit(1);
+    }
+    std::exit(0);
+  };
+  EXPECT_EXIT(run_with_little_locked_memory(Backend::automatic), testing::ExitedWithCode(0), "");
+  if (ksvc::BasicIoUring::create({})) {
+    EXPECT_EXIT(run_with_little_locked_memory(Backend::io_uring), testing::ExitedWithCode(1),
+                "io_uring was asked for.*ulimit -l.*or ask for epoll");
+  }
 }
 
 TEST(RuntimeDeathTest, spawn_and_yield_outside_a_worker_stop_the_process_and_say_why) {

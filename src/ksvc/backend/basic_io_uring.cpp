@@ -168,6 +168,7 @@ int BasicIoUring::enter(unsigned at_least, TimePoint deadline) {
 }
 
 void BasicIoUring::submit_and_wait(unsigned at_least, TimePoint deadline) {
+  settled_ = false;
   // While operations wait outside the ring there is something to do at once: do not sleep on it.
   while (!backlog_.empty()) {
     const std::size_t before = backlog_.size();
@@ -178,10 +179,10 @@ void BasicIoUring::submit_and_wait(unsigned at_least, TimePoint deadline) {
   enter(backlog_.empty() ? at_least : 0, deadline);
 }
 
-bool BasicIoUring::settled() const noexcept {
+// Nothing waits to be submitted, and no completion outside the queue that is about to be drained.
+bool BasicIoUring::all_taken() const noexcept {
   const unsigned flags = io_uring_smp_load_acquire(ring_.sq.kflags);
-  return waiting_entries() == 0 && backlog_.empty() && (flags & IORING_SQ_CQ_OVERFLOW) == 0 &&
-         io_uring_smp_load_acquire(ring_.cq.ktail) == *ring_.cq.khead;
+  return waiting_entries() == 0 && backlog_.empty() && (flags & IORING_SQ_CQ_OVERFLOW) == 0;
 }
 
 }  // namespace weft::ksvc

@@ -41,7 +41,7 @@ class BasicIoUring {
   template <CompletionSink Sink>
   unsigned drain(Sink& sink);
 
-  bool settled() const noexcept;
+  bool settled() const noexcept { return settled_; }
   Buffers& buffers() noexcept { return buffers_; }
   static const char* name() noexcept { return "io_uring"; }
 
@@ -51,6 +51,7 @@ class BasicIoUring {
   io_uring_sqe* next_entry(CorrelationId corr_id);
   unsigned waiting_entries() const noexcept;
   bool has_room() const noexcept;
+  bool all_taken() const noexcept;
   void refill_from_backlog();
   int enter(unsigned at_least, TimePoint deadline);
   Completion translate(const io_uring_cqe& entry) noexcept;
@@ -59,6 +60,7 @@ class BasicIoUring {
   bool ring_made_ = false;
   unsigned enter_flags_ = 0;
   unsigned tail_ = 0;
+  bool settled_ = true;
   Buffers buffers_;
   // What the submission ring could not take; kept in order and moved in as room appears.
   std::deque<io_uring_sqe> backlog_;
@@ -78,6 +80,8 @@ inline Completion BasicIoUring::translate(const io_uring_cqe& entry) noexcept {
 
 template <CompletionSink Sink>
 unsigned BasicIoUring::drain(Sink& sink) {
+  // Looked at before the sink runs: what that submits is for the next turn.
+  settled_ = all_taken();
   unsigned head = *ring_.cq.khead;
   const unsigned tail = io_uring_smp_load_acquire(ring_.cq.ktail);
   const unsigned count = tail - head;

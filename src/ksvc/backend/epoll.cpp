@@ -293,6 +293,7 @@ void Epoll::handle_events(int count) {
 }
 
 void Epoll::submit_and_wait(unsigned at_least, TimePoint deadline) {
+  settled_ = false;
   for (;;) {
     read_ready_ones();
     const int timeout_ms = wait_ms(at_least, deadline);

@@ -42,7 +42,7 @@ class Epoll {
   template <CompletionSink Sink>
   unsigned drain(Sink& sink);
 
-  bool settled() const noexcept { return completions_.empty(); }
+  bool settled() const noexcept { return settled_; }
   Buffers& buffers() noexcept { return buffers_; }
   static const char* name() noexcept { return "epoll"; }
 
@@ -90,6 +90,7 @@ class Epoll {
   std::vector<Descriptor> descriptors_;
   std::vector<int> ready_;  // to be read from in the next turn without asking epoll
   std::vector<int> reading_;
+  bool settled_ = true;
   std::vector<epoll_event> events_;
   std::vector<Completion> completions_;
 };
@@ -104,6 +105,7 @@ unsigned Epoll::drain(Sink& sink) {
     if (completion.corr_id != 0) sink.complete(completion);
   }
   completions_.erase(completions_.begin(), completions_.begin() + static_cast<long>(count));
+  settled_ = true;
   return static_cast<unsigned>(count);
 }
 

@@ -8,8 +8,9 @@
 // - submit_and_wait(at_least, deadline) hands the kernel all that was submitted, then waits until
 //   that many completions can be drained or the deadline is past. Interruptions end it early.
 // - drain(sink) passes on the completions that are there, and returns their number.
-// - settled(): the kernel has taken every submitted operation and every completion it had to tell
-//   was drained; memory given to SendNow may be used again.
+// - settled(), asked after drain(): the kernel has taken all that was submitted before the last
+//   submit_and_wait(), and all that it had to tell about it then was drained; memory that was given
+//   to SendNow before may be used again.
 // - A descriptor that has seen an operation is closed by Close, not by close(): a back end may
 //   remember it. When Close takes effect is up to the kernel; the descriptor is the kernel's at
 //   once.

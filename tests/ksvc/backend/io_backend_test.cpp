@@ -44,6 +44,24 @@ TYPED_TEST(IoBackendTest, corr_id_zero_is_never_delivered) {
   EXPECT_EQ(this->seen().front().corr_id, 5U);
 }
 
+// Else a server that accepts in every turn would never have a settled one.
+TYPED_TEST(IoBackendTest, what_a_sink_submits_does_not_unsettle_the_turn_before) {
+  struct Resubmitter {
+    TypeParam& backend;
+    int left = 3;
+    void complete(const Completion&) noexcept {
+      if (left-- > 0) backend.submit(Nop{}, 2);
+    }
+  };
+  Resubmitter sink{this->backend()};
+  this->backend().submit(Nop{}, 1);
+  for (int turns = 0; turns < 3; ++turns) {
+    this->backend().submit_and_wait(1, this->soon());
+    EXPECT_EQ(this->backend().drain(sink), 1U);
+    EXPECT_TRUE(this->backend().settled());
+  }
+}
+
 TYPED_TEST(IoBackendTest, settled_is_true_once_everything_is_taken_and_drained) {
   EXPECT_TRUE(this->backend().settled());
   this->backend().submit(Nop{}, 1);
