@@ -80,6 +80,7 @@ class Connection final : public ksvc::CompletionTarget,
   void send_fell_short(std::int32_t result);
   void sent(std::int32_t result);
   void on_turn();
+  void advance();
   void on_timeout();
 
   void serve();
@@ -88,10 +89,12 @@ class Connection final : public ksvc::CompletionTarget,
   void keep_partial_head(const HeadParser& parser);
   void handle(const RequestHead& head, std::size_t head_bytes);
   void call_endpoint(Exchange& exchange, bool& keep_alive);
+  void answer_overloaded(Response& response);
   void answer_unrouted(Exchange& exchange, const Match& match);
   void respond(const Response& response, const Framing& framing);
   void respond_error(const HeadParser& parser, int status, std::string_view reason);
   bool next_request_can_be_found() const;
+  bool more_has_arrived() const;
   void end_request(bool keep_alive);
   void skip_body();
   void linger();

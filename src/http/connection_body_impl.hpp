@@ -88,14 +88,14 @@ std::string_view Connection<Worker>::read_chunked_body(std::string_view arrived)
 
 template <class Worker>
 void Connection<Worker>::wait_for_body() {
+  // The caller has looked at all that arrived before it asks for more.
   if (ended_ || failed_) throw RequestAborted{ended_ ? 400 : 0, "the body ended too early"};
-  if (!timed_out_) {
-    ensure_receiving();
-    if (!std::exchange(progress_->waited, true)) arm_in(service_.limits().request_timeout);
-    progress_->waiter = &service_.worker().running();
-    service_.worker().park();
-  }
   if (timed_out_) throw RequestAborted{408, "the request body did not arrive in time"};
+  service_.worker().prepare_park();
+  ensure_receiving();
+  if (!std::exchange(progress_->waited, true)) arm_in(service_.limits().request_timeout);
+  progress_->waiter = &service_.worker().running();
+  service_.worker().park_prepared();
 }
 
 template <class Worker>

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <exception>
+#include <new>
 
 #include "http/connection_body_impl.hpp"
 #include "http/connection_output_impl.hpp"
@@ -44,7 +45,11 @@ void Connection<Worker>::completed(CompletionTarget& target, unsigned tag,
 template <class Worker>
 void Connection<Worker>::received(const ksvc::Completion& completion) {
   if (completion.lease) {
-    input_.arrive(completion.lease, service_.backend().buffers(), service_.limits());
+    try {
+      input_.arrive(completion.lease, service_.backend().buffers(), service_.limits());
+    } catch (const std::bad_alloc&) {
+      failed_ = true;
+    }
     if (backlogged()) pause_receiving();
   }
   if (!completion.more) {
@@ -77,9 +82,13 @@ void Connection<Worker>::send_fell_short(std::int32_t result) {
     failed_ = true;
   } else {
     const std::size_t done = result > 0 ? static_cast<std::size_t>(result) : 0;
-    if (outgoing_ == nullptr) outgoing_ = std::make_unique<Outgoing>();
-    // In front of what was queued behind it meanwhile.
-    outgoing_->queued.insert(0, piece_ + done, piece_size_ - done);
+    try {
+      if (outgoing_ == nullptr) outgoing_ = std::make_unique<Outgoing>();
+      // In front of what was queued behind it meanwhile.
+      outgoing_->queued.insert(0, piece_ + done, piece_size_ - done);
+    } catch (const std::bad_alloc&) {
+      failed_ = true;
+    }
   }
   schedule();
 }
@@ -111,6 +120,24 @@ template <class Worker>
 void Connection<Worker>::on_turn() {
   queued_ = false;
   if (state_ == State::closing) return finish_close();
+  const bool handler_is_parked = handling_;
+  try {
+    advance();
+  } catch (const std::bad_alloc&) {
+    // No memory for this client: it is given up, the others go on.
+    failed_ = true;
+    if (handler_is_parked) return;
+    service_.worker().running().observer = nullptr;
+    progress_ = nullptr;
+    handling_ = false;
+    flush();
+    close_now();
+  }
+}
+
+// Does all that can be done for now.
+template <class Worker>
+void Connection<Worker>::advance() {
   if (handling_) {
     // A handler of ours is parked: all there is to do is to get its earlier output out.
     flush_outgoing();
@@ -138,6 +165,10 @@ void Connection<Worker>::expired(gvt::Timer& timer) {
 
 template <class Worker>
 void Connection<Worker>::on_timeout() {
+  // What arrived in this very turn, before timers were looked at, has not been served yet.
+  if (state_ == State::serving && !handling_ && queued_ && !input_.empty()) {
+    return arm_in(std::chrono::milliseconds(1));
+  }
   deadline_ = ksvc::kNoDeadline;
   if (progress_ != nullptr && progress_->waited && !progress_->body_read) {
     // More may have arrived in this turn; then the handler is ready already and looks at this next.
@@ -220,7 +251,8 @@ void Connection<Worker>::handle(const RequestHead& head, std::size_t head_bytes)
 
   WorkerCounters& counters = service_.counters();
   counters.requests.add(1);
-  keep_alive = keep_alive && !service_.draining() && next_request_can_be_found();
+  keep_alive =
+      keep_alive && next_request_can_be_found() && (!service_.draining() || more_has_arrived());
   if (!failed_ && exchange.response().status != 0) {
     const Framing framing{keep_alive, head.minor_version == 0, head.method != Method::head};
     respond(exchange.response(), framing);
@@ -237,6 +269,9 @@ void Connection<Worker>::call_endpoint(Exchange& exchange, bool& keep_alive) {
   const HeadView& head = exchange.head();
   const Match match = service_.router().match(head.head().method, head.path(), exchange.params());
   if (match.state != MatchState::found) return answer_unrouted(exchange, match);
+  if (service_.worker().parked() >= service_.limits().parked_handlers) [[unlikely]] {
+    return answer_overloaded(exchange.response());
+  }
   const Endpoint& endpoint = service_.site().endpoints[match.route];
   const auto fail = [&](int status, std::string_view text) {
     Response& response = exchange.response();
@@ -257,6 +292,14 @@ void Connection<Worker>::call_endpoint(Exchange& exchange, bool& keep_alive) {
     service_.log_handler_error(head.target(), "an exception that is no std::exception");
     fail(500, "Internal Server Error\n");
   }
+}
+
+template <class Worker>
+void Connection<Worker>::answer_overloaded(Response& response) {
+  response.status = 503;
+  response.content_type = "text/plain; charset=utf-8";
+  response.add_field("Retry-After", "1");
+  response.body.assign("Too many requests are waiting\n");
 }
 
 template <class Worker>
@@ -331,6 +374,15 @@ bool Connection<Worker>::next_request_can_be_found() const {
   if (head.expect_continue && !sent_continue_) return false;
   const std::uint64_t arrived = input_.front().size() - progress.head_bytes;
   return head.content_length <= arrived + service_.limits().early_response_drain_bytes;
+}
+
+// Whether the client has sent something behind the request in progress.
+template <class Worker>
+bool Connection<Worker>::more_has_arrived() const {
+  const Progress& progress = *progress_;
+  const std::uint64_t unread_body =
+      progress.body_read ? progress.body_bytes : progress.head->content_length;
+  return input_.front().size() > progress.head_bytes + unread_body || input_.behind_size() > 0;
 }
 
 template <class Worker>

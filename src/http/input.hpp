@@ -56,6 +56,12 @@ class Input {
       begin_ = 0;
       return;
     }
+    // However this ends, the lease is not ours to keep.
+    struct Return {
+      BufferLease& lease;
+      Buffers& buffers;
+      ~Return() { buffers.release(lease); }
+    } const when_copied{lease, buffers};
     Spill& spill = need_spill(limits);
     if (pinned_) {
       spill.behind.append(lease.data, lease.size);
@@ -63,11 +69,9 @@ class Input {
       spill_lease(buffers, limits);
       spill.append_to_front({lease.data, lease.size});
     }
-    buffers.release(lease);
   }
 
   void pin() noexcept { pinned_ = true; }
-  bool pinned() const noexcept { return pinned_; }
   // Drops `consumed` bytes of front() and lets what waits behind move up.
   void unpin(std::size_t consumed, Buffers& buffers, const Limits& limits) {
     pinned_ = false;

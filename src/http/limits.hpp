@@ -31,6 +31,9 @@ struct Limits {
   std::size_t trailer_bytes = 4 * 1024;
   std::size_t trailer_count = 32;
 
+  // Handlers of one worker that are parked at once; beyond that requests are answered 503. Each
+  // holds a stack, so this bounds memory at a few hundred MiB.
+  std::size_t parked_handlers = 50'000;
   // What may wait behind the request a handler is working on before reading stops.
   std::size_t pipelined_bytes = 64 * 1024;
   // What a response may have queued before the handler that produces it has to wait.

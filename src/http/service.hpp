@@ -82,8 +82,10 @@ class Service final : private gvt::TurnObserver {
   AcceptTarget accept_target_;
   ServiceTimer accept_timer_;
   ServiceTimer drain_timer_;
+  ServiceTimer grace_timer_;
   int listener_fd_;
   bool accepting_ = false;
+  bool stop_accepting_ = false;
   bool draining_ = false;
   std::uint64_t turn_ = 1;
   std::uint64_t settled_turn_ = 0;

@@ -11,6 +11,7 @@
 #include <ctime>
 
 #include "http/connection_impl.hpp"
+#include "http/log_text.hpp"
 #include "http/service.hpp"
 #include "net/listener.hpp"
 
@@ -27,6 +28,7 @@ Service<Worker>::Service(Worker& worker, const Site& site, int listener_fd,
       accept_target_(*this),
       accept_timer_(*this, &Service::accept_again),
       drain_timer_(*this, &Service::stop_accepting),
+      grace_timer_(*this, &Service::grace_ended),
       listener_fd_(listener_fd) {
   worker_.observe_turns(this);
   refresh_date();
@@ -57,17 +59,23 @@ void Service<Worker>::accepted(ksvc::CompletionTarget& target, unsigned,
   if (completion.result >= 0) self.adopt(completion.result);
   if (completion.more) return;
   self.accepting_ = false;
-  if (self.draining_ && completion.result == -ECANCELED) return self.accept_what_is_left();
+  if (self.stop_accepting_) return self.accept_what_is_left();
   if (completion.result < 0) return self.accept_failed(-completion.result);
   self.arm_accept();
 }
 
 template <class Worker>
 void Service<Worker>::adopt(int fd) {
+  Connection<Worker>* connection = nullptr;
+  try {
+    connection = &connections_.create(*this, fd);
+  } catch (const std::bad_alloc&) {
+    ::close(fd);
+    return;
+  }
   counters_.accepted.add(1);
-  Connection<Worker>& connection = connections_.create(*this, fd);
-  connection.start();
-  if (draining_) connection.begin_drain();
+  connection->start();
+  if (draining_) connection->begin_drain();
 }
 
 // Out of descriptors or memory: the accept has ended, and arming it at once would only spin.
@@ -123,12 +131,15 @@ void Service<Worker>::begin_drain() {
   // Turn new connections away before their handshake; whoever has one already is still accepted.
   net::refuse_new_connections(listener_fd_);
   worker_.timers().set(drain_timer_, worker_.turn_time() + limits().accept_rest);
+  worker_.timers().set(grace_timer_, worker_.turn_time() + limits().drain_grace);
   connections_.visit([](Connection<Worker>& connection) { connection.begin_drain(); });
 }
 
 template <class Worker>
 void Service<Worker>::stop_accepting(gvt::Timer& timer) {
   Service& self = static_cast<ServiceTimer&>(timer).service;
+  // From here on any end of the accept is its last, whatever ended it.
+  self.stop_accepting_ = true;
   self.worker_.timers().clear(self.accept_timer_);
   if (self.accepting_) {
     self.worker_.backend().submit(ksvc::Cancel{self.listener_fd_, self.accept_target_.corr_id()},
@@ -145,8 +156,6 @@ void Service<Worker>::accept_what_is_left() {
   }
   worker_.backend().submit(ksvc::Close{listener_fd_}, 0);
   listener_fd_ = -1;
-  drain_timer_.fire = &Service::grace_ended;
-  worker_.timers().set(drain_timer_, worker_.turn_time() + site_.limits.drain_grace);
   stop_if_drained();
 }
 
@@ -182,8 +191,8 @@ template <class Worker>
 void Service<Worker>::log_handler_error(std::string_view target, std::string_view what) {
   counters_.handler_errors.add(1);
   if (!may_log()) return;
-  std::fprintf(stderr, "weft: the handler for %.*s threw: %.*s\n", static_cast<int>(target.size()),
-               target.data(), static_cast<int>(what.size()), what.data());
+  std::fprintf(stderr, "weft: the handler for %s threw: %s\n", printable(target).c_str(),
+               printable(what).c_str());
 }
 
 }  // namespace weft::http

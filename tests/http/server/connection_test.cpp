@@ -302,4 +302,27 @@ TEST_P(Connections, a_reader_that_makes_no_progress_is_reset_after_the_write_tim
   server.join();
 }
 
+// Completions are drained before timers are looked at: what came in time must not lose to the
+// clock.
+TEST_P(Connections, a_request_that_came_before_the_deadline_is_answered_after_it) {
+  options.idle_timeout = std::chrono::milliseconds(500);
+  std::atomic<bool> busy{false};
+  app.get("/busy", [&busy](Context& c) {
+    busy = true;
+    const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(700);
+    while (std::chrono::steady_clock::now() < until) {
+    }
+    c.text("done");
+  });
+  start();
+  Client patient = connect();
+  EXPECT_EQ(patient.get("/").body, "hello");
+  Client hog = connect();
+  hog.send("GET /busy HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(eventually([&] { return busy.load(); }));
+  // Its deadline passes while the worker is busy, and its request is there before.
+  EXPECT_EQ(patient.get("/").body, "hello");
+  EXPECT_EQ(hog.read_answer().body, "done");
+}
+
 }  // namespace weft::http::test

@@ -65,6 +65,26 @@ TEST_P(Drain, requests_under_way_are_answered_with_connection_close) {
   EXPECT_TRUE(eventually([this] { return stopped.load(); }));
 }
 
+TEST_P(Drain, requests_that_wait_behind_a_running_one_are_all_answered) {
+  start();
+  Client client = connect();
+  client.send(get_request("/gate/x") + get_request("/echo/a") + get_request("/echo/b") +
+              get_request("/echo/c"));
+  ASSERT_TRUE(eventually([this] { return gate.waiting() == 1; }));
+  Client idle = connect();
+  EXPECT_EQ(idle.get("/").body, "hello");
+  begin_stop();
+  EXPECT_TRUE(idle.is_ended());  // it is draining now
+  gate.open();
+  EXPECT_EQ(client.read_answer().body, "x");
+  EXPECT_EQ(client.read_answer().body, "a");
+  EXPECT_EQ(client.read_answer().body, "b");
+  const Answer last = client.read_answer();
+  EXPECT_EQ(last.body, "c");
+  EXPECT_TRUE(last.announces_close());
+  EXPECT_TRUE(client.is_ended());
+}
+
 TEST_P(Drain, a_request_that_races_in_on_an_idle_connection_is_answered) {
   start();
   std::deque<Client> clients;
