@@ -1,6 +1,8 @@
 #include "ksvc/router/backend_choice.hpp"
 
 #include <array>
+#include <cerrno>
+#include <cstring>
 
 namespace weft::ksvc {
 namespace {
@@ -26,24 +28,42 @@ std::string what_io_uring_lacks(const KernelFeatures& features) {
     lacking += need.name;
   }
   if (lacking.empty()) return {};
+  if (!features.io_uring_shortage.empty()) return features.io_uring_shortage;
   return "io_uring on kernel " + features.release + " did not offer " + lacking +
          "; kernels from 6.1 do, unless a filter or a limit on descriptors stands in the way";
+}
+
+const char* remedy_for(int os_errno) {
+  switch (os_errno) {
+    case ENOMEM: return " (raise the memlock limit, ulimit -l)";
+    case EMFILE:
+    case ENFILE: return " (raise the open-files limit, ulimit -n)";
+    default: return "";
+  }
 }
 
 }  // namespace
 
 BackendChoice choose_backend(const KernelFeatures& features, std::optional<BackendKind> forced) {
-  if (forced == BackendKind::epoll) return {BackendKind::epoll, true, "epoll was asked for"};
+  if (forced == BackendKind::epoll) return {BackendKind::epoll, true, "epoll was asked for", true};
   const std::string lack = what_io_uring_lacks(features);
   if (forced == BackendKind::io_uring && !lack.empty()) {
     return {BackendKind::io_uring, false,
-            "io_uring was asked for and cannot be used: " + lack + "; or ask for epoll"};
+            "io_uring was asked for and cannot be used: " + lack + "; or ask for epoll", true};
   }
   if (forced == BackendKind::io_uring) {
-    return {BackendKind::io_uring, true, "io_uring was asked for"};
+    return {BackendKind::io_uring, true, "io_uring was asked for", true};
   }
   if (!lack.empty()) return {BackendKind::epoll, true, lack};
   return {BackendKind::io_uring, true, "kernel " + features.release + " offers all that it needs"};
+}
+
+BackendChoice without_io_uring(const BackendChoice& choice, int os_errno) {
+  const std::string failure =
+      std::string("could not be set up: ") + std::strerror(os_errno) + remedy_for(os_errno);
+  if (!choice.forced) return {BackendKind::epoll, true, "io_uring " + failure};
+  return {BackendKind::io_uring, false,
+          "io_uring was asked for and " + failure + "; or ask for epoll", true};
 }
 
 std::optional<BackendKind> parse_backend_kind(std::string_view name) noexcept {

@@ -19,11 +19,16 @@ struct BackendChoice {
   BackendKind kind = BackendKind::epoll;
   bool possible = true;  // false: the wish cannot be met, and `reason` is the error message
   std::string reason;
+  bool forced = false;  // it was asked for
 
   explicit operator bool() const noexcept { return possible; }
 };
 
 BackendChoice choose_backend(const KernelFeatures& features, std::optional<BackendKind> forced);
+// What becomes of the choice of io_uring when setting up a ring failed all the same: asking tries
+// small rings, and a limit may be too low for the ones that work. Epoll, unless io_uring was
+// forced.
+BackendChoice without_io_uring(const BackendChoice& choice, int os_errno);
 
 constexpr const char* backend_name(BackendKind kind) noexcept {
   return kind == BackendKind::io_uring ? "io_uring" : "epoll";

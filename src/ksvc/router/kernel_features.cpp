@@ -78,15 +78,35 @@ bool seccomp_filters_this_thread() {
   return false;
 }
 
-bool accepts_setup_flags(std::uint32_t flags) {
-  io_uring_params parameters{};
-  parameters.flags = flags;
-  const Descriptor ring(raw_uring_setup(4, parameters));
-  return static_cast<bool>(ring);
+std::string refusal_text(int os_errno, const KernelFeatures& features) {
+  rlimit memlock{};
+  ::getrlimit(RLIMIT_MEMLOCK, &memlock);
+  return explain_uring_refusal({
+      .os_errno = os_errno,
+      .disabled_sysctl = features.io_uring_disabled,
+      .seccomp_filtered = seccomp_filters_this_thread(),
+      .memlock_bytes = memlock.rlim_cur,
+  });
 }
 
-UringSetupFlags probe_setup_flags() {
-  UringSetupFlags setup;
+// Keeps an answer that tells of a limit rather than of the kernel.
+void note_shortage(int os_errno, KernelFeatures& features) {
+  if (os_errno != ENOMEM && os_errno != EMFILE && os_errno != ENFILE) return;
+  if (features.io_uring_shortage.empty()) {
+    features.io_uring_shortage = refusal_text(os_errno, features);
+  }
+}
+
+void probe_setup_flags(KernelFeatures& features) {
+  const auto accepts_setup_flags = [&features](std::uint32_t flags) {
+    io_uring_params parameters{};
+    parameters.flags = flags;
+    const int answer = raw_uring_setup(4, parameters);
+    if (answer < 0) note_shortage(-answer, features);
+    const Descriptor ring(answer);
+    return static_cast<bool>(ring);
+  };
+  UringSetupFlags& setup = features.setup;
   setup.submit_all = accepts_setup_flags(IORING_SETUP_SUBMIT_ALL);
   setup.coop_taskrun = accepts_setup_flags(IORING_SETUP_COOP_TASKRUN);
   setup.single_issuer = accepts_setup_flags(IORING_SETUP_SINGLE_ISSUER);
@@ -94,7 +114,6 @@ UringSetupFlags probe_setup_flags() {
       accepts_setup_flags(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN);
   setup.sqpoll = accepts_setup_flags(IORING_SETUP_SQPOLL);
   setup.no_sqarray = accepts_setup_flags(uring_abi::kSetupNoSqarray);
-  return setup;
 }
 
 void probe_opcodes(ProbeRing& ring, KernelFeatures& features) {
@@ -140,8 +159,8 @@ bool multishot_accept_works(ProbeRing& ring) {
 
 constexpr std::uint16_t kProbeGroup = 1;
 
-// Registers `page` as a buffer ring; gives false where the kernel refuses these flags.
-bool register_buffer_ring(ProbeRing& ring, const Page& page, std::uint16_t flags) {
+// Registers `page` as a buffer ring; gives the errno with which the kernel refuses it, or 0.
+int register_buffer_ring(ProbeRing& ring, const Page& page, std::uint16_t flags) {
   io_uring_buf_reg registration{};
   registration.ring_addr = reinterpret_cast<std::uintptr_t>(page.address());
   registration.ring_entries = 8;
@@ -150,7 +169,7 @@ bool register_buffer_ring(ProbeRing& ring, const Page& page, std::uint16_t flags
   std::memcpy(reinterpret_cast<char*>(&registration) + offsetof(io_uring_buf_reg, bgid) +
                   sizeof registration.bgid,
               &flags, sizeof flags);
-  return ring.register_call(IORING_REGISTER_PBUF_RING, &registration, 1) == 0;
+  return -ring.register_call(IORING_REGISTER_PBUF_RING, &registration, 1);
 }
 
 void unregister_buffer_ring(ProbeRing& ring) {
@@ -190,11 +209,14 @@ void probe_buffers_and_receive(KernelFeatures& features) {
   const Page page;
   const Page other_page;
   ProbeRing ring;
-  if (!page || !other_page || ring.open() != 0) return;
+  if (!page || !other_page) return;
+  if (const int failed = ring.open(); failed != 0) return note_shortage(failed, features);
   features.incremental_buffers =
-      register_buffer_ring(ring, other_page, uring_abi::kPbufRingIncremental);
+      register_buffer_ring(ring, other_page, uring_abi::kPbufRingIncremental) == 0;
   if (features.incremental_buffers) unregister_buffer_ring(ring);
-  features.provided_buffer_ring = register_buffer_ring(ring, page, 0);
+  const int refused = register_buffer_ring(ring, page, 0);
+  note_shortage(refused, features);
+  features.provided_buffer_ring = refused == 0;
   if (features.provided_buffer_ring) {
     features.multishot_receive = multishot_receive_works(ring, page);
   }
@@ -224,18 +246,11 @@ void probe_io_uring(KernelFeatures& features) {
   features.io_uring_errno = ring.open();
   features.io_uring = features.io_uring_errno == 0;
   if (!features.io_uring) {
-    rlimit memlock{};
-    ::getrlimit(RLIMIT_MEMLOCK, &memlock);
-    features.io_uring_refusal = explain_uring_refusal({
-        .os_errno = features.io_uring_errno,
-        .disabled_sysctl = features.io_uring_disabled,
-        .seccomp_filtered = seccomp_filters_this_thread(),
-        .memlock_bytes = memlock.rlim_cur,
-    });
+    features.io_uring_refusal = refusal_text(features.io_uring_errno, features);
     return;
   }
   features.uring_feature_bits = ring.feature_bits();
-  features.setup = probe_setup_flags();
+  probe_setup_flags(features);
   probe_opcodes(ring, features);
   const auto& opcodes = features.uring_opcodes;
   features.receive_bundles = (features.uring_feature_bits & uring_abi::kFeatRecvsendBundle) != 0;
@@ -284,8 +299,7 @@ std::string explain_uring_refusal(const UringRefusal& refusal) {
     case ENOMEM:
       return "no memory for an io_uring (ENOMEM) within the locked-memory limit of " +
              std::to_string(refusal.memlock_bytes) +
-             " bytes; raise it (`ulimit -l`, "
-             "LimitMEMLOCK=)";
+             " bytes; raise it (`ulimit -l`, LimitMEMLOCK=)";
     case EMFILE:
     case ENFILE:
       return "no descriptor is free for an io_uring; raise the open-files limit (`ulimit -n`)";

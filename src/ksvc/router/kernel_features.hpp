@@ -26,8 +26,10 @@ struct KernelFeatures {
   std::string release;  // as uname() says it; for people, never for decisions
 
   bool io_uring = false;
-  int io_uring_errno = 0;                // why not, when io_uring is false
-  std::string io_uring_refusal;          // the same as a sentence that says how to get it
+  int io_uring_errno = 0;        // why not, when io_uring is false
+  std::string io_uring_refusal;  // the same as a sentence that says how to get it
+  // The same for what ran out while asking for more, so that a false below may not be the kernel's.
+  std::string io_uring_shortage;
   std::optional<int> io_uring_disabled;  // the sysctl of that name, where the kernel has it
 
   UringSetupFlags setup;

@@ -99,6 +99,32 @@ TEST(BackendChoice, refusals_are_told_apart) {
   }
 }
 
+TEST(BackendChoice, what_ran_out_while_asking_is_the_reason_rather_than_the_kernel) {
+  KernelFeatures features = capable_kernel();
+  features.setup = {};
+  features.io_uring_shortage = explain_uring_refusal({.os_errno = ENOMEM, .memlock_bytes = 8192});
+  const BackendChoice choice = choose_backend(features, std::nullopt);
+  EXPECT_EQ(choice.kind, BackendKind::epoll);
+  EXPECT_TRUE(says(choice.reason, "8192 bytes; raise it")) << choice.reason;
+  EXPECT_FALSE(says(choice.reason, "did not offer")) << choice.reason;
+}
+
+TEST(BackendChoice, a_ring_that_fails_after_all_means_epoll_unless_it_was_forced) {
+  const BackendChoice open = choose_backend(capable_kernel(), std::nullopt);
+  const BackendChoice instead = without_io_uring(open, ENOMEM);
+  EXPECT_TRUE(instead);
+  EXPECT_EQ(instead.kind, BackendKind::epoll);
+  EXPECT_EQ(instead.reason,
+            "io_uring could not be set up: Cannot allocate memory (raise the memlock limit, "
+            "ulimit -l)");
+  const BackendChoice forced = choose_backend(capable_kernel(), BackendKind::io_uring);
+  const BackendChoice none = without_io_uring(forced, EMFILE);
+  EXPECT_FALSE(none);
+  EXPECT_TRUE(says(none.reason, "io_uring was asked for and could not be set up")) << none.reason;
+  EXPECT_TRUE(says(none.reason, "ulimit -n")) << none.reason;
+  EXPECT_TRUE(says(none.reason, "or ask for epoll")) << none.reason;
+}
+
 TEST(BackendChoice, names_parse_back) {
   EXPECT_EQ(parse_backend_kind(backend_name(BackendKind::io_uring)), BackendKind::io_uring);
   EXPECT_EQ(parse_backend_kind(backend_name(BackendKind::epoll)), BackendKind::epoll);
