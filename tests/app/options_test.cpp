@@ -61,6 +61,9 @@ TEST_F(OptionsDeathTest, what_makes_no_sense_ends_with_2_and_is_named) {
   EXPECT_EXIT(parse({"--workers", "-1"}), two, "--workers.*-1");
   EXPECT_EXIT(parse({"--backend", "kqueue"}), two, "--backend.*auto, io_uring, epoll.*kqueue");
   EXPECT_EXIT(parse({"--pors", "80"}), two, "--pors; did you mean --port");
+  EXPECT_EXIT(parse({"--prot", "80"}), two, "--prot; did you mean --port");
+  EXPECT_EXIT(parse({"--hots", "::1"}), two, "--hots; did you mean --host");
+  EXPECT_EXIT(parse({"--backend", "eplol"}), two, "did you mean epoll");
   EXPECT_EXIT(parse({"80"}), two, "80");
 }
 
