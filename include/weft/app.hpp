@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -26,7 +27,7 @@ struct Options {
   std::uint16_t port = 8080;  // 0: the system chooses, the start-up line tells
   unsigned workers = 1;       // 0: one per processor
   // "auto", "io_uring" or "epoll". With auto, the environment variable WEFT_BACKEND is asked next,
-  // then the kernel.
+  // then the kernel: epoll where io_uring cannot be had, and ServerStats say why.
   std::string backend = "auto";
   std::size_t stack_bytes = 64 * 1024;
   std::chrono::milliseconds request_timeout{30'000};
@@ -75,24 +76,30 @@ class App {
   App& route(std::string_view method, std::string_view pattern, Handler handler);
 
   // Serves until SIGINT or SIGTERM, then lets running requests finish. Returns the exit status.
+  // A process that leaves SIGPIPE to its default ignores it from then on, so that losing its
+  // standard error does not end it.
   int listen(std::uint16_t port);
   int run(const Options& options);
 
   // The same in pieces, for programs and tests that have their own main loop. start() throws
   // std::runtime_error when the server cannot start; stop() drains and returns when it has ended.
+  // Both are for the thread that owns the App, not for handlers.
   void start(const Options& options);
-  std::uint16_t port() const noexcept;
   void stop();
 
-  // Any thread, handlers too.
+  // Any thread, handlers too. 0 and empty figures while no server runs.
+  std::uint16_t port() const noexcept;
   ServerStats stats() const;
 
  private:
   struct Running;
   struct Routes;
 
+  std::shared_ptr<Running> running() const;
+
   std::unique_ptr<Routes> routes_;
-  std::unique_ptr<Running> running_;
+  mutable std::mutex mutex_;  // guards running_
+  std::shared_ptr<Running> running_;
 };
 
 }  // namespace weft

@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
+#include <optional>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
@@ -27,8 +28,11 @@ struct App::Routes {
 };
 
 struct App::Running {
-  Running(const http::Site& site, http::ServerOptions options, std::string reason)
-      : server(site, with_notice(std::move(options), ended)), backend_reason(std::move(reason)) {}
+  Running(const http::Site& site, const http::ServerOptions& options, std::string reason)
+      : server(site, with_notice(options, ended)),
+        backend_reason(std::move(reason)),
+        backend(options.backend),
+        workers(options.workers) {}
 
   static http::ServerOptions with_notice(http::ServerOptions options,
                                          ksvc::EventFdNotifier& notice) {
@@ -39,8 +43,8 @@ struct App::Running {
   ksvc::EventFdNotifier ended;
   http::Server server;
   std::string backend_reason;
-  ksvc::BackendKind backend = ksvc::BackendKind::epoll;
-  unsigned workers = 1;
+  ksvc::BackendKind backend;
+  unsigned workers;
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
 };
 
@@ -53,13 +57,18 @@ void call_handler(void* self, http::Exchange& exchange) {
 
 ksvc::BackendChoice choose(const Options& options) {
   std::string wish = options.backend;
+  const char* source = "";
   if (wish == "auto") {
     const char* environment = std::getenv("WEFT_BACKEND");
-    if (environment != nullptr && *environment != '\0') wish = environment;
+    if (environment != nullptr && *environment != '\0') {
+      wish = environment;
+      source = " in the environment variable WEFT_BACKEND";
+    }
   }
   const auto kind = ksvc::parse_backend_kind(wish);
   if (!kind && wish != "auto") {
-    throw std::runtime_error("unknown back end \"" + wish + "\": use auto, io_uring or epoll");
+    throw std::runtime_error("unknown back end \"" + wish + "\"" + source +
+                             ": use auto, io_uring or epoll");
   }
   ksvc::BackendChoice choice = ksvc::choose_backend(ksvc::probe_kernel_features(), kind);
   if (!choice) throw std::runtime_error(choice.reason);
@@ -72,6 +81,14 @@ void raise_descriptor_limit() {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// Writing to a standard error that is gone must not end the server; its sockets never ask for it.
+void ignore_broken_pipes() {
+  struct sigaction present{};
+  if (::sigaction(SIGPIPE, nullptr, &present) == 0 && present.sa_handler == SIG_DFL) {
+    ::signal(SIGPIPE, SIG_IGN);
+  }
 }
 
 // SIGINT and SIGTERM as readable events, for as long as this lives.
@@ -117,8 +134,11 @@ void print_start_line(const Options& options, std::uint16_t port, unsigned worke
 
 App::App() : routes_(std::make_unique<Routes>()) {}
 
-App::~App() {
-  if (running_) stop();
+App::~App() { stop(); }
+
+std::shared_ptr<App::Running> App::running() const {
+  const std::lock_guard lock(mutex_);
+  return running_;
 }
 
 App& App::get(std::string_view pattern, Handler handler) {
@@ -138,7 +158,7 @@ App& App::del(std::string_view pattern, Handler handler) {
 }
 
 App& App::route(std::string_view method, std::string_view pattern, Handler handler) {
-  if (running_) throw std::logic_error("routes are added before the server starts");
+  if (running()) throw std::logic_error("routes are added before the server starts");
   const http::Method known = http::method_from(method);
   if (known == http::Method::unknown) {
     throw std::invalid_argument("unknown method " + std::string(method) + " for route " +
@@ -162,36 +182,42 @@ int App::listen(std::uint16_t port) {
 }
 
 int App::run(const Options& options) {
-  // Before any worker starts, so that all of them leave these signals to us.
-  const StopSignals signals;
+  ignore_broken_pipes();
+  std::optional<StopSignals> signals;
   try {
+    // Before any worker starts, so that all of them leave these signals to us.
+    signals.emplace();
     start(options);
+  } catch (const std::system_error& error) {
+    std::fprintf(stderr, "weft: %s%s\n", error.what(),
+                 http::advice_for(error.code().value()).c_str());
+    return 1;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "weft: %s\n", error.what());
     return 1;
   }
+  const auto running = this->running();
   int stops = 0;
-  for (bool ended = false; !ended;) {
-    std::array<pollfd, 2> watched{pollfd{signals.fd(), POLLIN, 0},
-                                  pollfd{running_->ended.fd(), POLLIN, 0}};
+  for (bool ended = running == nullptr; !ended;) {
+    std::array<pollfd, 2> watched{pollfd{signals->fd(), POLLIN, 0},
+                                  pollfd{running->ended.fd(), POLLIN, 0}};
     ::poll(watched.data(), watched.size(), -1);
-    while (signals.take()) {
+    while (signals->take()) {
       // The first asks, the second insists.
       if (++stops == 1) {
-        running_->server.drain();
+        running->server.drain();
       } else {
-        running_->server.cut_off();
+        running->server.cut_off();
       }
     }
     ended = (watched[1].revents & POLLIN) != 0;
   }
-  running_->server.join();
-  running_.reset();
+  stop();
   return 0;
 }
 
 void App::start(const Options& options) {
-  if (running_) throw std::logic_error("this App runs already");
+  if (running()) throw std::logic_error("this App runs already");
   raise_descriptor_limit();
   http::Limits& limits = routes_->site.limits;
   limits.request_timeout = options.request_timeout;
@@ -199,40 +225,51 @@ void App::start(const Options& options) {
   limits.drain_grace = options.drain_grace;
   limits.body_bytes = options.body_bytes;
   routes_->site.server_field = options.server_header;
-  const ksvc::BackendChoice choice = choose(options);
+  ksvc::BackendChoice choice = choose(options);
   http::ServerOptions server_options;
   server_options.address = {options.host, options.port, limits.bind_patience};
   server_options.workers =
       options.workers > 0 ? options.workers : std::max(1U, std::thread::hardware_concurrency());
   server_options.backend = choice.kind;
   server_options.stack_bytes = options.stack_bytes;
-  const unsigned workers = server_options.workers;
-  auto running = std::make_unique<Running>(routes_->site, std::move(server_options), choice.reason);
-  running->backend = choice.kind;
-  running->workers = workers;
-  // In place before the first request can ask for stats().
-  running_ = std::move(running);
-  std::string error_text;
-  if (!running_->server.start(error_text)) {
-    running_.reset();
-    throw std::runtime_error(error_text);
+  auto next = std::make_shared<Running>(routes_->site, server_options, choice.reason);
+  auto failure = next->server.start();
+  if (failure && failure->backend_errno != 0 && choice.kind == ksvc::BackendKind::io_uring) {
+    choice = ksvc::without_io_uring(choice, failure->backend_errno);
+    if (!choice) throw std::runtime_error(choice.reason);
+    server_options.backend = choice.kind;
+    next = std::make_shared<Running>(routes_->site, server_options, choice.reason);
+    failure = next->server.start();
   }
-  print_start_line(options, running_->server.port(), workers, choice);
+  if (failure) throw std::runtime_error(failure->text);
+  {
+    // In place before the first request can ask for stats().
+    const std::lock_guard lock(mutex_);
+    running_ = next;
+  }
+  next->server.open();
+  print_start_line(options, next->server.port(), server_options.workers, choice);
 }
 
-std::uint16_t App::port() const noexcept { return running_ ? running_->server.port() : 0; }
+std::uint16_t App::port() const noexcept {
+  const auto running = this->running();
+  return running ? running->server.port() : 0;
+}
 
 void App::stop() {
-  if (!running_) return;
-  running_->server.drain();
-  running_->server.join();
-  running_.reset();
+  const auto running = this->running();
+  if (!running) return;
+  running->server.drain();
+  running->server.join();
+  const std::lock_guard lock(mutex_);
+  if (running_ == running) running_.reset();
 }
 
 ServerStats App::stats() const {
   ServerStats stats;
-  if (!running_) return stats;
-  const http::ServerFigures figures = running_->server.figures();
+  const auto running = this->running();
+  if (!running) return stats;
+  const http::ServerFigures figures = running->server.figures();
   stats.connections_accepted = figures.accepted;
   stats.connections_open = figures.open;
   stats.requests = figures.requests;
@@ -242,11 +279,11 @@ ServerStats App::stats() const {
   stats.answers_3xx = figures.answers[3];
   stats.answers_4xx = figures.answers[4];
   stats.answers_5xx = figures.answers[5];
-  stats.workers = running_->workers;
-  stats.backend = ksvc::backend_name(running_->backend);
-  stats.backend_reason = running_->backend_reason;
+  stats.workers = running->workers;
+  stats.backend = ksvc::backend_name(running->backend);
+  stats.backend_reason = running->backend_reason;
   stats.uptime = std::chrono::duration_cast<std::chrono::milliseconds>(
-      std::chrono::steady_clock::now() - running_->started);
+      std::chrono::steady_clock::now() - running->started);
   return stats;
 }
 

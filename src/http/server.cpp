@@ -1,14 +1,19 @@
 #include "http/server.hpp"
 
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstring>
-#include <optional>
+#include <new>
+#include <system_error>
+#include <utility>
 
 #include "gvt/worker.hpp"
 #include "http/service_impl.hpp"
 #include "ksvc/backend/basic_io_uring.hpp"
 #include "ksvc/backend/epoll.hpp"
 #include "ksvc/core/assert.hpp"
+#include "net/address.hpp"
 
 namespace weft::http {
 
@@ -20,10 +25,18 @@ struct Server::Slot {
     bool posted = false;
   };
 
+  explicit Slot(int listener) : listener_fd(listener) {}
+  ~Slot() {
+    if (listener_fd >= 0) ::close(listener_fd);
+  }
+  Slot(const Slot&) = delete;
+  Slot& operator=(const Slot&) = delete;
+
   static void drain_now(gvt::Runnable& self) { static_cast<Command&>(self).slot.begin_drain(); }
   static void stop_now(gvt::Runnable& self) { static_cast<Command&>(self).slot.stop(); }
 
   WorkerCounters counters;
+  int listener_fd;  // until the service takes it over
   std::thread thread;
   // Set by the worker's thread while it runs; guarded by Server::mutex_.
   std::function<void(gvt::Runnable&)> post;
@@ -42,82 +55,149 @@ Server::~Server() {
   join();
 }
 
-Result<void> Server::start(std::string& error_text) {
+std::optional<StartFailure> Server::start() {
   WEFT_ASSERT(slots_.empty() && options_.workers > 0);
-  auto listeners = net::listen_on(options_.address, options_.workers);
+  const net::ListenAddress& address = options_.address;
+  const std::string cannot = "cannot listen on " + address.host + ":";
+  if (!net::parse_address(address.host, address.port)) {
+    return StartFailure{cannot + std::to_string(address.port) +
+                        ": give an IPv4 or IPv6 address, or localhost"};
+  }
+  auto listeners = net::listen_on(address, options_.workers);
   if (!listeners) {
-    error_text = "cannot listen on " + options_.address.host + ":" +
-                 std::to_string(options_.address.port) + ": " + listeners.error().message();
-    return listeners.error();
+    const Error error = listeners.error();
+    return StartFailure{cannot + std::to_string(address.port) + ": " + error.message() +
+                        advice_for(error.os_errno)};
   }
   port_ = listeners->port;
-  running_ = options_.workers;
-  // All slots before the first thread: a handler may ask for the figures at once.
-  for (unsigned i = 0; i < options_.workers; ++i) slots_.push_back(std::make_unique<Slot>());
-  for (unsigned i = 0; i < options_.workers; ++i) {
-    Slot& slot = *slots_[i];
-    slot.thread = std::thread([this, &slot, fd = listeners->fds[i]] {
-      if (options_.backend == ksvc::BackendKind::io_uring) {
-        run_worker<ksvc::BasicIoUring>(slot, fd);
-      } else {
-        run_worker<ksvc::Epoll>(slot, fd);
-      }
-    });
-  }
+  // All slots before the first thread: each closes its listener, whatever comes.
+  slots_.reserve(options_.workers);
+  for (const int fd : listeners->fds) slots_.push_back(std::make_unique<Slot>(fd));
+  start_threads();
+  std::optional<Failure> failure;
   {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return ready_ == options_.workers; });
-    error_text = first_error_;
+    const std::lock_guard lock(mutex_);
+    failure = first_failure_;
+    started_ = !failure;
   }
-  if (error_text.empty()) return {};
+  if (!failure) return std::nullopt;
   cut_off();
   join();
-  return Error{ErrorCode::system, 0};
+  slots_.clear();
+  return told(*failure);
+}
+
+void Server::start_threads() {
+  std::size_t begun = 0;
+  for (const auto& made : slots_) {
+    Slot& slot = *made;
+    {
+      const std::lock_guard lock(mutex_);
+      if (first_failure_) break;
+      ++running_;
+    }
+    ++begun;
+    try {
+      slot.thread = std::thread([this, &slot] {
+        if (options_.backend == ksvc::BackendKind::io_uring) {
+          serve<ksvc::BasicIoUring>(slot);
+        } else {
+          serve<ksvc::Epoll>(slot);
+        }
+      });
+    } catch (const std::system_error& error) {
+      report_ready(Failure{Step::thread, error.code().value()});
+    } catch (const std::bad_alloc&) {
+      report_ready(Failure{Step::thread, ENOMEM});
+    }
+  }
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this, begun] { return reports_ == begun; });
+}
+
+void Server::open() {
+  const std::lock_guard lock(mutex_);
+  WEFT_ASSERT(started_);
+  open_ = !end_wanted_;
+  changed_.notify_all();
 }
 
 template <class Backend>
-void Server::run_worker(Slot& slot, int listener_fd) {
-  gvt::WorkerOptions worker_options;
-  worker_options.scheduler.stack_bytes = options_.stack_bytes;
-  auto made = gvt::Worker<Backend>::create(worker_options);
-  if (!made) {
-    ::close(listener_fd);
-    return report_ready(
-        slot, std::string("cannot set up ") + Backend::name() + ": " + made.error().message());
-  }
-  gvt::Worker<Backend>& worker = **made;
-  {
-    Service<gvt::Worker<Backend>> service(worker, site_, listener_fd, slot.counters);
-    slot.begin_drain = [&service] { service.begin_drain(); };
-    slot.stop = [&worker] { worker.stop(); };
-    {
-      const std::lock_guard lock(mutex_);
-      slot.post = [&worker](gvt::Runnable& task) { worker.post(task); };
+void Server::serve(Slot& slot) noexcept {
+  using Worker = gvt::Worker<Backend>;
+  std::unique_ptr<Worker> worker;
+  std::optional<Service<Worker>> service;
+  std::optional<Failure> failure;
+  try {
+    gvt::WorkerOptions worker_options;
+    worker_options.scheduler.stack_bytes = options_.stack_bytes;
+    auto made = Worker::create(worker_options);
+    if (made) {
+      worker = std::move(made).value();
+      service.emplace(*worker, site_, slot.listener_fd, slot.counters);
+      slot.listener_fd = -1;
+    } else {
+      failure = {Step::backend, made.error().os_errno};
     }
-    service.start();
-    report_ready(slot, {});
-    worker.run();
+  } catch (const std::system_error& error) {
+    failure = {Step::worker, error.code().value()};
+  } catch (...) {
+    failure = {Step::worker, ENOMEM};
+  }
+  if (!failure) {
+    slot.begin_drain = [&service] { service->begin_drain(); };
+    slot.stop = [&worker] { worker->stop(); };
+    const std::lock_guard lock(mutex_);
+    slot.post = [&worker](gvt::Runnable& task) { worker->post(task); };
+  }
+  report_ready(failure);
+  if (wait_for_open()) {
+    service->start();
+    worker->run();
+  }
+  bool last = false;
+  {
     // From here on nobody may reach this worker any more.
     const std::lock_guard lock(mutex_);
     slot.post = nullptr;
   }
-  bool last = false;
+  service.reset();
   {
     const std::lock_guard lock(mutex_);
-    last = --running_ == 0;
+    last = --running_ == 0 && started_;
   }
   if (last && options_.on_end) options_.on_end();
 }
 
-void Server::report_ready(Slot&, std::string error_text) {
+bool Server::wait_for_open() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return open_ || end_wanted_ || first_failure_; });
+  return open_;
+}
+
+void Server::report_ready(std::optional<Failure> failure) noexcept {
   const std::lock_guard lock(mutex_);
-  if (first_error_.empty()) first_error_ = std::move(error_text);
-  ++ready_;
+  if (!first_failure_) first_failure_ = failure;
+  ++reports_;
   changed_.notify_all();
+}
+
+StartFailure Server::told(const Failure& failure) const {
+  const std::string reason =
+      std::string(": ") + std::strerror(failure.os_errno) + advice_for(failure.os_errno);
+  switch (failure.step) {
+    case Step::thread: return {"cannot start a thread for each worker" + reason};
+    case Step::worker: return {"cannot set up every worker" + reason};
+    case Step::backend: break;
+  }
+  return {std::string("cannot set up ") + ksvc::backend_name(options_.backend) + reason,
+          failure.os_errno};
 }
 
 void Server::post(bool cut) {
   const std::lock_guard lock(mutex_);
+  end_wanted_ = true;
+  changed_.notify_all();
   for (const auto& slot : slots_) {
     Slot::Command& command = cut ? slot->stop_command : slot->drain_command;
     if (!slot->post || std::exchange(command.posted, true)) continue;
@@ -130,6 +210,7 @@ void Server::drain() { post(false); }
 void Server::cut_off() { post(true); }
 
 void Server::join() {
+  const std::lock_guard lock(join_mutex_);
   for (const auto& slot : slots_) {
     if (slot->thread.joinable()) slot->thread.join();
   }
@@ -150,6 +231,19 @@ ServerFigures Server::figures() const noexcept {
     for (std::size_t i = 0; i < 6; ++i) sum.answers[i] += counters.answers[i].value();
   }
   return sum;
+}
+
+std::string advice_for(int os_errno) {
+  switch (os_errno) {
+    case EMFILE:
+    case ENFILE: return "; raise the open-files limit (ulimit -n) or use fewer workers";
+    case ENOMEM: return "; raise the limit on memory (ulimit -v) or use fewer workers";
+    case EAGAIN:
+      return "; raise the limit on threads (ulimit -u) or on memory (ulimit -v), or use fewer "
+             "workers";
+    case EACCES: return "; ports below 1024 need the capability CAP_NET_BIND_SERVICE";
+    default: return {};
+  }
 }
 
 }  // namespace weft::http

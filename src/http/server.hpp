@@ -1,13 +1,16 @@
 // Server: a Site on one or more workers, each on an OS thread of its own with its own listener.
 //
-// start() returns when every worker is ready to answer. drain() and cut_off() may be called from
-// any thread, and more than once; join() by the one that started. The site must outlive the server.
+// start() returns when every worker is set up, or with what failed and nothing left behind; none
+// accepts a client before open(). drain(), cut_off() and join() may be called from any thread, and
+// more than once; asked for before open(), the first two end the server without a client. The site
+// must outlive the server.
 #pragma once
 
 #include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -23,7 +26,7 @@ struct ServerOptions {
   unsigned workers = 1;
   ksvc::BackendKind backend = ksvc::BackendKind::epoll;
   std::size_t stack_bytes = 64 * 1024;
-  // Called on a worker's thread when the last worker has ended.
+  // Called on a worker's thread when the last worker of a started server has ended.
   std::function<void()> on_end;
 };
 
@@ -36,6 +39,11 @@ struct ServerFigures {
   std::uint64_t answers[6] = {};  // by the first digit of the status
 };
 
+struct StartFailure {
+  std::string text;       // shown as it is, so it says what to do
+  int backend_errno = 0;  // other than 0: the back end could not be set up, another one may be
+};
+
 class Server {
  public:
   Server(const Site& site, ServerOptions options);
@@ -43,8 +51,9 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Error texts say what to do, for they are shown as they are.
-  Result<void> start(std::string& error_text);
+  // Once.
+  [[nodiscard]] std::optional<StartFailure> start();
+  void open();
   void drain();
   // Ends without waiting for requests.
   void cut_off();
@@ -55,21 +64,39 @@ class Server {
 
  private:
   struct Slot;
+  enum class Step : std::uint8_t { thread, worker, backend };
+  // Says no more than a thread that is out of memory can.
+  struct Failure {
+    Step step;
+    int os_errno;
+  };
 
+  // What a slot's thread does.
   template <class Backend>
-  void run_worker(Slot& slot, int listener_fd);
-  void report_ready(Slot& slot, std::string error_text);
+  void serve(Slot& slot) noexcept;
+  void start_threads();
+  // True when the worker is to run.
+  bool wait_for_open();
+  void report_ready(std::optional<Failure> failure) noexcept;
+  StartFailure told(const Failure& failure) const;
   void post(bool cut);
 
   const Site& site_;
   ServerOptions options_;
   std::uint16_t port_ = 0;
   std::vector<std::unique_ptr<Slot>> slots_;
-  std::mutex mutex_;
+  std::mutex join_mutex_;
+  std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
-  std::size_t ready_ = 0;
+  std::size_t reports_ = 0;
   std::size_t running_ = 0;
-  std::string first_error_;
+  std::optional<Failure> first_failure_;
+  bool started_ = false;
+  bool open_ = false;
+  bool end_wanted_ = false;
 };
+
+// What to do about an error of the system, to be put behind its text; empty without advice.
+std::string advice_for(int os_errno);
 
 }  // namespace weft::http
