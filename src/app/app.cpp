@@ -2,10 +2,7 @@
 
 #include <poll.h>
 #include <signal.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -17,6 +14,7 @@
 #include <system_error>
 #include <thread>
 
+#include "app/stop_signals.hpp"
 #include "http/server.hpp"
 #include "ksvc/notify/event_fd_notifier.hpp"
 
@@ -91,36 +89,6 @@ void ignore_broken_pipes() {
   }
 }
 
-// SIGINT and SIGTERM as readable events, for as long as this lives.
-class StopSignals {
- public:
-  StopSignals() {
-    ::sigemptyset(&signals_);
-    ::sigaddset(&signals_, SIGINT);
-    ::sigaddset(&signals_, SIGTERM);
-    ::pthread_sigmask(SIG_BLOCK, &signals_, &before_);
-    fd_ = ::signalfd(-1, &signals_, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "signalfd");
-  }
-  ~StopSignals() {
-    ::close(fd_);
-    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-  StopSignals(const StopSignals&) = delete;
-  StopSignals& operator=(const StopSignals&) = delete;
-
-  int fd() const noexcept { return fd_; }
-  bool take() const noexcept {
-    signalfd_siginfo info{};
-    return ::read(fd_, &info, sizeof info) == sizeof info;
-  }
-
- private:
-  sigset_t signals_{};
-  sigset_t before_{};
-  int fd_ = -1;
-};
-
 void print_start_line(const Options& options, std::uint16_t port, unsigned workers,
                       const ksvc::BackendChoice& choice) {
   if (options.quiet) return;
@@ -183,7 +151,7 @@ int App::listen(std::uint16_t port) {
 
 int App::run(const Options& options) {
   ignore_broken_pipes();
-  std::optional<StopSignals> signals;
+  std::optional<app::StopSignals> signals;
   try {
     // Before any worker starts, so that all of them leave these signals to us.
     signals.emplace();

@@ -25,7 +25,7 @@ struct Server::Slot {
     bool posted = false;
   };
 
-  explicit Slot(int listener) : listener_fd(listener) {}
+  Slot() = default;
   ~Slot() {
     if (listener_fd >= 0) ::close(listener_fd);
   }
@@ -36,7 +36,7 @@ struct Server::Slot {
   static void stop_now(gvt::Runnable& self) { static_cast<Command&>(self).slot.stop(); }
 
   WorkerCounters counters;
-  int listener_fd;  // until the service takes it over
+  int listener_fd = -1;  // until the service takes it over
   std::thread thread;
   // Set by the worker's thread while it runs; guarded by Server::mutex_.
   std::function<void(gvt::Runnable&)> post;
@@ -63,23 +63,27 @@ std::optional<StartFailure> Server::start() {
     return StartFailure{cannot + std::to_string(address.port) +
                         ": give an IPv4 or IPv6 address, or localhost"};
   }
-  auto listeners = net::listen_on(address, options_.workers);
+  // Before the listeners, so that each is closed, whatever comes.
+  for (unsigned i = 0; i < options_.workers; ++i) slots_.push_back(std::make_unique<Slot>());
+  const auto listeners = net::listen_on(address, options_.workers);
   if (!listeners) {
     const Error error = listeners.error();
+    slots_.clear();
     return StartFailure{cannot + std::to_string(address.port) + ": " + error.message() +
                         advice_for(error.os_errno)};
   }
-  port_ = listeners->port;
-  // All slots before the first thread: each closes its listener, whatever comes.
-  slots_.reserve(options_.workers);
-  for (const int fd : listeners->fds) slots_.push_back(std::make_unique<Slot>(fd));
+  port_ = (*listeners).port;
+  for (std::size_t i = 0; i < slots_.size(); ++i) slots_[i]->listener_fd = (*listeners).fds[i];
   start_threads();
   std::optional<Failure> failure;
+  bool ended_already = false;
   {
     const std::lock_guard lock(mutex_);
     failure = first_failure_;
     started_ = !failure;
+    ended_already = started_ && running_ == 0;
   }
+  if (ended_already && options_.on_end) options_.on_end();
   if (!failure) return std::nullopt;
   cut_off();
   join();

@@ -26,7 +26,8 @@ struct ServerOptions {
   unsigned workers = 1;
   ksvc::BackendKind backend = ksvc::BackendKind::epoll;
   std::size_t stack_bytes = 64 * 1024;
-  // Called on a worker's thread when the last worker of a started server has ended.
+  // Called once when the last worker of a started server has ended: on that worker's thread, or by
+  // start() when the end was asked for before it returned.
   std::function<void()> on_end;
 };
 
