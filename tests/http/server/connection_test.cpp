@@ -288,8 +288,9 @@ TEST_P(Connections, a_reader_that_makes_no_progress_is_reset_after_the_write_tim
   ServerOptions server_options;
   server_options.backend = *ksvc::parse_backend_kind(GetParam());
   Server server(site, server_options);
-  std::string error;
-  ASSERT_TRUE(server.start(error)) << error;
+  const auto failure = server.start();
+  ASSERT_FALSE(failure) << failure->text;
+  server.open();
   Client client(server.port(), 4096);
   client.send(get_request("/"));
   EXPECT_TRUE(eventually([&] {
