@@ -26,6 +26,7 @@ class TcpStream {
   ~TcpStream();
 
   // Reads what is there, at least one byte; 0 at the end of the stream.
+  // `into` must have room for one at least.
   Result<std::size_t> read(std::span<char> into);
   // Fills all of `into`; end_of_stream when the peer stops before that.
   Result<void> read_exactly(std::span<char> into);

@@ -22,6 +22,11 @@ std::string_view decoded(http::Exchange& exchange, std::string_view raw, http::U
   return text ? exchange.keep(std::move(*text)) : raw;
 }
 
+void require_one_line(std::string_view type) {
+  if (http::is_field_value(type)) return;
+  throw std::invalid_argument("the Content-Type holds a line break or another control byte");
+}
+
 void set_type(http::Response& response, std::string_view type) {
   if (!response.content_type_chosen) response.content_type = type;
 }
@@ -70,8 +75,7 @@ Context& Context::status(int code) {
 Context& Context::set_header(std::string_view name, std::string_view value) {
   http::Response& response = exchange_.response();
   if (http::equals_ignoring_case(name, "content-type")) {
-    if (!http::is_field_value(value))
-      throw std::invalid_argument("the Content-Type holds a line break or another control byte");
+    require_one_line(value);
     response.content_type = exchange_.keep(std::string(value));
     response.content_type_chosen = true;
   } else {
@@ -80,9 +84,15 @@ Context& Context::set_header(std::string_view name, std::string_view value) {
   return *this;
 }
 
-void Context::text(std::string_view body) { bytes(body, kText); }
+void Context::text(std::string_view body) {
+  set_type(exchange_.response(), kText);
+  exchange_.response().body.assign(body);
+}
 
-void Context::html(std::string_view body) { bytes(body, kHtml); }
+void Context::html(std::string_view body) {
+  set_type(exchange_.response(), kHtml);
+  exchange_.response().body.assign(body);
+}
 
 void Context::json(std::initializer_list<JsonMember> object) { json(JsonValue(object)); }
 
@@ -93,6 +103,7 @@ void Context::json(const JsonValue& value) {
 }
 
 void Context::bytes(std::string_view body, std::string_view content_type) {
+  require_one_line(content_type);
   set_type(exchange_.response(), content_type);
   exchange_.response().body.assign(body);
 }

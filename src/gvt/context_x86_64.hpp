@@ -9,6 +9,17 @@
 
 #include <cstdint>
 
+// The registers that only builds for AVX-512 can hold values in. Those of x87 and MMX are left out:
+// nothing that calls the switch keeps a long double or an MMX value over it.
+#if defined(__AVX512F__)
+#define WEFT_AVX512_REGISTERS                                                                   \
+  "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25",     \
+      "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "k1", "k2", "k3", "k4", "k5", "k6", \
+      "k7",
+#else
+#define WEFT_AVX512_REGISTERS
+#endif
+
 namespace weft::gvt {
 
 struct Context {
@@ -33,7 +44,7 @@ struct Context {
       :
       : "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "xmm0",
         "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",
-        "xmm12", "xmm13", "xmm14", "xmm15", "cc", "memory");
+        "xmm12", "xmm13", "xmm14", "xmm15", WEFT_AVX512_REGISTERS "cc", "memory");
 }
 
 // A context that enters `entry` on the stack ending at `top`. Entry must not return. The zero above
@@ -48,3 +59,5 @@ inline Context fresh_context(void* top, void (*entry)()) noexcept {
 }
 
 }  // namespace weft::gvt
+
+#undef WEFT_AVX512_REGISTERS

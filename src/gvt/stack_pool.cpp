@@ -6,6 +6,7 @@
 #include <new>
 
 #include "gvt/sanitizer.hpp"
+#include "ksvc/backend/uring_abi.hpp"
 #include "ksvc/core/assert.hpp"
 
 namespace weft::gvt {
@@ -13,7 +14,6 @@ namespace weft::gvt {
 namespace {
 constexpr std::size_t kStacksPerSlab = 64;
 constexpr std::size_t kWarmStacks = 256;
-constexpr int kMadviseGuardInstall = 102;  // MADV_GUARD_INSTALL, kernel 6.13
 }  // namespace
 
 StackPool::StackPool(std::size_t stack_bytes)
@@ -48,7 +48,8 @@ void StackPool::give_back(Stack stack) noexcept {
 }
 
 void StackPool::guard(char* page) {
-  if (light_guards_ && ::madvise(page, page_bytes_, kMadviseGuardInstall) == 0) return;
+  if (light_guards_ && ::madvise(page, page_bytes_, ksvc::uring_abi::kMadvGuardInstall) == 0)
+    return;
   light_guards_ = false;
   if (::mprotect(page, page_bytes_, PROT_NONE) != 0) throw std::bad_alloc();
 }

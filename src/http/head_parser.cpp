@@ -54,7 +54,8 @@ template <class Integer>
 
 // Whether a field name of this length may be one that note_field() looks for.
 [[nodiscard]] bool may_matter(std::size_t length) {
-  constexpr std::uint32_t lengths = 1U << 4 | 1U << 6 | 1U << 7 | 1U << 10 | 1U << 14 | 1U << 17;
+  constexpr std::uint32_t lengths =
+      1U << 4 | 1U << 6 | 1U << 7 | 1U << 10 | 1U << 14 | 1U << 16 | 1U << 17;
   return length < 32 && (lengths >> length & 1U) != 0;
 }
 
@@ -330,6 +331,11 @@ HeadParser::Step HeadParser::note_field(std::string_view bytes, HeadSpan name, H
         return note_content_length(content);
       }
       break;
+    case 16:
+      if (matches8(text, "content-") && matches8(text + 8, "encoding")) {
+        encoded_body_ |= !equals_ignoring_case(content, "identity");
+      }
+      break;
     case 17:
       if (matches8(text, "transfer") && matches8(text + 8, "-encodin") &&
           (text[16] | 0x20) == 'g') {
@@ -417,6 +423,8 @@ HeadParser::Step HeadParser::finish() {
   if (!head_.has_host && !is_http_1_0) return fail(400, "The Host field is missing.");
   if (unknown_coding_) return fail(501, "The transfer coding is not known here.");
   if (unknown_expectation_) return fail(417, "The expectation cannot be met.");
+  // Unpacking what a stranger packed takes bounds of its own; nothing here does it.
+  if (encoded_body_ && head_.has_body()) return fail(415, "Encoded bodies are not accepted.");
   if (head_.content_length > limits_->body_bytes) return fail(413, "The body is too large.");
   head_.keep_alive = !connection_close_ && (!is_http_1_0 || connection_keep_alive_);
   head_.upgrade = upgrade_field_ && connection_upgrade_ && !is_http_1_0;

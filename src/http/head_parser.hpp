@@ -155,6 +155,7 @@ class HeadParser {
   bool transfer_encoding_ = false;
   bool unknown_coding_ = false;
   bool unknown_expectation_ = false;
+  bool encoded_body_ = false;
   RequestHead head_;
 };
 

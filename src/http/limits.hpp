@@ -36,15 +36,14 @@ struct Limits {
   std::size_t parked_handlers = 50'000;
   // What may wait behind the request a handler is working on before reading stops.
   std::size_t pipelined_bytes = 64 * 1024;
-  // What a response may have queued before the handler that produces it has to wait.
-  std::size_t write_queue_bytes = 256 * 1024;
 
   // The whole head and body must have arrived this long after the first byte; otherwise 408.
   std::chrono::milliseconds request_timeout{30'000};
   // A connection with no request under way is closed after this. Longer than the 60 s at which
   // common load balancers drop theirs, so that the side that closes first is not the server.
   std::chrono::milliseconds idle_timeout{75'000};
-  // A response that makes no progress for this long is abandoned with a reset.
+  // A step of a response (send_step_bytes) that is not taken in this time is abandoned with a
+  // reset: a reader of less than 4 KiB a second holds memory for nothing.
   std::chrono::milliseconds write_timeout{30'000};
 
   // After an answer that came before the end of the request body: how much of the rest is read
@@ -70,8 +69,6 @@ struct Limits {
   std::chrono::milliseconds drain_grace{10'000};
   // Start: a port is held for some milliseconds after a process that used it has ended.
   std::chrono::milliseconds bind_patience{500};
-  // The Date field has a resolution of one second, so formatting it more often gains nothing.
-  std::chrono::milliseconds date_refresh{1'000};
 };
 
 }  // namespace weft::http

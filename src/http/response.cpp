@@ -1,5 +1,6 @@
 #include "http/response.hpp"
 
+#include <array>
 #include <charconv>
 #include <stdexcept>
 
@@ -40,7 +41,9 @@ void Response::add_field(std::string_view name, std::string_view value) {
     throw std::invalid_argument("the value of header " + std::string(name) +
                                 " holds a line break or another control byte");
   }
-  for (const std::string_view own : {"content-length", "transfer-encoding", "connection", "date"}) {
+  constexpr std::array<std::string_view, 5> kOwn{"content-length", "transfer-encoding",
+                                                 "connection", "date", "server"};
+  for (const std::string_view own : kOwn) {
     if (equals_ignoring_case(name, own)) {
       throw std::invalid_argument("header " + std::string(name) + " is written by the server");
     }
@@ -83,15 +86,17 @@ char* write_head(char* out, const Response& response, const Framing& framing,
   } else if (framing.http_1_0) {
     out = put(out, "Connection: keep-alive\r\n");
   }
-  if (!response.content_type.empty()) {
+  const bool with_body = allows_body(response.status);
+  if (with_body && !response.content_type.empty()) {
     out = put(out, "Content-Type: ");
     out = put(out, response.content_type);
     out = put(out, "\r\n");
   }
   out = put(out, response.fields.view());
-  if (allows_body(response.status)) {
+  if (with_body || response.status == 205) {
+    const std::size_t length = with_body ? response.body.size() : 0;
     out = put(out, "Content-Length: ");
-    out = std::to_chars(out, out + 20, response.body.size()).ptr;
+    out = std::to_chars(out, out + 20, length).ptr;
     return put(out, "\r\n\r\n");
   }
   return put(out, "\r\n");

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -15,6 +16,9 @@
 namespace weft {
 
 namespace {
+
+// More than the kernel moves in one call, less than its counts can hold.
+constexpr std::size_t kMostAtOnce = 1U << 30;
 
 gvt::BlockingIo& io_of_this_worker() {
   gvt::BlockingIo* io = gvt::current_io();
@@ -70,8 +74,11 @@ void TcpStream::close() noexcept {
 }
 
 Result<std::size_t> TcpStream::read(std::span<char> into) {
+  // A count of 0 means the end of the stream, so there must be room for something else.
+  if (into.empty()) return Error{ErrorCode::invalid_argument, EINVAL};
   gvt::BlockingIo& io = io_of_this_worker();
-  const ksvc::ReceiveInto op{fd_, into.data(), static_cast<std::uint32_t>(into.size())};
+  const auto room = static_cast<std::uint32_t>(std::min(into.size(), kMostAtOnce));
+  const ksvc::ReceiveInto op{fd_, into.data(), room};
   const std::int32_t result = gvt::submit_and_park_until(io, op, deadline_after(io, timeout_));
   if (result < 0) return Error::from_errno(-result);
   return static_cast<std::size_t>(result);
@@ -88,11 +95,10 @@ Result<void> TcpStream::read_exactly(std::span<char> into) {
 }
 
 Result<void> TcpStream::write(std::string_view bytes) {
-  constexpr std::size_t kStep = 1U << 30;
   gvt::BlockingIo& io = io_of_this_worker();
   const ksvc::TimePoint deadline = deadline_after(io, timeout_);
   while (!bytes.empty()) {
-    const auto step = static_cast<std::uint32_t>(bytes.size() < kStep ? bytes.size() : kStep);
+    const auto step = static_cast<std::uint32_t>(std::min(bytes.size(), kMostAtOnce));
     const std::int32_t result =
         gvt::submit_and_park_until(io, ksvc::Send{fd_, bytes.data(), step}, deadline);
     if (result < 0) return Error::from_errno(-result);

@@ -259,6 +259,18 @@ TEST_P(Tcp, connect_to_a_port_where_nobody_listens_is_refused) {
   ::close(holder);
 }
 
+TEST_P(Tcp, a_read_into_nothing_is_an_invalid_argument_not_the_end) {
+  run_here([] {
+    auto listener = TcpListener::bind("127.0.0.1", 0);
+    ASSERT_TRUE(listener);
+    auto stream = TcpStream::connect("127.0.0.1", listener->port());
+    ASSERT_TRUE(stream);
+    const auto got = stream->read({});
+    ASSERT_FALSE(got);
+    EXPECT_EQ(got.error().code, ErrorCode::invalid_argument);
+  });
+}
+
 TEST_P(Tcp, connect_to_a_name_is_an_invalid_argument) {
   run_here([] {
     auto stream = TcpStream::connect("example.org", 80);

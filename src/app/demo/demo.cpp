@@ -18,9 +18,10 @@ namespace {
 using Milliseconds = std::chrono::duration<double, std::milli>;
 using SteadyClock = std::chrono::steady_clock;
 
-// One visitor must not be able to hold many stacks for long.
+// Visitors must not be able to hold many stacks for long: neither one of them nor all together.
 constexpr unsigned kMostSleepMs = 10'000;
 constexpr unsigned kMostParked = 1'000;
+constexpr int kMostAsleep = 5'000;
 
 std::optional<unsigned> parse_number(std::string_view text, unsigned most) {
   unsigned value = 0;
@@ -95,6 +96,10 @@ void Demo::park_many(Context& c) {
   const auto count = parse_number(c.param("count"), kMostParked);
   const auto ms = parse_number(c.param("ms"), kMostSleepMs);
   if (!count || !ms) return refuse(c, "ask for at most 1000 green threads and 10000 milliseconds");
+  if (asleep_.load(std::memory_order_relaxed) + static_cast<int>(*count) > kMostAsleep) {
+    c.status(503);
+    return c.json({{"error", "too many green threads are asleep; try again in a moment"}});
+  }
   const auto run = std::make_shared<ParkRun>();
   for (unsigned started = 0; started < *count; ++started) {
     weft::spawn([this, run, duration = std::chrono::milliseconds(*ms)] {

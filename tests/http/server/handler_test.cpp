@@ -107,6 +107,37 @@ TEST_P(Handlers, a_header_that_would_break_out_of_its_line_is_500) {
   }
 }
 
+TEST_P(Handlers, what_a_client_chooses_cannot_break_out_of_the_content_type) {
+  app.get("/type", [](Context& c) { c.bytes("x", c.query("t")); });
+  app.get("/server", [](Context& c) { c.set_header("Server", "another"); });
+  start();
+  Client client = connect();
+  client.send(get_request("/type?t=image/png") + get_request("/type?t=a%0d%0aX-Evil:1") +
+              get_request("/server"));
+  EXPECT_EQ(client.read_answer().field("content-type"), "image/png");
+  const Answer answer = client.read_answer();
+  EXPECT_EQ(answer.status, 500);
+  EXPECT_EQ(answer.field("x-evil"), "");
+  EXPECT_EQ(client.read_answer().status, 500);
+}
+
+TEST_P(Handlers, statuses_without_a_body_say_so) {
+  app.get("/status/:code", [](Context& c) {
+    c.text("not to be sent");
+    c.status(std::stoi(std::string(c.param("code"))));
+  });
+  start();
+  Client client = connect();
+  for (const int code : {204, 205, 304}) {
+    client.send(get_request("/status/" + std::to_string(code)) + get_request("/echo/next"));
+    const Answer answer = client.read_answer();
+    EXPECT_EQ(answer.status, code);
+    EXPECT_EQ(answer.field("content-type"), "");
+    EXPECT_EQ(answer.field("content-length"), code == 205 ? "0" : "");
+    EXPECT_EQ(client.read_answer().body, "next");
+  }
+}
+
 TEST_P(Handlers, a_content_type_that_was_set_is_sent_once_and_kept) {
   app.get("/csv", [](Context& c) {
     c.set_header("Content-Type", "text/csv");
