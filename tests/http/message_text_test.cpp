@@ -71,7 +71,8 @@ TEST(Status, codes_that_are_not_registered_have_no_text) {
 }
 
 TEST(Status, interim_and_empty_responses_have_no_body) {
-  for (const int status : {100, 101, 103, 204, 205, 304}) EXPECT_FALSE(allows_body(status)) << status;
+  for (const int status : {100, 101, 103, 204, 205, 304})
+    EXPECT_FALSE(allows_body(status)) << status;
   for (const int status : {200, 206, 301, 404, 500}) EXPECT_TRUE(allows_body(status)) << status;
 }
 
