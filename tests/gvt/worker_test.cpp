@@ -140,8 +140,9 @@ TYPED_TEST(WorkerTest, posts_from_other_threads_wake_it_and_run_in_their_order) 
   std::vector<std::thread> threads;
   for (int thread = 0; thread < kThreads; ++thread) {
     threads.emplace_back([&, thread] {
-      for (int i = 0; i < kPosts; ++i) {
-        this->worker->post(*posts[static_cast<std::size_t>(thread * kPosts + i)]);
+      const auto first = static_cast<std::size_t>(thread) * kPosts;
+      for (std::size_t i = 0; i < kPosts; ++i) {
+        this->worker->post(*posts[first + i]);
         std::this_thread::yield();
       }
     });
@@ -281,6 +282,7 @@ TYPED_TEST(WorkerTest, tasks_that_always_yield_do_not_starve_io_and_timers) {
   std::int32_t got = 0;
   for (int i = 0; i < 3; ++i) {
     this->add([&] {
+      // NOLINTNEXTLINE(bugprone-infinite-loop): another task sets it while this one yields.
       while (!done) this->worker->yield();
     });
   }

@@ -181,7 +181,7 @@ TEST(Router, parameters_are_found_by_name_and_follow_a_path_that_moves) {
   ASSERT_EQ(router.match(Method::get, path, params).state, MatchState::found);
   EXPECT_EQ(params.find("post"), "7");
   EXPECT_EQ(params.find("nobody"), std::nullopt);
-  const std::string moved = path;
+  const std::string moved = "/users/42/posts/7";
   params.rebase(moved.data());
   EXPECT_EQ(params.find("id"), "42");
   EXPECT_EQ(params.find("id")->data(), moved.data() + 7);

@@ -32,7 +32,7 @@ class IoBackendSendTest : public BackendTest<Backend> {
 
   // Sends what fits into the socket; returns it.
   std::string fill(int fd) {
-    const std::string bytes = patterned(8 << 20);
+    std::string bytes = patterned(8 << 20);
     std::size_t sent = 0;
     while (sent < bytes.size()) {
       const std::int32_t result = send_now(fd, bytes.data() + sent, bytes.size() - sent);

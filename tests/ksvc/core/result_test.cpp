@@ -36,6 +36,7 @@ TEST(Result, value_that_can_only_be_moved_is_moved_out) {
   Result<std::unique_ptr<int>> good = std::make_unique<int>(9);
   const std::unique_ptr<int> taken = std::move(good).value();
   EXPECT_EQ(*taken, 9);
+  // NOLINTNEXTLINE(bugprone-use-after-move): what is left behind is what is asked about.
   EXPECT_EQ(good->get(), nullptr);
 }
 
