@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -24,27 +25,41 @@ std::uint16_t port_of(const std::string& line) {
   return static_cast<std::uint16_t>(std::atoi(line.c_str() + place + before.size()));
 }
 
-// The whole answer to one request on a connection of its own.
-std::string ask(std::uint16_t port, const std::string& request_line, const std::string& body = {}) {
+// A connection of its own that one request was sent on; -1 when there is none.
+int open_request(std::uint16_t port, const std::string& request_line,
+                 const std::string& body = {}) {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  std::string answer;
-  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
-    const std::string request = request_line + " HTTP/1.1\r\nHost: test\r\nConnection: close\r\n" +
-                                "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
-                                body;
-    std::array<char, 4096> block{};
-    ssize_t got = ::send(fd, request.data(), request.size(), MSG_NOSIGNAL);
-    while (got > 0) {
-      got = ::recv(fd, block.data(), block.size(), 0);
-      if (got > 0) answer.append(block.data(), static_cast<std::size_t>(got));
-    }
+  const std::string request = request_line + " HTTP/1.1\r\nHost: test\r\nConnection: close\r\n" +
+                              "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  if (::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+      ::send(fd, request.data(), request.size(), MSG_NOSIGNAL) > 0) {
+    return fd;
   }
   ::close(fd);
+  return -1;
+}
+
+// The whole answer to one request.
+std::string ask(std::uint16_t port, const std::string& request_line, const std::string& body = {}) {
+  const int fd = open_request(port, request_line, body);
+  std::string answer;
+  std::array<char, 4096> block{};
+  ssize_t got = 1;
+  while (got > 0) {
+    got = ::recv(fd, block.data(), block.size(), 0);
+    if (got > 0) answer.append(block.data(), static_cast<std::size_t>(got));
+  }
+  if (fd >= 0) ::close(fd);
   return answer;
+}
+
+bool has_answer(int fd) {
+  pollfd waiting{fd, POLLIN, 0};
+  return ::poll(&waiting, 1, 0) > 0;
 }
 
 void expect_says(const std::string& text, const std::string& words) {
@@ -92,6 +107,31 @@ TEST_P(Demo, too_much_sleep_is_refused_with_400) {
   expect_says(ask(port_, "GET /sleep/10001"), "HTTP/1.1 400 ");
   expect_says(ask(port_, "GET /sleep/-1"), "HTTP/1.1 400 ");
   expect_says(ask(port_, "POST /park/1001/1"), "HTTP/1.1 400 ");
+}
+
+TEST_P(Demo, sleepers_of_all_requests_together_are_bounded) {
+  std::array<int, 5> parked{};
+  for (int& fd : parked) fd = open_request(port_, "POST /park/1000/10000");
+  const auto asleep = [&] {
+    return ask(port_, "GET /api/stats").find("\"asleep\":5000,") != std::string::npos;
+  };
+  bool all_asleep = asleep();
+  while (!all_asleep && !has_answer(parked.front())) all_asleep = asleep();
+  ASSERT_TRUE(all_asleep);
+  for (const char* const one_more : {"POST /park/1/1", "GET /sleep/1"}) {
+    const std::string answer = ask(port_, one_more);
+    expect_says(answer, "HTTP/1.1 503 ");
+    expect_says(answer, "too many green threads are asleep");
+  }
+  for (const int fd : parked) ::close(fd);
+}
+
+TEST_P(Demo, sleepers_that_woke_make_place_for_others) {
+  for (int round = 0; round < 6; ++round) {
+    expect_says(ask(port_, "POST /park/1000/1"), "{\"finished\":1000,");
+  }
+  expect_says(ask(port_, "GET /sleep/1"), "{\"slept_ms\":");
+  expect_says(ask(port_, "GET /api/stats"), "\"asleep\":0,");
 }
 
 TEST_P(Demo, stats_count_the_requests_before) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include <weft/green.hpp>
 #include <weft/json.hpp>
@@ -21,7 +22,7 @@ using SteadyClock = std::chrono::steady_clock;
 // Visitors must not be able to hold many stacks for long: neither one of them nor all together.
 constexpr unsigned kMostSleepMs = 10'000;
 constexpr unsigned kMostParked = 1'000;
-constexpr int kMostAsleep = 5'000;
+constexpr unsigned kMostAsleep = 5'000;
 
 std::optional<unsigned> parse_number(std::string_view text, unsigned most) {
   unsigned value = 0;
@@ -42,6 +43,41 @@ void show_page(Context& c) {
                "connect-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'");
   c.set_header("Cache-Control", "no-cache");
   c.html(page());
+}
+
+// Places for green threads that sleep, out of those for all requests; given back at the end.
+class Places {
+ public:
+  // None when fewer than `count` are free.
+  static std::optional<Places> take(std::atomic<unsigned>& taken, unsigned count) noexcept {
+    unsigned before = taken.load(std::memory_order_relaxed);
+    do {
+      if (count > kMostAsleep - before) return std::nullopt;
+    } while (!taken.compare_exchange_weak(before, before + count, std::memory_order_relaxed));
+    return Places(taken, count);
+  }
+  Places(Places&& other) noexcept : taken_(other.taken_), count_(std::exchange(other.count_, 0)) {}
+  ~Places() { taken_.fetch_sub(count_, std::memory_order_relaxed); }
+  Places(const Places&) = delete;
+  Places& operator=(const Places&) = delete;
+  Places& operator=(Places&&) = delete;
+
+  // Splits one off.
+  Places one() noexcept {
+    --count_;
+    return Places(taken_, 1);
+  }
+
+ private:
+  Places(std::atomic<unsigned>& taken, unsigned count) noexcept : taken_(taken), count_(count) {}
+
+  std::atomic<unsigned>& taken_;
+  unsigned count_;
+};
+
+void refuse_for_now(Context& c) {
+  c.status(503).set_header("Retry-After", "1");
+  c.json({{"error", "too many green threads are asleep; try again in a moment"}});
 }
 
 // What the green threads of one /park share with the handler that waits for them. Shared, because
@@ -70,25 +106,13 @@ Demo::Demo(App& app) : app_(app) {
   app.post("/echo", echo);
 }
 
-void Demo::sleep_counted(std::chrono::milliseconds duration) {
-  struct Counted {
-    explicit Counted(std::atomic<int>& counter) : count(counter) {
-      count.fetch_add(1, std::memory_order_relaxed);
-    }
-    ~Counted() { count.fetch_sub(1, std::memory_order_relaxed); }
-    Counted(const Counted&) = delete;
-    Counted& operator=(const Counted&) = delete;
-    std::atomic<int>& count;
-  };
-  const Counted counted(asleep_);
-  weft::sleep(duration);
-}
-
 void Demo::nap(Context& c) {
   const auto ms = parse_number(c.param("ms"), kMostSleepMs);
   if (!ms) return refuse(c, "ask for 0 to 10000 milliseconds");
+  const auto place = Places::take(asleep_, 1);
+  if (!place) return refuse_for_now(c);
   const auto started = SteadyClock::now();
-  sleep_counted(std::chrono::milliseconds(*ms));
+  weft::sleep(std::chrono::milliseconds(*ms));
   c.json({{"slept_ms", Milliseconds(SteadyClock::now() - started).count()}});
 }
 
@@ -96,14 +120,12 @@ void Demo::park_many(Context& c) {
   const auto count = parse_number(c.param("count"), kMostParked);
   const auto ms = parse_number(c.param("ms"), kMostSleepMs);
   if (!count || !ms) return refuse(c, "ask for at most 1000 green threads and 10000 milliseconds");
-  if (asleep_.load(std::memory_order_relaxed) + static_cast<int>(*count) > kMostAsleep) {
-    c.status(503);
-    return c.json({{"error", "too many green threads are asleep; try again in a moment"}});
-  }
+  auto places = Places::take(asleep_, *count);
+  if (!places) return refuse_for_now(c);
   const auto run = std::make_shared<ParkRun>();
   for (unsigned started = 0; started < *count; ++started) {
-    weft::spawn([this, run, duration = std::chrono::milliseconds(*ms)] {
-      sleep_counted(duration);
+    weft::spawn([run, place = places->one(), duration = std::chrono::milliseconds(*ms)] {
+      weft::sleep(duration);
       run->last_ms = Milliseconds(SteadyClock::now() - run->started).count();
       if (run->finished++ == 0) run->first_ms = run->last_ms;
     });

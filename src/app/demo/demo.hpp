@@ -5,7 +5,6 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
 
 #include <weft/app.hpp>
 
@@ -21,11 +20,10 @@ class Demo {
   void nap(Context& c);
   void park_many(Context& c);
   void show_stats(Context& c) const;
-  void sleep_counted(std::chrono::milliseconds duration);
 
   App& app_;
-  // Green threads that the routes have asleep, on all workers.
-  std::atomic<int> asleep_{0};
+  // Green threads that the routes have asleep, on all workers; bounded.
+  std::atomic<unsigned> asleep_{0};
 };
 
 }  // namespace weft::demo
