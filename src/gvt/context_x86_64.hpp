@@ -9,15 +9,21 @@
 
 #include <cstdint>
 
-// The registers that only builds for AVX-512 can hold values in. Those of x87 and MMX are left out:
-// nothing that calls the switch keeps a long double or an MMX value over it.
+// The registers that only builds for newer processors hold values in.
 #if defined(__AVX512F__)
 #define WEFT_AVX512_REGISTERS                                                                   \
   "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25",     \
-      "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "k1", "k2", "k3", "k4", "k5", "k6", \
-      "k7",
+      "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "k0", "k1", "k2", "k3", "k4", "k5", \
+      "k6", "k7",
 #else
 #define WEFT_AVX512_REGISTERS
+#endif
+#if defined(__APX_F__)
+#define WEFT_APX_REGISTERS                                                                   \
+  "r16", "r17", "r18", "r19", "r20", "r21", "r22", "r23", "r24", "r25", "r26", "r27", "r28", \
+      "r29", "r30", "r31",
+#else
+#define WEFT_APX_REGISTERS
 #endif
 
 namespace weft::gvt {
@@ -44,7 +50,9 @@ struct Context {
       :
       : "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "xmm0",
         "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",
-        "xmm12", "xmm13", "xmm14", "xmm15", WEFT_AVX512_REGISTERS "cc", "memory");
+        "xmm12", "xmm13", "xmm14", "xmm15", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)",
+        "st(6)", "st(7)", "mm0", "mm1", "mm2", "mm3", "mm4", "mm5", "mm6", "mm7",
+        WEFT_AVX512_REGISTERS WEFT_APX_REGISTERS "cc", "memory");
 }
 
 // A context that enters `entry` on the stack ending at `top`. Entry must not return. The zero above
@@ -60,4 +68,5 @@ inline Context fresh_context(void* top, void (*entry)()) noexcept {
 
 }  // namespace weft::gvt
 
+#undef WEFT_APX_REGISTERS
 #undef WEFT_AVX512_REGISTERS
