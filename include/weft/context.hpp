@@ -41,16 +41,19 @@ class Context {
 
   // 200 unless set. Throws std::invalid_argument outside 200 to 599.
   Context& status(int code);
-  // Adds a header. Throws std::invalid_argument when name or value hold what would break out of
-  // the line, or when the server writes that header itself.
+  // Adds a header; Content-Type is replaced instead. Throws std::invalid_argument when name or
+  // value hold what would break out of the line, and for those that the server alone writes:
+  // Connection, Content-Length, Date, Server and Transfer-Encoding.
   Context& set_header(std::string_view name, std::string_view value);
 
-  // Each sets the whole body, and its Content-Type unless set_header() has done that.
+  // Each sets the whole body, and its Content-Type unless set_header() has done that. Neither is
+  // sent with a status that has no body: 204, 205 and 304.
   void text(std::string_view body);
   void html(std::string_view body);
   void json(std::initializer_list<JsonMember> object);
   void json(const JsonValue& value);
-  // Any content; the type must outlive the handler, as a literal does.
+  // Any content; the type must outlive the handler, as a literal does. Throws
+  // std::invalid_argument when the type holds what would break out of its line.
   void bytes(std::string_view body, std::string_view content_type);
 
  private:

@@ -34,10 +34,6 @@ class SmallText {
     clear();
     append(text);
   }
-  void take(std::string&& text) {
-    spill_ = std::move(text);
-    spilled_ = true;
-  }
   void append(std::string_view text) {
     if (text.empty()) return;  // its data may be null, which memcpy does not take
     if (!spilled_ && size_ + text.size() <= N) {

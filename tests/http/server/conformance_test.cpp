@@ -64,6 +64,8 @@ std::vector<Refused> refused_requests() {
       {"a field that is too long", with_fields("X: " + std::string(9000, 'a') + "\r\n"), 431},
       {"a body that is announced too large", with_fields("Content-Length: 1048577\r\n", "POST"),
        413},
+      {"an encoded body", with_fields("Content-Encoding: gzip\r\nContent-Length: 1\r\n", "POST"),
+       415},
       {"a bad version", "GET / HTTP/1.x\r\nHost: a\r\n\r\n", 400},
       {"an unknown major version", "GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505},
       {"an unknown method", "BREW / HTTP/1.1\r\nHost: a\r\n\r\n", 501},
