@@ -25,7 +25,11 @@ Result<std::unique_ptr<BasicIoUring>> BasicIoUring::create(const BackendOptions&
   backend->ring_made_ = true;
 
   io_uring& ring = backend->ring_;
-  for (unsigned i = 0; i < *ring.sq.kring_entries; ++i) ring.sq.array[i] = i;
+  // Newer libraries ask for a ring without this indirection where the kernel has it; then entry i is
+  // taken i-th, which is all that the array says here.
+  if (ring.sq.array != nullptr) {
+    for (unsigned i = 0; i < *ring.sq.kring_entries; ++i) ring.sq.array[i] = i;
+  }
   backend->tail_ = *ring.sq.ktail;
   backend->enter_flags_ = IORING_ENTER_GETEVENTS;
   // A registered ring saves the look-up of its descriptor in every call; it is no loss without.
