@@ -25,8 +25,8 @@ Result<std::unique_ptr<BasicIoUring>> BasicIoUring::create(const BackendOptions&
   backend->ring_made_ = true;
 
   io_uring& ring = backend->ring_;
-  // Newer libraries ask for a ring without this indirection where the kernel has it; then entry i is
-  // taken i-th, which is all that the array says here.
+  // Newer libraries ask for a ring without this indirection where the kernel has it; then entry i
+  // is taken i-th, which is all that the array says here.
   if (ring.sq.array != nullptr) {
     for (unsigned i = 0; i < *ring.sq.kring_entries; ++i) ring.sq.array[i] = i;
   }
