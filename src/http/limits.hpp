@@ -37,7 +37,8 @@ struct Limits {
   // What may wait behind the request a handler is working on before reading stops.
   std::size_t pipelined_bytes = 64 * 1024;
 
-  // The whole head and body must have arrived this long after the first byte; otherwise 408.
+  // A head must have arrived this long after its first part, and so must a body that a handler
+  // waits for, from then on; otherwise 408.
   std::chrono::milliseconds request_timeout{30'000};
   // A connection with no request under way is closed after this. Longer than the 60 s at which
   // common load balancers drop theirs, so that the side that closes first is not the server.
@@ -46,8 +47,9 @@ struct Limits {
   // reset: a reader of less than 4 KiB a second holds memory for nothing.
   std::chrono::milliseconds write_timeout{30'000};
 
-  // After an answer that came before the end of the request body: how much of the rest is read
-  // and dropped, and for how long, so that the client sees the answer instead of a reset.
+  // After an answer that came before the end of the request body: so much of the rest is read and
+  // dropped to keep the connection; with more to come, or after this time, it is closed. A close
+  // drops what comes for this time too, so that the client sees the answer instead of a reset.
   std::size_t early_response_drain_bytes = 64 * 1024;
   std::chrono::milliseconds early_response_linger{1'000};
 
