@@ -1,7 +1,8 @@
 // Clock: what time it is, for deadlines.
 //
 // Contract. now() never goes back and is cheap enough to be asked once per loop turn. Nanoseconds
-// since an arbitrary start; kNoDeadline is a time that never comes.
+// since an arbitrary start; kNoDeadline is a time that never comes. wall() is the time of day,
+// since the start of 1970 UTC; it may be set, so it is for telling people, never for deadlines.
 #pragma once
 
 #include <chrono>
@@ -29,6 +30,7 @@ inline constexpr TimePoint kNoDeadline{INT64_MAX};
 template <class C>
 concept Clock = requires(const C& clock) {
   { clock.now() } noexcept -> std::same_as<TimePoint>;
+  { clock.wall() } noexcept -> std::same_as<TimePoint>;
 };
 
 }  // namespace weft::ksvc

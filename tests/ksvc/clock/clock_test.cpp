@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <climits>
+#include <ctime>
 
 #include "ksvc/clock/monotonic_clock.hpp"
 
@@ -32,6 +33,15 @@ TEST(MonotonicClock, never_goes_back) {
     ASSERT_GE(now, last);
     last = now;
   }
+}
+
+TEST(MonotonicClock, wall_time_is_that_of_the_system) {
+  const MonotonicClock clock;
+  const std::int64_t before = std::time(nullptr);
+  const std::int64_t seconds = clock.wall().ns / 1'000'000'000;
+  // time() may read a coarser clock than ours, which is up to a tick behind.
+  EXPECT_GE(seconds, before);
+  EXPECT_LE(seconds, std::time(nullptr) + 1);
 }
 
 }  // namespace
