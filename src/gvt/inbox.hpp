@@ -6,15 +6,25 @@
 #pragma once
 
 #include <atomic>
+#include <concepts>
+#include <utility>
 
 #include "gvt/run_queue.hpp"
 #include "ksvc/core/notifier.hpp"
 
 namespace weft::gvt {
 
-template <ksvc::Notifier Notifier>
+// `Atomic` is std::atomic, or what watches every step of the algorithm.
+template <ksvc::Notifier Notifier, template <class> class Atomic = std::atomic>
 class Inbox {
  public:
+  // The arguments are the notifier's.
+  template <class... Arguments>
+    requires std::constructible_from<Notifier, Arguments...>
+  explicit Inbox(Arguments&&... arguments) : notifier_(std::forward<Arguments>(arguments)...) {}
+  Inbox(const Inbox&) = delete;
+  Inbox& operator=(const Inbox&) = delete;
+
   // Any thread. The task must live until it has run.
   void post(Runnable& task) noexcept {
     Runnable* newest = newest_.load(std::memory_order_relaxed);
@@ -58,8 +68,8 @@ class Inbox {
   Notifier& notifier() noexcept { return notifier_; }
 
  private:
-  std::atomic<Runnable*> newest_{nullptr};
-  std::atomic<bool> sleeping_{false};
+  Atomic<Runnable*> newest_{nullptr};
+  Atomic<bool> sleeping_{false};
   Notifier notifier_;
 };
 

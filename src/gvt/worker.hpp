@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 
 #include "gvt/blocking_io.hpp"
 #include "gvt/inbox.hpp"
@@ -33,7 +34,7 @@ class TurnObserver {
 };
 
 template <ksvc::IoBackend Backend, ksvc::Clock Clock = ksvc::MonotonicClock,
-          ksvc::Notifier Notifier = ksvc::EventFdNotifier>
+          ksvc::WatchedBy<Backend> Notifier = ksvc::EventFdNotifier>
 class Worker final : public Scheduler, private BlockingIo {
  public:
   using BackendType = Backend;
@@ -41,7 +42,15 @@ class Worker final : public Scheduler, private BlockingIo {
   static Result<std::unique_ptr<Worker>> create(const WorkerOptions& options) {
     auto backend = Backend::create(options.backend);
     if (!backend) return backend.error();
-    return std::unique_ptr<Worker>(new Worker(options, std::move(backend).value()));
+    return assemble(options, std::move(backend).value(), Clock());
+  }
+  // Of a back end and a clock made elsewhere; the arguments behind them make the notifier.
+  template <class... NotifierArguments>
+  static std::unique_ptr<Worker> assemble(const WorkerOptions& options,
+                                          std::unique_ptr<Backend> backend, Clock clock,
+                                          NotifierArguments&&... notifier) {
+    return std::unique_ptr<Worker>(new Worker(options, std::move(backend), std::move(clock),
+                                              std::forward<NotifierArguments>(notifier)...));
   }
 
   // Runs until stop(). What is still parked then is left where it is, without unwinding.
@@ -66,9 +75,13 @@ class Worker final : public Scheduler, private BlockingIo {
   // Ready tasks run per turn before the kernel is asked again, so that neither starves the other.
   static constexpr int kTasksPerTurn = 1024;
 
-  Worker(const WorkerOptions& options, std::unique_ptr<Backend> backend)
-      : Scheduler(options.scheduler, Clock().now()),
+  template <class... NotifierArguments>
+  Worker(const WorkerOptions& options, std::unique_ptr<Backend> backend, Clock clock,
+         NotifierArguments&&... notifier)
+      : Scheduler(options.scheduler, clock.now()),
+        clock_(std::move(clock)),
         backend_(std::move(backend)),
+        inbox_(std::forward<NotifierArguments>(notifier)...),
         wake_target_(&Worker::woken),
         turn_time_(clock_.now()) {
     wake_target_.worker = this;
@@ -85,9 +98,7 @@ class Worker final : public Scheduler, private BlockingIo {
     if (!completion.more) worker.watch_notifier();
   }
 
-  void watch_notifier() {
-    backend_->submit(ksvc::PollReadable{inbox_.notifier().fd()}, wake_target_.corr_id());
-  }
+  void watch_notifier() { inbox_.notifier().watch(*backend_, wake_target_.corr_id()); }
 
   void loop() override;
   void turn();
@@ -120,7 +131,7 @@ class Worker final : public Scheduler, private BlockingIo {
   bool stops_when_done_ = false;
 };
 
-template <ksvc::IoBackend Backend, ksvc::Clock Clock, ksvc::Notifier Notifier>
+template <ksvc::IoBackend Backend, ksvc::Clock Clock, ksvc::WatchedBy<Backend> Notifier>
 void Worker<Backend, Clock, Notifier>::run() {
   set_current_io(this);
   watch_notifier();
@@ -130,7 +141,7 @@ void Worker<Backend, Clock, Notifier>::run() {
   set_current_io(nullptr);
 }
 
-template <ksvc::IoBackend Backend, ksvc::Clock Clock, ksvc::Notifier Notifier>
+template <ksvc::IoBackend Backend, ksvc::Clock Clock, ksvc::WatchedBy<Backend> Notifier>
 void Worker<Backend, Clock, Notifier>::loop() {
   while (!stopping_) {
     if (tasks_left_ == 0 || !has_ready()) {
@@ -144,7 +155,7 @@ void Worker<Backend, Clock, Notifier>::loop() {
   }
 }
 
-template <ksvc::IoBackend Backend, ksvc::Clock Clock, ksvc::Notifier Notifier>
+template <ksvc::IoBackend Backend, ksvc::Clock Clock, ksvc::WatchedBy<Backend> Notifier>
 void Worker<Backend, Clock, Notifier>::turn() {
   const bool idle = !has_ready() && !awake_ && inbox_.announce_sleep();
   awake_ = false;
