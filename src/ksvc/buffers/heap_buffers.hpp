@@ -6,7 +6,7 @@
 
 #include <vector>
 
-#include "ksvc/buffers/block_store.hpp"
+#include "ksvc/buffers/block_table.hpp"
 #include "ksvc/core/buffer_provider.hpp"
 
 namespace weft::ksvc {
@@ -16,23 +16,29 @@ class HeapBuffers {
   explicit HeapBuffers(const BufferOptions& options);
 
   // An empty lease when every block is lent.
-  BufferLease acquire();
-  void release(BufferLease& lease);
-  void detach(BufferLease& lease);
+  BufferLease acquire() noexcept {
+    if (free_.empty()) return {};
+    const std::uint16_t block = free_.back();
+    free_.pop_back();
+    return table_.lend(block, 0);
+  }
+  void release(BufferLease& lease) noexcept { put_back(table_.take_back(lease)); }
+  void detach(BufferLease& lease) { put_back(table_.detach(lease)); }
+  BufferLease borrow() { return table_.borrow(); }
 
-  std::uint32_t block_bytes() const noexcept { return store_.block_bytes(); }
-  std::size_t lent() const noexcept { return slots_.size() - free_slots_.size(); }
+  std::uint32_t block_bytes() const noexcept { return table_.block_bytes(); }
+  std::size_t lent() const noexcept { return table_.lent(); }
+  std::size_t available() const noexcept { return table_.available(); }
   static const char* name() noexcept { return "heap buffers"; }
 
  private:
-  struct Slot {
-    char* data;
-    std::uint16_t generation;
-  };
+  // Never allocates: there is room for every number.
+  void put_back(std::uint16_t block) noexcept {
+    if (block != kDetachedBlock) free_.push_back(block);
+  }
 
-  BlockStore store_;
-  std::vector<Slot> slots_;
-  std::vector<std::uint16_t> free_slots_;
+  BlockTable table_;
+  std::vector<std::uint16_t> free_;
 };
 
 static_assert(BufferProvider<HeapBuffers>);

@@ -8,9 +8,7 @@
 
 #include <liburing.h>
 
-#include <vector>
-
-#include "ksvc/buffers/block_store.hpp"
+#include "ksvc/buffers/block_table.hpp"
 #include "ksvc/core/buffer_provider.hpp"
 #include "weft/result.hpp"
 
@@ -30,11 +28,11 @@ class ProvidedBufferRing {
 
   // The lease of the block that the kernel picked and filled with `size` bytes.
   BufferLease adopt(std::uint16_t block, std::uint32_t size) noexcept {
-    ++lent_;
-    return {blocks_[block].data, size, block, blocks_[block].generation};
+    return table_.lend(block, size);
   }
-  void release(BufferLease& lease);
-  void detach(BufferLease& lease);
+  void release(BufferLease& lease) noexcept { restock(table_.take_back(lease)); }
+  void detach(BufferLease& lease) { restock(table_.detach(lease)); }
+  BufferLease borrow() { return table_.borrow(); }
   // Shows the kernel the blocks released since the last call.
   void publish() noexcept {
     if (unpublished_ == 0) return;
@@ -42,23 +40,23 @@ class ProvidedBufferRing {
     unpublished_ = 0;
   }
 
-  std::uint32_t block_bytes() const noexcept { return store_.block_bytes(); }
-  std::size_t lent() const noexcept { return lent_; }
+  std::uint32_t block_bytes() const noexcept { return table_.block_bytes(); }
+  std::size_t lent() const noexcept { return table_.lent(); }
+  // Those the kernel has, those it is shown next, and those it has filled but not told of yet.
+  std::size_t available() const noexcept { return table_.available(); }
   static const char* name() noexcept { return "provided buffer ring"; }
 
  private:
-  struct Block {
-    char* data;
-    std::uint16_t generation;
-  };
+  void restock(std::uint16_t block) noexcept {
+    if (block == kDetachedBlock) return;
+    io_uring_buf_ring_add(ring_, table_.data(block), table_.block_bytes(), block,
+                          static_cast<int>(table_.size() - 1), static_cast<int>(unpublished_));
+    ++unpublished_;
+  }
 
-  void stock(std::uint16_t block) noexcept;
-
-  BlockStore store_;
-  std::vector<Block> blocks_;
+  BlockTable table_;
   io_uring_buf_ring* ring_ = nullptr;
   std::size_t ring_bytes_ = 0;
-  std::size_t lent_ = 0;
   std::uint32_t unpublished_ = 0;
 };
 
