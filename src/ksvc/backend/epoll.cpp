@@ -1,6 +1,5 @@
 #include "ksvc/backend/epoll.hpp"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -8,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "ksvc/backend/socket_calls.hpp"
 #include "ksvc/clock/monotonic_clock.hpp"
 #include "ksvc/core/assert.hpp"
 
@@ -18,10 +18,8 @@ constexpr int kEventsPerTurn = 512;
 constexpr int kReceivesPerTurn = 16;
 constexpr int kAcceptsPerTurn = 256;
 
-void set_nonblocking(int fd) {
-  const int flags = ::fcntl(fd, F_GETFL);
-  if (flags >= 0 && (flags & O_NONBLOCK) == 0) ::fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-}
+// Whether the number can be one of the system's; only those have a place in the table.
+bool is_the_systems(int fd) { return fd >= 0 && !made_by_backend(fd); }
 
 bool is_readable(int fd) {
   pollfd entry{fd, POLLIN, 0};
@@ -41,7 +39,7 @@ Result<std::unique_ptr<Epoll>> Epoll::create(const BackendOptions& options) {
 Epoll::~Epoll() { ::close(epoll_fd_); }
 
 Epoll::Descriptor& Epoll::descriptor(int fd) {
-  WEFT_ASSERT(fd >= 0);
+  WEFT_ASSERT(is_the_systems(fd));
   const auto index = static_cast<std::size_t>(fd);
   if (index >= descriptors_.size()) {
     descriptors_.resize(std::max(index + 1, descriptors_.size() * 2));
@@ -70,7 +68,7 @@ void Epoll::look_again(int fd, Descriptor& entry) {
 }
 
 bool Epoll::start_read(int fd, ReadKind kind, CorrelationId corr_id) {
-  if (fd < 0) {
+  if (!is_the_systems(fd)) {
     complete(corr_id, -EBADF);
     return false;
   }
@@ -104,9 +102,12 @@ void Epoll::start_write(int fd, WriteKind kind, CorrelationId corr_id) {
 void Epoll::submit(const Nop&, CorrelationId corr_id) { complete(corr_id, 0); }
 
 void Epoll::submit(const Accept& op, CorrelationId corr_id) {
-  if (op.fd >= 0) set_nonblocking(op.fd);
+  make_nonblocking(op.fd);
+  if (!op.wait) return accept_what_is_there(op.fd, corr_id);
   start_read(op.fd, op.multishot ? ReadKind::accept_many : ReadKind::accept, corr_id);
 }
+
+void Epoll::submit(const RefuseConnections& op, CorrelationId) { refuse_new_connections(op.fd); }
 
 void Epoll::submit(const Receive& op, CorrelationId corr_id) {
   start_read(op.fd, ReadKind::receive, corr_id);
@@ -119,12 +120,17 @@ void Epoll::submit(const ReceiveInto& op, CorrelationId corr_id) {
   entry.read_size = op.size;
 }
 
+void Epoll::submit(const Shutdown& op, CorrelationId corr_id) {
+  // The kernel tells of it as of any other end, which completes what is in flight.
+  complete(corr_id, ::shutdown(op.fd, op.how) == 0 ? 0 : -errno);
+}
+
 void Epoll::submit(const PollReadable& op, CorrelationId corr_id) {
   start_read(op.fd, ReadKind::poll, corr_id);
 }
 
 void Epoll::submit(const Send& op, CorrelationId corr_id) {
-  if (op.fd < 0) return complete(corr_id, -EBADF);
+  if (!is_the_systems(op.fd)) return complete(corr_id, -EBADF);
   Descriptor& entry = descriptor(op.fd);
   WEFT_ASSERT(entry.write == WriteKind::none);
   entry.write_data = static_cast<const char*>(op.data);
@@ -143,8 +149,8 @@ void Epoll::submit(const SendNow& op, CorrelationId corr_id) {
 }
 
 void Epoll::submit(const Connect& op, CorrelationId corr_id) {
-  if (op.fd < 0) return complete(corr_id, -EBADF);
-  set_nonblocking(op.fd);
+  if (!is_the_systems(op.fd)) return complete(corr_id, -EBADF);
+  make_nonblocking(op.fd);
   if (::connect(op.fd, op.address, op.size) == 0) return complete(corr_id, 0);
   if (errno != EINPROGRESS) return complete(corr_id, -errno);
   WEFT_ASSERT(descriptor(op.fd).write == WriteKind::none);
@@ -152,6 +158,7 @@ void Epoll::submit(const Connect& op, CorrelationId corr_id) {
 }
 
 void Epoll::submit(const Cancel& op, CorrelationId corr_id) {
+  if (!is_the_systems(op.fd)) return complete(corr_id, -ENOENT);
   Descriptor& entry = descriptor(op.fd);
   if (entry.read != ReadKind::none && entry.read_id == op.target) {
     end_read(entry, -ECANCELED);
@@ -171,6 +178,7 @@ void Epoll::submit(const Close& op, CorrelationId) {
   const bool queued = entry.queued;
   entry = {};
   entry.queued = queued;
+  if (op.reset) reset_when_closed(op.fd);
   ::close(op.fd);
 }
 
@@ -182,6 +190,14 @@ void Epoll::end_read(Descriptor& entry, std::int32_t result) {
 void Epoll::end_write(Descriptor& entry, std::int32_t result) {
   entry.write = WriteKind::none;
   complete(entry.write_id, result);
+}
+
+void Epoll::accept_what_is_there(int fd, CorrelationId corr_id) {
+  int taken = 0;
+  do {
+    taken = ::accept4(fd, nullptr, nullptr, SOCK_CLOEXEC);
+  } while (taken < 0 && (errno == EINTR || errno == ECONNABORTED));
+  complete(corr_id, taken >= 0 ? taken : -errno);
 }
 
 void Epoll::accept_from(int fd, Descriptor& entry) {

@@ -28,11 +28,13 @@ class Epoll {
 
   void submit(const Nop& op, CorrelationId corr_id);
   void submit(const Accept& op, CorrelationId corr_id);
+  void submit(const RefuseConnections& op, CorrelationId corr_id);
   void submit(const Receive& op, CorrelationId corr_id);
   void submit(const ReceiveInto& op, CorrelationId corr_id);
   void submit(const Send& op, CorrelationId corr_id);
   void submit(const SendNow& op, CorrelationId corr_id);
   void submit(const Connect& op, CorrelationId corr_id);
+  void submit(const Shutdown& op, CorrelationId corr_id);
   void submit(const PollReadable& op, CorrelationId corr_id);
   void submit(const Cancel& op, CorrelationId corr_id);
   void submit(const Close& op, CorrelationId corr_id);
@@ -78,6 +80,7 @@ class Epoll {
   void handle_events(int count);
   int wait_ms(unsigned at_least, TimePoint deadline) const;
   void try_read(int fd, bool until_empty);
+  void accept_what_is_there(int fd, CorrelationId corr_id);
   void try_write(int fd);
   void accept_from(int fd, Descriptor& entry);
   void receive_from(int fd, Descriptor& entry, bool until_empty);
