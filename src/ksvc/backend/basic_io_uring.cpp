@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "ksvc/backend/socket_calls.hpp"
+#include "ksvc/backend/uring_abi.hpp"
 #include "ksvc/clock/monotonic_clock.hpp"
 #include "ksvc/core/assert.hpp"
 
@@ -79,6 +81,13 @@ void BasicIoUring::submit(const Nop&, CorrelationId corr_id) {
 }
 
 void BasicIoUring::submit(const Accept& op, CorrelationId corr_id) {
+  if (!op.wait) {
+    // By an ordinary call: older kernels wait in the operation whatever the descriptor says.
+    make_nonblocking(op.fd);
+    const int fd = ::accept4(op.fd, nullptr, nullptr, SOCK_CLOEXEC);
+    at_once_.push_back({corr_id, fd >= 0 ? fd : -errno, false, {}});
+    return;
+  }
   io_uring_sqe* entry = next_entry(corr_id);
   entry->opcode = IORING_OP_ACCEPT;
   entry->fd = op.fd;
@@ -148,10 +157,30 @@ void BasicIoUring::submit(const Cancel& op, CorrelationId corr_id) {
 }
 
 void BasicIoUring::submit(const Close& op, CorrelationId) {
+  if (op.reset) reset_when_closed(op.fd);
   io_uring_sqe* entry = next_entry(0);
   entry->opcode = IORING_OP_CLOSE;
   entry->fd = op.fd;
   entry->flags = IOSQE_CQE_SKIP_SUCCESS;
+}
+
+void BasicIoUring::submit(const RefuseConnections& op, CorrelationId) {
+  refuse_new_connections(op.fd);
+}
+
+void BasicIoUring::submit(const Shutdown& op, CorrelationId corr_id) {
+  // The operation would always be punted to one of the kernel's worker threads.
+  const int result = ::shutdown(op.fd, op.how) == 0 ? 0 : -errno;
+  if (corr_id != 0) at_once_.push_back({corr_id, result, false, {}});
+}
+
+void BasicIoUring::submit(const FutexWait& op, CorrelationId corr_id) {
+  io_uring_sqe* entry = next_entry(corr_id);
+  entry->opcode = uring_abi::kOpFutexWait;
+  entry->fd = uring_abi::kFutexU32 | uring_abi::kFutexPrivate;
+  entry->addr = reinterpret_cast<std::uintptr_t>(op.word);
+  entry->off = op.expected;
+  entry->addr3 = uring_abi::kFutexAnyBit;
 }
 
 int BasicIoUring::enter(unsigned at_least, TimePoint deadline) {
@@ -180,7 +209,8 @@ void BasicIoUring::submit_and_wait(unsigned at_least, TimePoint deadline) {
     refill_from_backlog();
     if (backlog_.size() == before) break;  // the kernel takes nothing until we have drained
   }
-  enter(backlog_.empty() ? at_least : 0, deadline);
+  const auto done = static_cast<unsigned>(at_once_.size());
+  enter(backlog_.empty() && done < at_least ? at_least - done : 0, deadline);
 }
 
 // Nothing waits to be submitted, and no completion outside the queue that is about to be drained.

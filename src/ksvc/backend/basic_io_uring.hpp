@@ -9,6 +9,8 @@
 
 #include <deque>
 #include <memory>
+#include <utility>
+#include <vector>
 
 #include "ksvc/buffers/provided_buffer_ring.hpp"
 #include "ksvc/core/io_backend.hpp"
@@ -35,6 +37,9 @@ class BasicIoUring {
   void submit(const PollReadable& op, CorrelationId corr_id);
   void submit(const Cancel& op, CorrelationId corr_id);
   void submit(const Close& op, CorrelationId corr_id);
+  void submit(const RefuseConnections& op, CorrelationId corr_id);
+  void submit(const Shutdown& op, CorrelationId corr_id);
+  void submit(const FutexWait& op, CorrelationId corr_id);
 
   void submit_and_wait(unsigned at_least, TimePoint deadline);
 
@@ -43,6 +48,7 @@ class BasicIoUring {
 
   bool settled() const noexcept { return settled_; }
   Buffers& buffers() noexcept { return buffers_; }
+  int ring_fd() const noexcept { return ring_.ring_fd; }
   static const char* name() noexcept { return "io_uring"; }
 
  private:
@@ -64,6 +70,8 @@ class BasicIoUring {
   Buffers buffers_;
   // What the submission ring could not take; kept in order and moved in as room appears.
   std::deque<io_uring_sqe> backlog_;
+  // Results of what was done at submit, by an ordinary call; they wait for the next drain.
+  std::vector<Completion> at_once_;
 };
 
 inline Completion BasicIoUring::translate(const io_uring_cqe& entry) noexcept {
@@ -82,9 +90,16 @@ template <CompletionSink Sink>
 unsigned BasicIoUring::drain(Sink& sink) {
   // Looked at before the sink runs: what that submits is for the next turn.
   settled_ = all_taken();
+  unsigned count = 0;
+  if (!at_once_.empty()) [[unlikely]] {
+    // A sink may submit, and what that completes at once is for the next drain.
+    const std::vector<Completion> done = std::exchange(at_once_, {});
+    for (const Completion& completion : done) sink.complete(completion);
+    count = static_cast<unsigned>(done.size());
+  }
   unsigned head = *ring_.cq.khead;
   const unsigned tail = io_uring_smp_load_acquire(ring_.cq.ktail);
-  const unsigned count = tail - head;
+  count += tail - head;
   const unsigned mask = *ring_.cq.kring_mask;
   for (; head != tail; ++head) {
     const io_uring_cqe& entry = ring_.cq.cqes[head & mask];

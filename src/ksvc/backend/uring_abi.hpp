@@ -61,6 +61,11 @@ inline constexpr std::uint16_t kAcceptDontwait = 1U << 1;     // 6.10
 inline constexpr std::uint16_t kAcceptPollFirst = 1U << 2;    // 6.10
 inline constexpr std::uint32_t kCqeBufferMore = 1U << 4;      // 6.12
 
+// Arguments of the futex operations, which are those of futex_wait() (6.7).
+inline constexpr int kFutexU32 = 0x02;
+inline constexpr int kFutexPrivate = 128;
+inline constexpr std::uint64_t kFutexAnyBit = 0xFFFFFFFF;
+
 // Not io_uring, but as new: guard pages without a mapping of their own (madvise(), 6.13).
 inline constexpr int kMadvGuardInstall = 102;
 inline constexpr int kMadvGuardRemove = 103;
