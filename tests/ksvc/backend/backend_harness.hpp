@@ -1,29 +1,22 @@
-// What the conformance test of the back ends stands on: a sink that remembers, sockets on loopback,
-// and waits that give up.
+// What the conformance test of the back ends stands on: a sink that remembers, sockets that close
+// themselves, and waits that give up.
 //
-// The test plays the peer with ordinary system calls. Waits end after kHangGuard, which is no
+// The test plays the peer by way of the back end's Network. Waits end after kHangGuard, which is no
 // measurement: it only turns a hang into a failure. One thread.
 #pragma once
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "ksvc/clock/monotonic_clock.hpp"
+#include "ksvc/backend/network.hpp"
 #include "ksvc/core/io_backend.hpp"
 
 namespace weft::ksvc {
-
-inline constexpr std::chrono::seconds kHangGuard{20};
 
 struct Recorder {
   void complete(const Completion& completion) noexcept { seen.push_back(completion); }
@@ -31,101 +24,82 @@ struct Recorder {
   std::vector<Completion> seen;
 };
 
-// Closes its descriptor at the end of the scope, which the tests make outlive the back end's use.
-class OwnedFd {
+// A number of the network's that is closed at the end of the scope, which the tests make outlive
+// the back end's use.
+template <class Net, auto end>
+class Owned {
  public:
-  explicit OwnedFd(int fd = -1) noexcept : fd_(fd) {}
-  OwnedFd(OwnedFd&& other) noexcept : fd_(other.release()) {}
-  OwnedFd& operator=(OwnedFd&& other) noexcept {
-    std::swap(fd_, other.fd_);
+  explicit Owned(Net& network, int number = -1) noexcept : network_(&network), number_(number) {}
+  Owned(Owned&& other) noexcept : network_(other.network_), number_(other.release()) {}
+  Owned& operator=(Owned&& other) noexcept {
+    std::swap(network_, other.network_);
+    std::swap(number_, other.number_);
     return *this;
   }
-  ~OwnedFd() { reset(); }
+  ~Owned() { reset(); }
 
-  int get() const noexcept { return fd_; }
-  int release() noexcept { return std::exchange(fd_, -1); }
+  int get() const noexcept { return number_; }
+  int release() noexcept { return std::exchange(number_, -1); }
   void reset() noexcept {
-    if (fd_ >= 0) ::close(release());
+    if (number_ >= 0) (network_->*end)(release());
   }
+
+ protected:
+  Net* network_;
 
  private:
-  int fd_;
+  int number_;
 };
 
-inline sockaddr_in loopback(std::uint16_t port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  return address;
-}
+template <class Net>
+using OwnedFd = Owned<Net, &Net::close>;
 
-// A listener on a port of the system's choice; without `listening`, a port that refuses.
+// The other end of a connection.
+template <class Net>
+class Peer : public Owned<Net, &Net::close_peer> {
+ public:
+  using Owned<Net, &Net::close_peer>::Owned;
+
+  void writes(const std::string& bytes) { this->network_->write(this->get(), bytes); }
+  // What has arrived so far, without waiting.
+  std::string reads_what_is_there() { return this->network_->read_what_is_there(this->get()); }
+  // Less only when the stream ends before; then `why` is 0, or the errno it ended with.
+  std::string reads_exactly(std::size_t size, int* why = nullptr) {
+    return this->network_->read_exactly(this->get(), size, why);
+  }
+  void finishes() { this->network_->finish(this->get()); }
+  void resets() { this->network_->reset(this->release()); }
+  bool connected() const { return this->network_->connected(this->get()); }
+};
+
+// A listener; without `listening`, a port that refuses.
+template <class Net>
 struct Server {
-  explicit Server(bool listening = true) : fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    address = loopback(0);
-    socklen_t size = sizeof address;
-    EXPECT_EQ(::bind(fd.get(), as_sockaddr(), size), 0);
-    EXPECT_EQ(::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
-    if (listening) {
-      EXPECT_EQ(::listen(fd.get(), 1024), 0);
-    }
+  explicit Server(Net& network, bool listening)
+      : network_(&network),
+        fd(network, network.make_listener(listening)),
+        address(network.address_of(fd.get())) {}
+
+  Connect connect_from(const OwnedFd<Net>& client) const {
+    return {client.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address};
   }
+  Peer<Net> connect_client() const { return Peer<Net>(*network_, network_->connect_peer(address)); }
 
-  const sockaddr* as_sockaddr() const { return reinterpret_cast<const sockaddr*>(&address); }
-
-  OwnedFd connect_client() const {
-    OwnedFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    EXPECT_EQ(::connect(client.get(), as_sockaddr(), sizeof address), 0);
-    return client;
-  }
-
-  OwnedFd fd;
-  sockaddr_in address{};
+  Net* network_;
+  OwnedFd<Net> fd;
+  sockaddr_in address;
 };
 
-// Two connected TCP sockets: `ours` for the back end, `peer` for the test.
+// A connection: `ours` for the back end, `peer` for the test.
+template <class Net>
 struct SocketPair {
-  explicit SocketPair(int buffer_bytes = 0) {
-    Server server;
-    peer = OwnedFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    if (buffer_bytes > 0) set(peer.get(), SO_RCVBUF, buffer_bytes);
-    EXPECT_EQ(::connect(peer.get(), server.as_sockaddr(), sizeof server.address), 0);
-    ours = OwnedFd(::accept4(server.fd.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    EXPECT_GE(ours.get(), 0);
-    if (buffer_bytes > 0) set(ours.get(), SO_SNDBUF, buffer_bytes);
-  }
+  explicit SocketPair(Net& network, int buffer_bytes)
+      : SocketPair(network, network.connect(buffer_bytes)) {}
+  SocketPair(Net& network, typename Net::Connection connection)
+      : ours(network, connection.ours), peer(network, connection.peer) {}
 
-  static void set(int fd, int option, int value) {
-    EXPECT_EQ(::setsockopt(fd, SOL_SOCKET, option, &value, sizeof value), 0);
-  }
-
-  void peer_writes(const std::string& bytes) const {
-    EXPECT_EQ(::send(peer.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
-              static_cast<ssize_t>(bytes.size()));
-  }
-  // What has arrived at the peer so far, without waiting.
-  std::string peer_reads_what_is_there() const {
-    std::string bytes(64 * 1024, '\0');
-    const ssize_t got = ::recv(peer.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
-    bytes.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
-    return bytes;
-  }
-  std::string peer_reads_exactly(std::size_t size) const {
-    std::string bytes(size, '\0');
-    const ssize_t got = ::recv(peer.get(), bytes.data(), size, MSG_WAITALL);
-    bytes.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
-    return bytes;
-  }
-  // Cuts the connection so that the other side sees a reset.
-  void peer_resets() {
-    const linger hard{1, 0};
-    EXPECT_EQ(::setsockopt(peer.get(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard), 0);
-    peer.reset();
-  }
-
-  OwnedFd ours;
-  OwnedFd peer;
+  OwnedFd<Net> ours;
+  Peer<Net> peer;
 };
 
 // Bytes in which every place can be told from its neighbours.
@@ -138,8 +112,12 @@ inline std::string patterned(std::size_t size) {
 template <class Backend>
 class BackendTest : public testing::Test {
  protected:
+  using Net = Network<Backend>;
+  using FdList = std::vector<OwnedFd<Net>>;
+  using PeerList = std::vector<Peer<Net>>;
+
   void SetUp() override {
-    auto made = Backend::create({});
+    auto made = network_.template make<Backend>({});
     if (!made) GTEST_SKIP() << Backend::name() << " is refused here: " << made.error().message();
     backend_ = std::move(made).value();
   }
@@ -147,15 +125,25 @@ class BackendTest : public testing::Test {
   // Starts over with other options.
   void remake(const BackendOptions& options) {
     backend_.reset();
-    auto made = Backend::create(options);
+    auto made = network_.template make<Backend>(options);
     ASSERT_TRUE(made) << made.error().message();
     backend_ = std::move(made).value();
   }
 
   Backend& backend() { return *backend_; }
+  Net& network() { return network_; }
   std::vector<Completion>& seen() { return recorder_.seen; }
 
-  static TimePoint soon() { return MonotonicClock().now() + kHangGuard; }
+  Server<Net> make_server(bool listening = true) { return Server<Net>(network_, listening); }
+  SocketPair<Net> make_pair(int buffer_bytes = 0) {
+    return SocketPair<Net>(network_, buffer_bytes);
+  }
+  OwnedFd<Net> make_socket() { return own(network_.make_socket()); }
+  OwnedFd<Net> make_event() { return own(network_.make_event()); }
+  OwnedFd<Net> own(int fd) { return OwnedFd<Net>(network_, fd); }
+
+  TimePoint now() const { return network_.now(); }
+  TimePoint soon() const { return now() + kHangGuard; }
 
   // One turn that does not wait.
   void turn() {
@@ -168,11 +156,19 @@ class BackendTest : public testing::Test {
   bool turn_until(Done done) {
     const TimePoint give_up = soon();
     while (!done()) {
-      if (MonotonicClock().now() > give_up) return false;
+      if (now() > give_up) return false;
       backend().submit_and_wait(1, give_up);
       backend().drain(recorder_);
     }
     return true;
+  }
+
+  bool turn_until_settled() {
+    const TimePoint give_up = soon();
+    do {
+      turn();
+    } while (!backend().settled() && now() < give_up);
+    return backend().settled();
   }
 
   // What has come for `corr_id`, in order.
@@ -213,7 +209,29 @@ class BackendTest : public testing::Test {
     return bytes;
   }
 
+  // Sends what fits into the socket at once; returns it.
+  std::string fill(int fd) {
+    static constexpr CorrelationId kId = 7'777;
+    std::string bytes = patterned(8 << 20);
+    std::size_t sent = 0;
+    while (sent < bytes.size()) {
+      backend().submit(
+          SendNow{fd, bytes.data() + sent, static_cast<std::uint32_t>(bytes.size() - sent)}, kId);
+      EXPECT_TRUE(turn_until_settled());
+      const auto told = completions_of(kId);
+      std::erase_if(seen(), [](const Completion& one) { return one.corr_id == kId; });
+      if (told.empty()) break;
+      if (told.front().result == -EAGAIN) return bytes.substr(0, sent);
+      EXPECT_GT(told.front().result, 0);
+      if (told.front().result <= 0) break;
+      sent += static_cast<std::size_t>(told.front().result);
+    }
+    ADD_FAILURE() << "the socket took " << sent << " bytes and was not full";
+    return bytes;
+  }
+
  private:
+  Net network_;
   std::unique_ptr<Backend> backend_;
   Recorder recorder_;
 };

@@ -25,10 +25,10 @@ class IoBackendReceiveTest : public BackendTest<Backend> {
 TYPED_TEST_SUITE(IoBackendReceiveTest, EveryBackend, BackendNames);
 
 TYPED_TEST(IoBackendReceiveTest, bytes_come_in_leases_while_the_receive_stays_armed) {
-  SocketPair pair;
+  auto pair = this->make_pair();
   this->backend().submit(Receive{pair.ours.get()}, 1);
   for (std::size_t i = 1; i <= 3; ++i) {
-    pair.peer_writes("message");
+    pair.peer.writes("message");
     const Completion completion = this->await(1, i);
     EXPECT_TRUE(completion.more);
     EXPECT_EQ(completion.result, 7);
@@ -41,11 +41,11 @@ TYPED_TEST(IoBackendReceiveTest, bytes_come_in_leases_while_the_receive_stays_ar
 }
 
 TYPED_TEST(IoBackendReceiveTest, many_blocks_arrive_in_order_and_no_block_is_overfull) {
-  SocketPair pair;
+  auto pair = this->make_pair();
   const std::string sent = patterned(40 * 4096 + 123);
   this->backend().submit(Receive{pair.ours.get()}, 1);
   this->turn();
-  pair.peer_writes(sent);
+  pair.peer.writes(sent);
   std::string got;
   EXPECT_TRUE(this->turn_until([&] {
     for (const Completion& completion : this->seen()) {
@@ -59,8 +59,8 @@ TYPED_TEST(IoBackendReceiveTest, many_blocks_arrive_in_order_and_no_block_is_ove
 }
 
 TYPED_TEST(IoBackendReceiveTest, wait_for_many_blocks_of_one_connection_is_not_cut_short) {
-  SocketPair pair;
-  pair.peer_writes(patterned(60 * 4096));
+  auto pair = this->make_pair();
+  pair.peer.writes(patterned(60 * 4096));
   this->backend().submit(Receive{pair.ours.get()}, 1);
   this->backend().submit_and_wait(60, this->soon());
   Recorder recorder;
@@ -71,10 +71,10 @@ TYPED_TEST(IoBackendReceiveTest, wait_for_many_blocks_of_one_connection_is_not_c
 }
 
 TYPED_TEST(IoBackendReceiveTest, end_of_stream_is_a_final_zero_without_a_lease) {
-  SocketPair pair;
+  auto pair = this->make_pair();
   this->backend().submit(Receive{pair.ours.get()}, 1);
   this->turn();
-  ::shutdown(pair.peer.get(), SHUT_WR);
+  pair.peer.finishes();
   const Completion completion = this->await_final(1);
   EXPECT_EQ(completion.result, 0);
   EXPECT_FALSE(completion.lease);
@@ -86,14 +86,14 @@ TYPED_TEST(IoBackendReceiveTest, end_of_stream_is_a_final_zero_without_a_lease) 
 
 TYPED_TEST(IoBackendReceiveTest, data_and_end_that_arrive_together_both_come) {
   for (const bool armed_before : {false, true}) {
-    SocketPair pair;
+    auto pair = this->make_pair();
     const CorrelationId id = armed_before ? 2 : 1;
     if (armed_before) {
       this->backend().submit(Receive{pair.ours.get()}, id);
       this->turn();
     }
-    pair.peer_writes("last words");
-    ::shutdown(pair.peer.get(), SHUT_WR);
+    pair.peer.writes("last words");
+    pair.peer.finishes();
     if (!armed_before) this->backend().submit(Receive{pair.ours.get()}, id);
     EXPECT_EQ(this->await_final(id).result, 0);
     EXPECT_EQ(this->collect_bytes(), "last words");
@@ -103,20 +103,20 @@ TYPED_TEST(IoBackendReceiveTest, data_and_end_that_arrive_together_both_come) {
 }
 
 TYPED_TEST(IoBackendReceiveTest, end_that_follows_drained_data_comes) {
-  SocketPair pair;
+  auto pair = this->make_pair();
   this->backend().submit(Receive{pair.ours.get()}, 1);
-  pair.peer_writes("first");
+  pair.peer.writes("first");
   this->await(1);
   EXPECT_EQ(this->collect_bytes(), "first");
-  ::shutdown(pair.peer.get(), SHUT_WR);
+  pair.peer.finishes();
   EXPECT_EQ(this->await_final(1).result, 0);
 }
 
 TYPED_TEST(IoBackendReceiveTest, reset_ends_a_receive_with_econnreset) {
-  SocketPair pair;
+  auto pair = this->make_pair();
   this->backend().submit(Receive{pair.ours.get()}, 1);
   this->turn();
-  pair.peer_resets();
+  pair.peer.resets();
   const Completion completion = this->await_final(1);
   EXPECT_EQ(completion.result, -ECONNRESET);
   EXPECT_EQ(this->backend().buffers().lent(), 0U);
@@ -124,9 +124,9 @@ TYPED_TEST(IoBackendReceiveTest, reset_ends_a_receive_with_econnreset) {
 
 TYPED_TEST(IoBackendReceiveTest, all_blocks_lent_is_enobufs_and_arming_again_loses_no_byte) {
   this->remake({.buffers = {.blocks = 4, .block_bytes = 256}});
-  SocketPair pair;
+  auto pair = this->make_pair();
   const std::string sent = patterned(20 * 256 + 17);
-  pair.peer_writes(sent);
+  pair.peer.writes(sent);
   std::string got;
   int shortages = 0;
   for (CorrelationId id = 1; got.size() < sent.size(); ++id) {
@@ -152,12 +152,12 @@ TYPED_TEST(IoBackendReceiveTest, all_blocks_lent_is_enobufs_and_arming_again_los
 
 TYPED_TEST(IoBackendReceiveTest, shortage_of_one_connection_passes_when_another_gives_back) {
   this->remake({.buffers = {.blocks = 2, .block_bytes = 256}});
-  SocketPair hoarder;
-  SocketPair other;
-  hoarder.peer_writes(patterned(512));
+  auto hoarder = this->make_pair();
+  auto other = this->make_pair();
+  hoarder.peer.writes(patterned(512));
   this->backend().submit(Receive{hoarder.ours.get()}, 1);
   this->turn_until([&] { return this->backend().buffers().lent() == 2; });
-  other.peer_writes("waiting");
+  other.peer.writes("waiting");
   this->backend().submit(Receive{other.ours.get()}, 2);
   EXPECT_EQ(this->await_final(2).result, -ENOBUFS);
   EXPECT_EQ(this->collect_bytes(), patterned(512));
@@ -166,11 +166,11 @@ TYPED_TEST(IoBackendReceiveTest, shortage_of_one_connection_passes_when_another_
 
 TYPED_TEST(IoBackendReceiveTest, detached_leases_keep_their_bytes_and_starve_nobody) {
   this->remake({.buffers = {.blocks = 2, .block_bytes = 64}});
-  SocketPair pair;
+  auto pair = this->make_pair();
   this->backend().submit(Receive{pair.ours.get()}, 1);
   std::vector<BufferLease> kept;
   for (std::size_t i = 0; i < 600; ++i) {
-    pair.peer_writes("number " + std::to_string(i));
+    pair.peer.writes("number " + std::to_string(i));
     ASSERT_TRUE(this->await(1).more) << i;
     BufferLease lease = this->seen().back().lease;
     this->seen().clear();
@@ -187,8 +187,8 @@ TYPED_TEST(IoBackendReceiveTest, detached_leases_keep_their_bytes_and_starve_nob
 
 TYPED_TEST(IoBackendReceiveTest, lease_that_is_given_back_twice_stops_the_process) {
   GTEST_FLAG_SET(death_test_style, "fast");
-  SocketPair pair;
-  pair.peer_writes("once");
+  auto pair = this->make_pair();
+  pair.peer.writes("once");
   this->backend().submit(Receive{pair.ours.get()}, 1);
   BufferLease lease = this->await(1).lease;
   ASSERT_TRUE(lease);
@@ -199,19 +199,19 @@ TYPED_TEST(IoBackendReceiveTest, lease_that_is_given_back_twice_stops_the_proces
 
 TYPED_TEST(IoBackendReceiveTest, blocks_that_are_lent_again_and_again_stay_whole) {
   this->remake({.buffers = {.blocks = 2, .block_bytes = 64}});
-  SocketPair pair;
+  auto pair = this->make_pair();
   const std::string sent = patterned(64 * 500);
-  pair.peer_writes(sent);
+  pair.peer.writes(sent);
   EXPECT_EQ(this->receive_all(pair.ours.get(), 1, sent.size()), sent);
   EXPECT_EQ(this->backend().buffers().lent(), 0U);
 }
 
 TYPED_TEST(IoBackendReceiveTest, receive_into_fills_the_memory_of_the_caller_once) {
-  SocketPair pair;
+  auto pair = this->make_pair();
   char memory[8] = {};
   this->backend().submit(ReceiveInto{pair.ours.get(), memory, 4}, 1);
   this->turn();
-  pair.peer_writes("abcdef");
+  pair.peer.writes("abcdef");
   const Completion completion = this->await_final(1);
   EXPECT_EQ(completion.result, 4);
   EXPECT_FALSE(completion.lease);

@@ -21,45 +21,22 @@ class IoBackendSendTest : public BackendTest<Backend> {
     EXPECT_NE(told.front().result, static_cast<std::int32_t>(size));
     return told.front().result;
   }
-
-  bool turn_until_settled() {
-    const TimePoint give_up = this->soon();
-    do {
-      this->turn();
-    } while (!this->backend().settled() && MonotonicClock().now() < give_up);
-    return this->backend().settled();
-  }
-
-  // Sends what fits into the socket; returns it.
-  std::string fill(int fd) {
-    std::string bytes = patterned(8 << 20);
-    std::size_t sent = 0;
-    while (sent < bytes.size()) {
-      const std::int32_t result = send_now(fd, bytes.data() + sent, bytes.size() - sent);
-      if (result == -EAGAIN) return bytes.substr(0, sent);
-      EXPECT_GT(result, 0);
-      if (result <= 0) break;
-      sent += static_cast<std::size_t>(result);
-    }
-    ADD_FAILURE() << "the socket took " << sent << " bytes and was not full";
-    return bytes;
-  }
 };
 TYPED_TEST_SUITE(IoBackendSendTest, EveryBackend, BackendNames);
 
 TYPED_TEST(IoBackendSendTest, four_mebibytes_to_a_slow_reader_complete_whole) {
-  SocketPair pair(16 * 1024);
+  auto pair = this->make_pair(16 * 1024);
   const std::string sent = patterned(4 << 20);
   std::string got;
   this->backend().submit(
       Send{pair.ours.get(), sent.data(), static_cast<std::uint32_t>(sent.size())}, 1);
   const TimePoint give_up = this->soon();
-  while (got.size() < sent.size() && MonotonicClock().now() < give_up) {
+  while (got.size() < sent.size() && this->now() < give_up) {
     if (got.size() < sent.size() / 2) {
       ASSERT_TRUE(this->seen().empty()) << "complete before the reader has half of it";
     }
     this->turn();
-    got += pair.peer_reads_what_is_there();
+    got += pair.peer.reads_what_is_there();
   }
   EXPECT_TRUE(got == sent) << got.size() << " of " << sent.size() << " bytes";
   EXPECT_EQ(this->await_final(1).result, static_cast<std::int32_t>(sent.size()));
@@ -67,7 +44,7 @@ TYPED_TEST(IoBackendSendTest, four_mebibytes_to_a_slow_reader_complete_whole) {
 }
 
 TYPED_TEST(IoBackendSendTest, sends_after_each_other_arrive_in_order) {
-  SocketPair pair;
+  auto pair = this->make_pair();
   std::string expected;
   for (CorrelationId id = 1; id <= 50; ++id) {
     const std::string part = "part " + std::to_string(id) + ";";
@@ -76,31 +53,31 @@ TYPED_TEST(IoBackendSendTest, sends_after_each_other_arrive_in_order) {
     EXPECT_EQ(this->await_final(id).result, static_cast<std::int32_t>(part.size()));
     expected += part;
   }
-  EXPECT_EQ(pair.peer_reads_exactly(expected.size()), expected);
+  EXPECT_EQ(pair.peer.reads_exactly(expected.size()), expected);
 }
 
 TYPED_TEST(IoBackendSendTest, send_while_a_receive_is_armed_disturbs_neither) {
-  SocketPair pair;
+  auto pair = this->make_pair();
   this->backend().submit(Receive{pair.ours.get()}, 1);
   this->backend().submit(Send{pair.ours.get(), "question", 8}, 2);
   EXPECT_EQ(this->await_final(2).result, 8);
-  EXPECT_EQ(pair.peer_reads_exactly(8), "question");
-  pair.peer_writes("answer");
+  EXPECT_EQ(pair.peer.reads_exactly(8), "question");
+  pair.peer.writes("answer");
   EXPECT_EQ(this->await(1).result, 6);
   EXPECT_EQ(this->collect_bytes(), "answer");
 }
 
 TYPED_TEST(IoBackendSendTest, send_now_is_silent_when_every_byte_went_out) {
-  SocketPair pair;
+  auto pair = this->make_pair();
   this->backend().submit(SendNow{pair.ours.get(), "hello", 5}, 1);
   EXPECT_TRUE(this->turn_until_settled());
-  EXPECT_EQ(pair.peer_reads_exactly(5), "hello");
+  EXPECT_EQ(pair.peer.reads_exactly(5), "hello");
   this->turn();
   EXPECT_TRUE(this->seen().empty());
 }
 
 TYPED_TEST(IoBackendSendTest, memory_of_send_now_is_free_once_settled) {
-  SocketPair pair;
+  auto pair = this->make_pair();
   std::string expected;
   std::string memory;
   for (int i = 0; i < 100; ++i) {
@@ -111,22 +88,22 @@ TYPED_TEST(IoBackendSendTest, memory_of_send_now_is_free_once_settled) {
     ASSERT_TRUE(this->turn_until_settled());
     memory.assign(memory.size(), '#');
   }
-  EXPECT_EQ(pair.peer_reads_exactly(expected.size()), expected);
+  EXPECT_EQ(pair.peer.reads_exactly(expected.size()), expected);
   EXPECT_TRUE(this->seen().empty());
 }
 
 TYPED_TEST(IoBackendSendTest, send_now_into_a_full_socket_tells_how_much_went_out) {
-  SocketPair pair(16 * 1024);
+  auto pair = this->make_pair(16 * 1024);
   const std::string sent = this->fill(pair.ours.get());
   EXPECT_GT(sent.size(), 0U);
   EXPECT_EQ(this->send_now(pair.ours.get(), "x", 1), -EAGAIN);
   pair.ours.reset();
-  EXPECT_TRUE(pair.peer_reads_exactly(sent.size()) == sent);
-  EXPECT_EQ(pair.peer_reads_exactly(1), "") << "more arrived than was told";
+  EXPECT_TRUE(pair.peer.reads_exactly(sent.size()) == sent);
+  EXPECT_EQ(pair.peer.reads_exactly(1), "") << "more arrived than was told";
 }
 
 TYPED_TEST(IoBackendSendTest, rest_of_a_send_now_goes_out_as_a_send) {
-  SocketPair pair(16 * 1024);
+  auto pair = this->make_pair(16 * 1024);
   const std::string sent = patterned(1 << 20);
   const std::int32_t first = this->send_now(pair.ours.get(), sent.data(), sent.size());
   ASSERT_GT(first, 0);
@@ -135,16 +112,16 @@ TYPED_TEST(IoBackendSendTest, rest_of_a_send_now_goes_out_as_a_send) {
   this->backend().submit(Send{pair.ours.get(), sent.data() + first, rest}, 1);
   std::string got;
   const TimePoint give_up = this->soon();
-  while (got.size() < sent.size() && MonotonicClock().now() < give_up) {
+  while (got.size() < sent.size() && this->now() < give_up) {
     this->turn();
-    got += pair.peer_reads_what_is_there();
+    got += pair.peer.reads_what_is_there();
   }
   EXPECT_TRUE(got == sent);
   EXPECT_EQ(this->await_final(1).result, static_cast<std::int32_t>(rest));
 }
 
 TYPED_TEST(IoBackendSendTest, cancelled_send_tells_what_was_sent) {
-  SocketPair pair(16 * 1024);
+  auto pair = this->make_pair(16 * 1024);
   const std::string sent = patterned(4 << 20);
   this->backend().submit(
       Send{pair.ours.get(), sent.data(), static_cast<std::uint32_t>(sent.size())}, 1);
@@ -156,12 +133,12 @@ TYPED_TEST(IoBackendSendTest, cancelled_send_tells_what_was_sent) {
   ASSERT_LT(result, static_cast<std::int32_t>(sent.size()));
   pair.ours.reset();
   const auto count = static_cast<std::size_t>(result);
-  EXPECT_TRUE(pair.peer_reads_exactly(count) == sent.substr(0, count));
-  EXPECT_EQ(pair.peer_reads_exactly(1), "");
+  EXPECT_TRUE(pair.peer.reads_exactly(count) == sent.substr(0, count));
+  EXPECT_EQ(pair.peer.reads_exactly(1), "");
 }
 
 TYPED_TEST(IoBackendSendTest, blocked_send_into_a_full_socket_can_be_cancelled) {
-  SocketPair pair(16 * 1024);
+  auto pair = this->make_pair(16 * 1024);
   this->fill(pair.ours.get());
   this->backend().submit(Send{pair.ours.get(), "more", 4}, 1);
   this->turn();
@@ -171,27 +148,27 @@ TYPED_TEST(IoBackendSendTest, blocked_send_into_a_full_socket_can_be_cancelled) 
 }
 
 TYPED_TEST(IoBackendSendTest, reset_peer_is_an_error_and_no_signal) {
-  SocketPair now;
-  now.peer_resets();
+  auto now = this->make_pair();
+  now.peer.resets();
   const std::int32_t told = this->send_now(now.ours.get(), "hello", 5);
   EXPECT_TRUE(told == -ECONNRESET || told == -EPIPE) << told;
   EXPECT_EQ(this->send_now(now.ours.get(), "hello", 5), -EPIPE);
 
-  SocketPair waiting(16 * 1024);
+  auto waiting = this->make_pair(16 * 1024);
   this->fill(waiting.ours.get());
   this->backend().submit(Send{waiting.ours.get(), "more", 4}, 1);
   this->turn();
-  waiting.peer_resets();
+  waiting.peer.resets();
   const std::int32_t failed = this->await_final(1).result;
   EXPECT_TRUE(failed == -ECONNRESET || failed == -EPIPE) << failed;
 }
 
 TYPED_TEST(IoBackendSendTest, close_right_behind_a_send_now_loses_no_byte) {
-  SocketPair pair;
+  auto pair = this->make_pair();
   this->backend().submit(SendNow{pair.ours.get(), "goodbye", 7}, 1);
   this->backend().submit(Close{pair.ours.release()}, 0);
   EXPECT_TRUE(this->turn_until_settled());
-  EXPECT_EQ(pair.peer_reads_exactly(8), "goodbye");
+  EXPECT_EQ(pair.peer.reads_exactly(8), "goodbye");
 }
 
 }  // namespace
