@@ -1,0 +1,267 @@
+#include "ksvc/pool/pool_threads.hpp"
+
+#include <sched.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+#include <bit>
+#include <cstdio>
+#include <system_error>
+#include <utility>
+
+#include "ksvc/core/assert.hpp"
+#include "ksvc/pool/current_pool.hpp"
+
+namespace weft::ksvc {
+
+namespace {
+
+constexpr std::uint64_t kOneSubmitter = std::uint64_t{1} << 32;
+constexpr std::uint64_t kQueuedMask = kOneSubmitter - 1;
+constexpr std::uint64_t kStopping = std::uint64_t{1} << 63;
+
+// Signals are for the threads that expect them. Faults are this thread's own.
+sigset_t signals_to_block() noexcept {
+  sigset_t signals;
+  ::sigfillset(&signals);
+  for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS}) {
+    ::sigdelset(&signals, fault);
+  }
+  return signals;
+}
+
+}  // namespace
+
+PoolThreads::PoolThreads(PoolThreadsOptions options)
+    : options_(std::move(options)),
+      all_(options_.most == kMostThreads ? ~std::uint64_t{0}
+                                         : (std::uint64_t{1} << options_.most) - 1),
+      slots_(std::make_unique<Slot[]>(options_.most)),
+      vacant_(all_) {
+  WEFT_ASSERT(options_.fewest >= 1 && options_.fewest <= options_.most &&
+              options_.most <= kMostThreads);
+  WEFT_ASSERT(options_.queue_capacity > 0 && options_.queue_capacity < kQueuedMask / 2);
+  for (unsigned i = 0; i < options_.most; ++i) {
+    slots_[i].pool = this;
+    slots_[i].number = i;
+  }
+  for (unsigned i = 0; i < options_.fewest; ++i) {
+    vacant_.fetch_and(~bit(slots_[i]), std::memory_order_relaxed);
+    if (const int failed = make_thread(slots_[i]); failed != 0) {
+      vacant_.fetch_or(bit(slots_[i]), std::memory_order_relaxed);
+      stop();
+      throw std::system_error(failed, std::generic_category(), "pool thread");
+    }
+  }
+}
+
+PoolThreads::~PoolThreads() { stop(); }
+
+PoolAnswer PoolThreads::submit(PoolTask& task) noexcept {
+  const std::uint64_t before = admission_.fetch_add(kOneSubmitter + 1, std::memory_order_acq_rel);
+  const bool stopped = (before & kStopping) != 0;
+  if (stopped || (before & kQueuedMask) >= options_.queue_capacity) [[unlikely]] {
+    admission_.fetch_sub(kOneSubmitter + 1, std::memory_order_release);
+    return stopped ? PoolAnswer::stopped : PoolAnswer::full;
+  }
+  PoolTask* newest = newest_.load(std::memory_order_relaxed);
+  do {
+    task.next = newest;
+  } while (!newest_.compare_exchange_weak(newest, &task, std::memory_order_seq_cst,
+                                          std::memory_order_relaxed));
+  wake_or_make_thread();
+  admission_.fetch_sub(kOneSubmitter, std::memory_order_release);
+  return PoolAnswer::accepted;
+}
+
+void PoolThreads::wake_or_make_thread() noexcept {
+  std::uint64_t idle = idle_.load(std::memory_order_seq_cst);
+  while (idle != 0) {
+    if (idle_.compare_exchange_weak(idle, idle & (idle - 1), std::memory_order_seq_cst)) {
+      slots_[static_cast<unsigned>(std::countr_zero(idle))].notifier.wake();
+      return;
+    }
+  }
+  std::uint64_t vacant = vacant_.load(std::memory_order_seq_cst);
+  while (vacant != 0) {
+    if (!vacant_.compare_exchange_weak(vacant, vacant & (vacant - 1), std::memory_order_seq_cst)) {
+      continue;
+    }
+    Slot& slot = slots_[static_cast<unsigned>(std::countr_zero(vacant))];
+    if (make_thread(slot) == 0) {
+      grown_.fetch_add(1, std::memory_order_relaxed);
+    } else {
+      // The threads there are will come to it.
+      vacant_.fetch_or(bit(slot), std::memory_order_seq_cst);
+    }
+    return;
+  }
+}
+
+// Returns 0 or an errno. The slot is the caller's: it took the bit out of `vacant_`.
+int PoolThreads::make_thread(Slot& slot) noexcept {
+  // Threads inherit the mask, so there is no moment at which the new one could get a signal.
+  const sigset_t blocked = signals_to_block();
+  sigset_t kept;
+  ::pthread_sigmask(SIG_BLOCK, &blocked, &kept);
+  pthread_t thread{};
+  const int failed = ::pthread_create(&thread, nullptr, &PoolThreads::thread_main, &slot);
+  ::pthread_sigmask(SIG_SETMASK, &kept, nullptr);
+  return failed;
+}
+
+void* PoolThreads::thread_main(void* argument) {
+  Slot& slot = *static_cast<Slot*>(argument);
+  PoolThreads& pool = *slot.pool;
+  pool.settle_in(slot);
+  pool.work(slot);
+  return nullptr;
+}
+
+void PoolThreads::settle_in(Slot& slot) {
+  if (slot.has_thread) ::pthread_join(slot.thread, nullptr);
+  slot.thread = ::pthread_self();
+  slot.has_thread = true;
+  set_current_pool(this);
+  char name[16];  // as much as the system keeps
+  std::snprintf(name, sizeof name, "%.12s-%u", options_.thread_name.c_str(), slot.number);
+  ::pthread_setname_np(slot.thread, name);
+  // Of this thread alone, as Linux has it. That either is refused is no reason not to work.
+  const sched_param no_priority{};
+  ::sched_setscheduler(0, SCHED_BATCH, &no_priority);
+  ::setpriority(PRIO_PROCESS, 0, options_.nice);
+}
+
+void PoolThreads::work(Slot& slot) {
+  for (;;) {
+    if (PoolTask* task = take_or_announce(slot)) {
+      run(*task);
+    } else if (!sleep(slot)) {
+      break;
+    }
+  }
+  // The last that this thread does with the pool; stop() joins it before the pool goes.
+  thread_gone_.wake();
+}
+
+void PoolThreads::run(PoolTask& task) noexcept {
+  busy_.fetch_add(1, std::memory_order_relaxed);
+  // Only now is it not queued any more, so that at no moment it seems to be nowhere.
+  admission_.fetch_sub(1, std::memory_order_release);
+  task.run(task);
+  busy_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+PoolTask* PoolThreads::take() {
+  const std::lock_guard lock(mutex_);
+  if (oldest_ == nullptr) {
+    if (newest_.load(std::memory_order_seq_cst) == nullptr) return nullptr;
+    PoolTask* task = newest_.exchange(nullptr, std::memory_order_acquire);
+    while (task != nullptr) {
+      PoolTask* next = std::exchange(task->next, oldest_);
+      oldest_ = std::exchange(task, next);
+    }
+  }
+  return std::exchange(oldest_, oldest_->next);
+}
+
+// A task; or none, and then this thread is among the idle ones.
+PoolTask* PoolThreads::take_or_announce(Slot& slot) {
+  PoolTask* task = take();
+  if (task != nullptr) return task;
+  idle_.fetch_or(bit(slot), std::memory_order_seq_cst);
+  task = take();
+  if (task != nullptr) retract(slot);
+  return task;
+}
+
+// False when somebody has taken the announcement down, and wakes or has woken this thread.
+bool PoolThreads::retract(Slot& slot) noexcept {
+  return (idle_.fetch_and(~bit(slot), std::memory_order_seq_cst) & bit(slot)) != 0;
+}
+
+bool PoolThreads::stopping() const noexcept {
+  return (admission_.load(std::memory_order_seq_cst) & kStopping) != 0;
+}
+
+// Called as an idle thread. False when the thread is to end.
+bool PoolThreads::sleep(Slot& slot) {
+  if (stopping()) {
+    retract(slot);
+    if (queued() == 0) {
+      vacant_.fetch_or(bit(slot), std::memory_order_seq_cst);
+      return false;
+    }
+    // Someone is between being accepted and pushing.
+    ::sched_yield();
+    return true;
+  }
+  const bool woken = slot.notifier.wait(options_.idle_time);
+  slot.notifier.acknowledge();
+  const bool unclaimed = retract(slot);
+  const bool may_go = slot.number >= options_.fewest;
+  return woken || !unclaimed || !may_go || !leave(slot);
+}
+
+// An idle thread gives its slot back. False when it is needed after all.
+bool PoolThreads::leave(Slot& slot) noexcept {
+  vacant_.fetch_or(bit(slot), std::memory_order_seq_cst);
+  // A submit that found this thread neither idle nor gone counts on it.
+  if (has_tasks()) {
+    const std::uint64_t before = vacant_.fetch_and(~bit(slot), std::memory_order_seq_cst);
+    if ((before & bit(slot)) != 0) return false;
+    // Somebody has just made another thread in this slot.
+  }
+  shrunk_.fetch_add(1, std::memory_order_relaxed);
+  return true;
+}
+
+bool PoolThreads::has_tasks() {
+  const std::lock_guard lock(mutex_);
+  return oldest_ != nullptr || newest_.load(std::memory_order_seq_cst) != nullptr;
+}
+
+void PoolThreads::stop() {
+  WEFT_ASSERT(!on_own_thread());
+  if (stopped_) return;
+  admission_.fetch_or(kStopping, std::memory_order_seq_cst);
+  std::uint64_t idle = idle_.exchange(0, std::memory_order_seq_cst);
+  for (; idle != 0; idle &= idle - 1) {
+    slots_[static_cast<unsigned>(std::countr_zero(idle))].notifier.wake();
+  }
+  join_all();
+  stopped_ = true;
+}
+
+void PoolThreads::join_all() {
+  for (;;) {
+    thread_gone_.acknowledge();
+    const std::uint64_t admission = admission_.load(std::memory_order_acquire);
+    const bool nobody_submits = (admission & ~kStopping) < kOneSubmitter;
+    if (nobody_submits && vacant_.load(std::memory_order_seq_cst) == all_) break;
+    if (nobody_submits) {
+      thread_gone_.wait();
+    } else {
+      ::sched_yield();
+    }
+  }
+  for (unsigned i = 0; i < options_.most; ++i) {
+    if (slots_[i].has_thread) ::pthread_join(slots_[i].thread, nullptr);
+  }
+}
+
+bool PoolThreads::on_own_thread() const noexcept { return current_pool() == this; }
+
+unsigned PoolThreads::threads() const noexcept {
+  return static_cast<unsigned>(std::popcount(all_ & ~vacant_.load(std::memory_order_relaxed)));
+}
+
+unsigned PoolThreads::idle() const noexcept {
+  return static_cast<unsigned>(std::popcount(idle_.load(std::memory_order_relaxed)));
+}
+
+std::size_t PoolThreads::queued() const noexcept {
+  return admission_.load(std::memory_order_acquire) & kQueuedMask;
+}
+
+}  // namespace weft::ksvc
