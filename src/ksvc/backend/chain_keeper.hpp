@@ -21,6 +21,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -35,8 +36,7 @@ using ChainedOperation =
                  Connect, Shutdown, ReadAt, WriteAt, PollReadable, Cancel, Close>;
 
 template <class Op>
-concept Chainable =
-    requires(const ChainedOperation& operation) { std::holds_alternative<Op>(operation); };
+concept Chainable = std::is_constructible_v<ChainedOperation, std::in_place_type_t<Op>, const Op&>;
 
 // What may be linked or timed: an operation that does not stay armed.
 template <class Op>

@@ -49,6 +49,9 @@ Epoll::Descriptor& Epoll::descriptor(int fd) {
 
 void Epoll::complete(CorrelationId corr_id, std::int32_t result, bool more, BufferLease lease) {
   completions_.push_back({corr_id, result, more, lease});
+  if (ChainKeeper::is_own(corr_id)) [[unlikely]] {
+    if (!chains_.ended(completions_.back())) completions_.pop_back();
+  }
 }
 
 bool Epoll::watch(int fd, Descriptor& entry) {
@@ -99,37 +102,56 @@ void Epoll::start_write(int fd, WriteKind kind, CorrelationId corr_id) {
   entry.write_id = corr_id;
 }
 
-void Epoll::submit(const Nop&, CorrelationId corr_id) { complete(corr_id, 0); }
+void Epoll::start(const Nop&, CorrelationId corr_id) { complete(corr_id, 0); }
 
-void Epoll::submit(const Accept& op, CorrelationId corr_id) {
+void Epoll::start(const Accept& op, CorrelationId corr_id) {
   make_nonblocking(op.fd);
   if (!op.wait) return accept_what_is_there(op.fd, corr_id);
   start_read(op.fd, op.multishot ? ReadKind::accept_many : ReadKind::accept, corr_id);
 }
 
-void Epoll::submit(const RefuseConnections& op, CorrelationId) { refuse_new_connections(op.fd); }
+void Epoll::start(const RefuseConnections& op, CorrelationId corr_id) {
+  refuse_new_connections(op.fd);
+  if (ChainKeeper::is_own(corr_id)) complete(corr_id, 0);
+}
 
-void Epoll::submit(const Receive& op, CorrelationId corr_id) {
+void Epoll::start(const Receive& op, CorrelationId corr_id) {
   start_read(op.fd, ReadKind::receive, corr_id);
 }
 
-void Epoll::submit(const ReceiveInto& op, CorrelationId corr_id) {
+void Epoll::start(const ReceiveInto& op, CorrelationId corr_id) {
   if (!start_read(op.fd, ReadKind::receive_into, corr_id)) return;
   Descriptor& entry = descriptor(op.fd);
   entry.read_data = op.data;
   entry.read_size = op.size;
 }
 
-void Epoll::submit(const Shutdown& op, CorrelationId corr_id) {
+void Epoll::start(const Shutdown& op, CorrelationId corr_id) {
   // The kernel tells of it as of any other end, which completes what is in flight.
   complete(corr_id, ::shutdown(op.fd, op.how) == 0 ? 0 : -errno);
 }
 
-void Epoll::submit(const PollReadable& op, CorrelationId corr_id) {
+void Epoll::start(const ReadAt& op, CorrelationId corr_id) {
+  ssize_t got = 0;
+  do {
+    got = ::pread(op.fd, op.data, op.size, static_cast<off_t>(op.offset));
+  } while (got < 0 && errno == EINTR);
+  complete(corr_id, got >= 0 ? static_cast<std::int32_t>(got) : -errno);
+}
+
+void Epoll::start(const WriteAt& op, CorrelationId corr_id) {
+  ssize_t put = 0;
+  do {
+    put = ::pwrite(op.fd, op.data, op.size, static_cast<off_t>(op.offset));
+  } while (put < 0 && errno == EINTR);
+  complete(corr_id, put >= 0 ? static_cast<std::int32_t>(put) : -errno);
+}
+
+void Epoll::start(const PollReadable& op, CorrelationId corr_id) {
   start_read(op.fd, ReadKind::poll, corr_id);
 }
 
-void Epoll::submit(const Send& op, CorrelationId corr_id) {
+void Epoll::start(const Send& op, CorrelationId corr_id) {
   if (!is_the_systems(op.fd)) return complete(corr_id, -EBADF);
   Descriptor& entry = descriptor(op.fd);
   WEFT_ASSERT(entry.write == WriteKind::none);
@@ -142,44 +164,79 @@ void Epoll::submit(const Send& op, CorrelationId corr_id) {
   if (entry.write != WriteKind::none) start_write(op.fd, WriteKind::send, corr_id);
 }
 
-void Epoll::submit(const SendNow& op, CorrelationId corr_id) {
+void Epoll::start(const SendNow& op, CorrelationId corr_id) {
   const ssize_t sent = ::send(op.fd, op.data, op.size, MSG_NOSIGNAL | MSG_DONTWAIT);
-  if (sent == static_cast<ssize_t>(op.size)) return;
+  if (sent == static_cast<ssize_t>(op.size) && !ChainKeeper::is_own(corr_id)) [[likely]]
+    return;
   complete(corr_id, sent >= 0 ? static_cast<std::int32_t>(sent) : -errno);
 }
 
-void Epoll::submit(const Connect& op, CorrelationId corr_id) {
+void Epoll::start(const SendZeroCopy& op, CorrelationId corr_id) {
+  start(Send{op.fd, op.data, op.size}, corr_id);
+}
+
+void Epoll::start(const Connect& op, CorrelationId corr_id) {
   if (!is_the_systems(op.fd)) return complete(corr_id, -EBADF);
   make_nonblocking(op.fd);
   if (::connect(op.fd, op.address, op.size) == 0) return complete(corr_id, 0);
   if (errno != EINPROGRESS) return complete(corr_id, -errno);
   WEFT_ASSERT(descriptor(op.fd).write == WriteKind::none);
+  descriptor(op.fd).written = 0;
   start_write(op.fd, WriteKind::connect, corr_id);
 }
 
-void Epoll::submit(const Cancel& op, CorrelationId corr_id) {
-  if (!is_the_systems(op.fd)) return complete(corr_id, -ENOENT);
-  Descriptor& entry = descriptor(op.fd);
-  if (entry.read != ReadKind::none && entry.read_id == op.target) {
-    end_read(entry, -ECANCELED);
-    return complete(corr_id, 0);
-  }
-  if (entry.write != WriteKind::none && entry.write_id == op.target) {
-    const auto sent = static_cast<std::int32_t>(entry.written);
-    end_write(entry, sent > 0 ? sent : -ECANCELED);
-    return complete(corr_id, 0);
-  }
-  complete(corr_id, -ENOENT);
+void Epoll::start(const Cancel& op, CorrelationId corr_id) {
+  complete(corr_id, cancel(op.fd, op.target) ? 0 : -ENOENT);
 }
 
-void Epoll::submit(const Close& op, CorrelationId) {
-  Descriptor& entry = descriptor(op.fd);
-  WEFT_ASSERT(entry.read == ReadKind::none && entry.write == WriteKind::none);
-  const bool queued = entry.queued;
-  entry = {};
-  entry.queued = queued;
+// Whether `target`, the owner's id or the chains', was in flight.
+bool Epoll::cancel(int fd, CorrelationId target) {
+  if (!is_the_systems(fd)) return false;
+  Descriptor& entry = descriptor(fd);
+  const auto is_target = [&](CorrelationId id) {
+    return id == target || chains_.owner_id(id) == target;
+  };
+  if (entry.read != ReadKind::none && is_target(entry.read_id)) {
+    end_read(entry, -ECANCELED);
+    return true;
+  }
+  if (entry.write != WriteKind::none && is_target(entry.write_id)) {
+    const auto sent = static_cast<std::int32_t>(entry.written);
+    end_write(entry, sent > 0 ? sent : -ECANCELED);
+    return true;
+  }
+  return false;
+}
+
+void Epoll::start(const Close& op, CorrelationId corr_id) {
+  if (is_the_systems(op.fd)) {
+    Descriptor& entry = descriptor(op.fd);
+    WEFT_ASSERT(entry.read == ReadKind::none && entry.write == WriteKind::none);
+    const bool queued = entry.queued;
+    entry = {};
+    entry.queued = queued;
+  }
   if (op.reset) reset_when_closed(op.fd);
-  ::close(op.fd);
+  const int failed = ::close(op.fd) == 0 ? 0 : -errno;
+  if (ChainKeeper::is_own(corr_id)) complete(corr_id, failed);
+}
+
+void Epoll::keep(const ChainedOperation& op, CorrelationId corr_id, ChainKeeper::Terms terms) {
+  chains_.add(op, corr_id, terms);
+  start_kept();
+}
+
+void Epoll::start_kept() {
+  chains_.advance([this](const auto& op, CorrelationId own_id) { start(op, own_id); },
+                  [this](const Completion& completion) { completions_.push_back(completion); });
+}
+
+void Epoll::run_chains() {
+  if (chains_.next_deadline() != kNoDeadline) {
+    chains_.cancel_late(MonotonicClock().now(),
+                        [this](int fd, CorrelationId own_id) { cancel(fd, own_id); });
+  }
+  start_kept();
 }
 
 void Epoll::end_read(Descriptor& entry, std::int32_t result) {
@@ -289,10 +346,10 @@ void Epoll::read_ready_ones() {
   reading_.clear();
 }
 
-int Epoll::wait_ms(unsigned at_least, TimePoint deadline) const {
+int Epoll::wait_ms(unsigned at_least, TimePoint wake) const {
   if (completions_.size() >= at_least || !ready_.empty()) return 0;
-  if (deadline == kNoDeadline) return -1;
-  const std::int64_t left_ns = (deadline - MonotonicClock().now()).count();
+  if (wake == kNoDeadline) return -1;
+  const std::int64_t left_ns = (wake - MonotonicClock().now()).count();
   // Rounded up: waking early would only make the loop turn until the time has come.
   const std::int64_t left_ms = left_ns <= 0 ? 0 : (left_ns + 999'999) / 1'000'000;
   return static_cast<int>(std::min<std::int64_t>(left_ms, 3'600'000));
@@ -312,12 +369,19 @@ void Epoll::submit_and_wait(unsigned at_least, TimePoint deadline) {
   settled_ = false;
   for (;;) {
     read_ready_ones();
-    const int timeout_ms = wait_ms(at_least, deadline);
+    TimePoint wake = deadline;
+    if (!chains_.idle()) [[unlikely]] {
+      run_chains();
+      wake = std::min(wake, chains_.next_deadline());
+    }
+    const int timeout_ms = wait_ms(at_least, wake);
     const int count = ::epoll_wait(epoll_fd_, events_.data(), kEventsPerTurn, timeout_ms);
     handle_events(count);
+    if (!chains_.idle()) [[unlikely]]
+      run_chains();
     if (completions_.size() >= at_least || count < 0) return;
     // Nothing came: the time is up, or what has used up its budget is to be read from once more.
-    if (count == 0 && ready_.empty()) return;
+    if (count == 0 && ready_.empty() && wake == deadline) return;
     // Woken for something else than a completion (room to send that nobody waits for): go on.
   }
 }

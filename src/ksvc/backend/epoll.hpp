@@ -3,7 +3,8 @@
 // Operations are tried when submitted or when their descriptor becomes ready, by ordinary system
 // calls; their completions wait in a queue until drain(). Descriptors are registered once, edge
 // triggered, on their first operation. Receives read until the socket is empty or the turn's budget
-// for one descriptor is spent, so that a fast sender cannot hold up the others.
+// for one descriptor is spent, so that a fast sender cannot hold up the others. Files are read and
+// written when the operation is submitted. Links and deadlines are kept in user code.
 #pragma once
 
 #include <sys/epoll.h>
@@ -11,6 +12,7 @@
 #include <memory>
 #include <vector>
 
+#include "ksvc/backend/chain_keeper.hpp"
 #include "ksvc/buffers/heap_buffers.hpp"
 #include "ksvc/core/io_backend.hpp"
 #include "weft/result.hpp"
@@ -26,18 +28,24 @@ class Epoll {
   Epoll(const Epoll&) = delete;
   Epoll& operator=(const Epoll&) = delete;
 
-  void submit(const Nop& op, CorrelationId corr_id);
-  void submit(const Accept& op, CorrelationId corr_id);
-  void submit(const RefuseConnections& op, CorrelationId corr_id);
-  void submit(const Receive& op, CorrelationId corr_id);
-  void submit(const ReceiveInto& op, CorrelationId corr_id);
-  void submit(const Send& op, CorrelationId corr_id);
-  void submit(const SendNow& op, CorrelationId corr_id);
-  void submit(const Connect& op, CorrelationId corr_id);
-  void submit(const Shutdown& op, CorrelationId corr_id);
-  void submit(const PollReadable& op, CorrelationId corr_id);
-  void submit(const Cancel& op, CorrelationId corr_id);
-  void submit(const Close& op, CorrelationId corr_id);
+  template <Chainable Op>
+  void submit(const Op& op, CorrelationId corr_id) {
+    if (chains_.open()) [[unlikely]]
+      return keep(op, corr_id, {});
+    start(op, corr_id);
+  }
+  template <OneShot Op>
+  void submit(const Linked<Op>& op, CorrelationId corr_id) {
+    keep(op.op, corr_id, {.linked = true});
+  }
+  template <OneShot Op>
+  void submit(const Timed<Op>& op, CorrelationId corr_id) {
+    keep(op.op, corr_id, {.deadline = op.deadline});
+  }
+  template <OneShot Op>
+  void submit(const Linked<Timed<Op>>& op, CorrelationId corr_id) {
+    keep(op.op.op, corr_id, {.linked = true, .deadline = op.op.deadline});
+  }
 
   void submit_and_wait(unsigned at_least, TimePoint deadline);
 
@@ -69,6 +77,27 @@ class Epoll {
 
   Epoll(const BackendOptions& options, int epoll_fd);
 
+  void start(const Nop& op, CorrelationId corr_id);
+  void start(const Accept& op, CorrelationId corr_id);
+  void start(const RefuseConnections& op, CorrelationId corr_id);
+  void start(const Receive& op, CorrelationId corr_id);
+  void start(const ReceiveInto& op, CorrelationId corr_id);
+  void start(const Send& op, CorrelationId corr_id);
+  void start(const SendNow& op, CorrelationId corr_id);
+  void start(const SendZeroCopy& op, CorrelationId corr_id);
+  void start(const Connect& op, CorrelationId corr_id);
+  void start(const Shutdown& op, CorrelationId corr_id);
+  void start(const ReadAt& op, CorrelationId corr_id);
+  void start(const WriteAt& op, CorrelationId corr_id);
+  void start(const PollReadable& op, CorrelationId corr_id);
+  void start(const Cancel& op, CorrelationId corr_id);
+  void start(const Close& op, CorrelationId corr_id);
+
+  void keep(const ChainedOperation& op, CorrelationId corr_id, ChainKeeper::Terms terms);
+  void start_kept();
+  void run_chains();
+  bool cancel(int fd, CorrelationId target);
+
   Descriptor& descriptor(int fd);
   void complete(CorrelationId corr_id, std::int32_t result, bool more = false,
                 BufferLease lease = {});
@@ -78,7 +107,7 @@ class Epoll {
   void look_again(int fd, Descriptor& entry);
   void read_ready_ones();
   void handle_events(int count);
-  int wait_ms(unsigned at_least, TimePoint deadline) const;
+  int wait_ms(unsigned at_least, TimePoint wake) const;
   void try_read(int fd, bool until_empty);
   void accept_what_is_there(int fd, CorrelationId corr_id);
   void try_write(int fd);
@@ -96,6 +125,7 @@ class Epoll {
   bool settled_ = true;
   std::vector<epoll_event> events_;
   std::vector<Completion> completions_;
+  ChainKeeper chains_;
 };
 
 template <CompletionSink Sink>
