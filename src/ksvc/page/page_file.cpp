@@ -126,11 +126,22 @@ bool give_name(int directory, const std::string& temporary, const Place& place) 
   return ::renameat(directory, temporary.c_str(), directory, place.name.c_str()) == 0;
 }
 
+// In a directory that was given a process may have several pages.
+bool give_some_name(int directory, const std::string& temporary, Place& place) {
+  constexpr int kMostPages = 1000;
+  const std::string stem = place.name.substr(0, place.name.rfind('.'));
+  for (int number = 2; !give_name(directory, temporary, place); ++number) {
+    if (errno != EEXIST || !place.directory_given || number > kMostPages) return false;
+    place.name = stem + "-" + std::to_string(number) + std::string(kSuffix);
+  }
+  return true;
+}
+
 }  // namespace
 
 Result<PublishedFile> PublishedFile::publish(const std::string& path,
                                              const std::function<void(PageFile&)>& fill) {
-  const Place place = place_of(path);
+  Place place = place_of(path);
   if (place.name.empty()) return Error::from_errno(EINVAL);
   const Descriptor directory(::open(place.directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory || !lock_directory(directory.get())) return Error::from_errno(errno);
@@ -146,7 +157,7 @@ Result<PublishedFile> PublishedFile::publish(const std::string& path,
   struct stat made{};
   if (page != nullptr && ::fstat(file.get(), &made) == 0) {
     fill(*page);
-    if (give_name(directory.get(), temporary, place)) {
+    if (give_some_name(directory.get(), temporary, place)) {
       return PublishedFile(page, place.directory + "/" + place.name, made.st_dev, made.st_ino);
     }
   }

@@ -22,10 +22,10 @@ namespace weft::ksvc {
 
 class PublishedFile {
  public:
-  // `path` names the file, or a directory in which it is called weft-PID.page; dead processes'
-  // pages of that name pattern are removed from such a directory. `fill` writes the content before
-  // the file gets its name. Fails with EEXIST when a living process or another kind of file has
-  // the name.
+  // `path` names the file, or a directory in which it is called weft-PID.page, and a process's
+  // further ones weft-PID-2.page and so on; dead processes' pages of such names are removed from
+  // the directory. `fill` writes the content before the file gets its name. Fails with EEXIST when
+  // a living process or another kind of file has the name.
   static Result<PublishedFile> publish(const std::string& path,
                                        const std::function<void(PageFile&)>& fill);
 

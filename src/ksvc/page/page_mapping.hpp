@@ -21,7 +21,7 @@
 namespace weft::ksvc {
 
 struct SharedPageOptions {
-  std::string path;  // the file, or a directory in which it is called weft-PID.page
+  std::string path;  // the file, or a directory in which it gets a name of its own
   std::uint32_t workers = 1;
   std::uint32_t pool_threads = 0;
 };

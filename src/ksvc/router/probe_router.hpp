@@ -5,41 +5,30 @@
 // safe from any thread.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 
 #include "ksvc/core/syscall_router.hpp"
 #include "ksvc/router/kernel_features.hpp"
+#include "ksvc/router/route_table.hpp"
 
 namespace weft::ksvc {
 
 class ProbeRouter {
  public:
-  explicit ProbeRouter(const KernelFeatures& features) noexcept;
+  explicit ProbeRouter(const KernelFeatures& features)
+      : routes_([&features](std::uint8_t opcode) {
+          return features.io_uring && features.uring_opcodes.test(opcode);
+        }) {}
 
-  Tier tier(long nr) const noexcept { return entry(nr).tier; }
-  std::optional<std::uint8_t> opcode(long nr) const noexcept {
-    const Entry found = entry(nr);
-    if (found.tier != Tier::ring) return std::nullopt;
-    return found.opcode;
-  }
+  Tier tier(long nr) const noexcept { return routes_.tier(nr); }
+  std::optional<std::uint8_t> opcode(long nr) const noexcept { return routes_.opcode(nr); }
   static constexpr const char* name() noexcept { return "ProbeRouter"; }
 
  private:
-  struct Entry {
-    Tier tier = Tier::pool;
-    std::uint8_t opcode = 0;
-  };
-  // Above every number a kernel has given out so far; what lies beyond goes to the pool.
-  static constexpr long kEntries = 512;
-
-  Entry entry(long nr) const noexcept {
-    if (nr < 0 || nr >= kEntries) return {};
-    return entries_[static_cast<std::size_t>(nr)];
-  }
-
-  std::array<Entry, kEntries> entries_{};
+  RouteTable routes_;
 };
+
+static_assert(SyscallRouter<ProbeRouter>);
 
 }  // namespace weft::ksvc

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "ksvc/backend/uring_abi.hpp"
+#include "ksvc/router/opcode_releases.hpp"
 
 namespace weft::ksvc {
 namespace {
@@ -73,8 +74,10 @@ constexpr std::array kOpcodeNames{
     "READV_FIXED",
     "WRITEV_FIXED",
     "PIPE",
+    "NOP128",
+    "URING_CMD128",
 };
-static_assert(kOpcodeNames.size() == uring_abi::kOpPipe + 1U);
+static_assert(kOpcodeNames.size() == kKnownOpcodes && kKnownOpcodes > uring_abi::kOpPipe);
 
 constexpr UringFeatureName kFeatureNames[] = {
     {"SINGLE_MMAP", IORING_FEAT_SINGLE_MMAP},

@@ -70,6 +70,22 @@ TEST(PageFile, in_a_directory_is_named_after_the_process) {
             folder.file(("weft-" + std::to_string(::getpid()) + ".page").c_str()));
 }
 
+TEST(PageFile, in_a_directory_may_be_one_of_several_of_the_process) {
+  const TemporaryFolder folder;
+  auto first = MmapSharedPage::create({.path = folder.path()});
+  auto second = MmapSharedPage::create({.path = folder.path()});
+  ASSERT_TRUE(first && second);
+  const std::string pid = std::to_string(::getpid());
+  EXPECT_EQ(second->path(), folder.file(("weft-" + pid + "-2.page").c_str()));
+  first->writer(0).add(Counter::submitted, 1);
+  EXPECT_EQ(second->counters(0)[Counter::submitted], 0U);
+  {
+    const MmapSharedPage gone = std::move(*first);
+  }
+  const auto third = MmapSharedPage::create({.path = folder.path()});
+  EXPECT_EQ(folder.entries(), 1U + (third ? 1U : 0U));
+}
+
 TEST(PageFile, of_a_living_process_is_not_replaced) {
   const TemporaryFolder folder;
   const std::string path = folder.file("server.page");
