@@ -62,6 +62,7 @@ class Gate {
       held_.push_back(std::make_unique<FunctionTask>([this] {
         entered_.add();
         opened_.wait();
+        left_.add();
       }));
     }
   }
@@ -69,10 +70,13 @@ class Gate {
   FunctionTask& task(int i) { return *held_[static_cast<std::size_t>(i)]; }
   // False when not so many tasks have begun within the hang guard.
   bool entered(int tasks) { return entered_.reaches(tasks); }
+  // The same of those that have gone on; then the gate may be destroyed.
+  bool left(int tasks) { return left_.reaches(tasks); }
   void open() { opening_.set_value(); }
 
  private:
   Tally entered_;
+  Tally left_;
   std::promise<void> opening_;
   std::shared_future<void> opened_ = opening_.get_future().share();
   std::vector<std::unique_ptr<FunctionTask>> held_;

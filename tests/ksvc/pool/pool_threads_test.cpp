@@ -157,6 +157,7 @@ TEST(LazyPool, shrinks_to_one_thread_when_idle_and_grows_again) {
     ASSERT_TRUE(gate.entered(4));
     EXPECT_EQ(pool.threads(), 4U);
     gate.open();
+    ASSERT_TRUE(gate.left(4));
     ASSERT_TRUE(eventually([&] { return pool.threads() == 1; }));
     ASSERT_TRUE(eventually([&] { return pool.shrunk() == round * 3; }));
     EXPECT_EQ(pool.grown(), round * 3);
