@@ -8,6 +8,8 @@
 
 namespace weft::ksvc {
 
+// The owner's name for an operation: 0 is nobody's, and what has its 16 highest bits set belongs to
+// the back ends.
 using CorrelationId = std::uint64_t;
 
 struct BufferLease {
