@@ -371,7 +371,7 @@ void Epoll::submit_and_wait(unsigned at_least, TimePoint deadline) {
     read_ready_ones();
     TimePoint wake = deadline;
     if (!chains_.idle()) [[unlikely]] {
-      run_chains();
+      start_kept();
       wake = std::min(wake, chains_.next_deadline());
     }
     const int timeout_ms = wait_ms(at_least, wake);

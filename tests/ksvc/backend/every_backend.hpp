@@ -12,6 +12,9 @@ namespace weft::ksvc {
 
 using EveryBackend = testing::Types<BasicIoUring, Epoll>;
 
+// Those of them that have links, deadlines, files and sends without a copy.
+using LinkingBackends = testing::Types<Epoll>;
+
 struct BackendNames {
   template <class Backend>
   static std::string GetName(int) {

@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -103,6 +104,18 @@ class LoopbackNetwork {
   void clear(int event) {
     std::uint64_t count = 0;
     ASSERT_EQ(::read(event, &count, sizeof count), static_cast<ssize_t>(sizeof count));
+  }
+
+  // A file that holds these bytes, and what it holds now.
+  int make_file(const std::string& bytes) {
+    const int fd = ::memfd_create("conformance", MFD_CLOEXEC);
+    EXPECT_EQ(::pwrite(fd, bytes.data(), bytes.size(), 0), static_cast<ssize_t>(bytes.size()));
+    return fd;
+  }
+  std::string file_contents(int fd) {
+    std::string bytes(static_cast<std::size_t>(::lseek(fd, 0, SEEK_END)), '\0');
+    EXPECT_EQ(::pread(fd, bytes.data(), bytes.size(), 0), static_cast<ssize_t>(bytes.size()));
+    return bytes;
   }
 
   // The peer's doings.
