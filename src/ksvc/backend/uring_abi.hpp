@@ -25,6 +25,7 @@ inline constexpr std::uint8_t kOpEpollWait = 59;       // 6.15
 inline constexpr std::uint8_t kOpReadvFixed = 60;      // 6.15
 inline constexpr std::uint8_t kOpWritevFixed = 61;     // 6.15
 inline constexpr std::uint8_t kOpPipe = 62;            // 6.16
+inline constexpr std::uint8_t kNoOperation = 255;      // never one
 
 // Set-up flags (io_uring_params::flags).
 inline constexpr std::uint32_t kSetupNoMmap = 1U << 14;            // 6.5
@@ -60,6 +61,9 @@ inline constexpr std::uint16_t kRecvsendBundle = 1U << 4;     // 6.10
 inline constexpr std::uint16_t kAcceptDontwait = 1U << 1;     // 6.10
 inline constexpr std::uint16_t kAcceptPollFirst = 1U << 2;    // 6.10
 inline constexpr std::uint32_t kCqeBufferMore = 1U << 4;      // 6.12
+
+// Commands to a socket (io_uring_sqe::cmd_op of IORING_OP_URING_CMD).
+inline constexpr std::uint32_t kSocketSetsockopt = 3;  // 6.7
 
 // Arguments of the futex operations, which are those of futex_wait() (6.7).
 inline constexpr int kFutexU32 = 0x02;

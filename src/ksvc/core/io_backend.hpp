@@ -14,9 +14,12 @@
 // - A descriptor that has seen an operation is closed by Close, not by close(): a back end may
 //   remember it. When Close takes effect is up to the kernel; the descriptor is the kernel's at
 //   once.
+// - Correlation ids from 0xFFFF'0000'0000'0000 up to the last but 2^32 are the back end's own, and
+//   zero is for what nobody waits for.
 // - Cancelling is asking: the target's memory stays the kernel's until its final completion.
 #pragma once
 
+#include <chrono>
 #include <concepts>
 
 #include "ksvc/core/buffer_provider.hpp"
@@ -30,6 +33,10 @@ struct BackendOptions {
   unsigned submission_entries = 1024;
   unsigned completion_entries = 8192;
   BufferOptions buffers;
+  // For the back ends that have such things.
+  unsigned direct_descriptors = 16384;             // at most as many as files may be open
+  BufferOptions registered_buffers{64, 16 * 1024};  // pinned memory
+  std::chrono::milliseconds sqpoll_idle{10};       // how long the kernel's thread looks for work
 };
 
 // The smallest sink there is; concepts are checked against it.
