@@ -39,12 +39,15 @@ std::vector<ReportedFlag> abilities(const ksvc::KernelFeatures& features) {
   };
 }
 
-std::vector<ReportedSyscall> routed_syscalls(const ksvc::KernelFeatures& features) {
+// On epoll there is no ring to route to, whatever the kernel could do.
+std::vector<ReportedSyscall> routed_syscalls(ksvc::KernelFeatures features,
+                                             const ksvc::BackendChoice& choice) {
+  if (choice.kind == ksvc::BackendKind::epoll) features.io_uring = false;
   const ksvc::ProbeRouter router(features);
   std::vector<ReportedSyscall> calls;
   for (const ksvc::SyscallRow& row : ksvc::syscall_table()) {
-    const auto opcode = router.opcode(row.nr);
-    const char* const name = opcode ? ksvc::uring_opcode_name(*opcode) : nullptr;
+    const char* const name =
+        row.tier == ksvc::Tier::ring ? ksvc::uring_opcode_name(row.opcode) : nullptr;
     calls.push_back({row.name, row.nr, router.tier(row.nr), name != nullptr ? name : ""});
   }
   return calls;
@@ -75,12 +78,21 @@ std::string syscalls_as_json(const std::vector<ReportedSyscall>& calls) {
   for (const ReportedSyscall& call : calls) {
     if (!json.empty()) json += ',';
     const std::optional<std::string> opcode =
-        call.opcode.empty() ? std::nullopt : std::optional(call.opcode);
+        call.tier == ksvc::Tier::ring ? std::optional(call.opcode) : std::nullopt;
     write_json({{"name", call.name},
                 {"number", call.nr},
                 {"tier", tier_name(call.tier)},
                 {"opcode", opcode}},
                json);
+  }
+  return "[" + json + "]";
+}
+
+std::string traits_as_json(const std::vector<ksvc::TraitChoice>& traits) {
+  std::string json;
+  for (const ksvc::TraitChoice& trait : traits) {
+    if (!json.empty()) json += ',';
+    write_json({{"trait", trait.trait}, {"choice", trait.choice}, {"reason", trait.reason}}, json);
   }
   return "[" + json + "]";
 }
@@ -91,6 +103,7 @@ KernelReport make_kernel_report(const std::string& wish) {
   KernelReport report;
   report.features = ksvc::probe_kernel_features();
   report.choice = ksvc::choose_backend(report.features, ksvc::parse_backend_kind(wish));
+  report.traits = ksvc::choose_traits(report.features, report.choice);
   report.stack_guard = report.features.guard_pages ? "MADV_GUARD_INSTALL" : "mprotect";
   report.receive_buffers =
       report.choice.kind == ksvc::BackendKind::io_uring ? "provided buffer ring" : "heap blocks";
@@ -106,7 +119,7 @@ KernelReport make_kernel_report(const std::string& wish) {
     const char* const name = ksvc::uring_opcode_name(static_cast<std::uint8_t>(opcode));
     report.opcodes.push_back(name != nullptr ? name : "OP_" + std::to_string(opcode));
   }
-  report.syscalls = routed_syscalls(report.features);
+  report.syscalls = routed_syscalls(report.features, report.choice);
   return report;
 }
 
@@ -127,7 +140,8 @@ std::string report_as_json(const KernelReport& report) {
          ",\"backend\":{\"kind\":" + quoted(backend_name(report.choice.kind)) +
          ",\"possible\":" + (report.choice.possible ? "true" : "false") +
          ",\"reason\":" + quoted(report.choice.reason) +
-         "},\"receive_buffers\":" + quoted(report.receive_buffers) +
+         "},\"traits\":" + traits_as_json(report.traits) +
+         ",\"receive_buffers\":" + quoted(report.receive_buffers) +
          ",\"stack_guard\":" + quoted(report.stack_guard) +
          ",\"abilities\":" + flags_as_json(report.abilities) + ",\"io_uring\":" + io_uring +
          ",\"system_calls\":" + syscalls_as_json(report.syscalls) + "}\n";

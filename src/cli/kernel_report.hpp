@@ -9,6 +9,7 @@
 #include "ksvc/core/syscall_router.hpp"
 #include "ksvc/router/backend_choice.hpp"
 #include "ksvc/router/kernel_features.hpp"
+#include "ksvc/router/trait_choice.hpp"
 
 namespace weft::cli {
 
@@ -22,12 +23,14 @@ struct ReportedSyscall {
   const char* name;
   int nr;
   ksvc::Tier tier;
-  std::string opcode;  // for Tier::ring
+  // The io_uring operation that does the call, or on another kernel would; empty where none can.
+  std::string opcode;
 };
 
 struct KernelReport {
   ksvc::KernelFeatures features;
   ksvc::BackendChoice choice;
+  std::vector<ksvc::TraitChoice> traits;
   std::string stack_guard;
   std::string receive_buffers;
   std::vector<ReportedFlag> setup_flags;

@@ -2,7 +2,10 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <sstream>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include <weft/version.hpp>
@@ -17,6 +20,7 @@ namespace {
 constexpr std::size_t kNameColumn = 24;
 constexpr std::size_t kColumns = 96;
 
+// One space follows the text at least.
 std::string padded(std::string text, std::size_t columns = kNameColumn) {
   text.resize(std::max(columns, text.size() + 1), ' ');
   return text;
@@ -27,19 +31,30 @@ std::string with_spaces(std::string name) {
   return name;
 }
 
-// The words in lines of at most kColumns, each line indented.
-std::string wrapped(const std::vector<std::string>& words) {
-  std::string text = "   ";
-  std::size_t column = 3;
+// The words in lines of at most kColumns, all but the first indented.
+std::string wrapped(const std::vector<std::string>& words, std::size_t indent = 4) {
+  std::string text;
+  std::size_t column = indent;
   for (const std::string& word : words) {
-    if (column + word.size() + 1 > kColumns) {
-      text += "\n   ";
-      column = 3;
+    const bool first = text.empty();
+    if (!first && column + word.size() + 1 > kColumns) {
+      text += "\n" + std::string(indent, ' ');
+      column = indent;
+    } else if (!first) {
+      text += ' ';
+      ++column;
     }
-    text += " " + word;
-    column += word.size() + 1;
+    text += word;
+    column += word.size();
   }
   return text + "\n";
+}
+
+std::vector<std::string> words_of(const std::string& sentence) {
+  std::vector<std::string> words;
+  std::istringstream stream(sentence);
+  for (std::string word; stream >> word;) words.push_back(word);
+  return words;
 }
 
 class TextReport {
@@ -48,39 +63,48 @@ class TextReport {
 
   std::string write() {
     summary();
-    if (report_.features.io_uring) {
-      flags("io_uring set-up flags", report_.setup_flags);
-    }
+    traits();
+    if (report_.features.io_uring) flags("io_uring set-up flags", report_.setup_flags);
     flags("what else the kernel does", report_.abilities);
     if (report_.features.io_uring) {
       words("io_uring feature bits", report_.feature_bits);
       words("io_uring operations", report_.opcodes);
     }
-    for (const ksvc::Tier tier : {ksvc::Tier::shared_page, ksvc::Tier::ring, ksvc::Tier::pool,
-                                  ksvc::Tier::inline_only, ksvc::Tier::refused}) {
-      syscalls(tier);
-    }
+    calls(ksvc::Tier::shared_page, "answered from mapped memory, without a system call");
+    ring_calls();
+    pool_calls();
+    calls(ksvc::Tier::inline_only, "made on the caller's own thread, because they are about it");
+    calls(ksvc::Tier::refused, "would end, copy or ruin the process");
     return std::move(text_);
   }
 
  private:
-  void title(const std::string& name) { text_ += "\n" + paint_.strong(name) + "\n"; }
+  void title(const std::string& name, const std::string& remark = {}) {
+    text_ +=
+        "\n" + paint_.strong(name) + (remark.empty() ? "" : ": " + paint_.faint(remark)) + "\n";
+  }
   void fact(const std::string& name, const std::string& value) {
     text_ += "  " + padded(name, 18) + value + "\n";
   }
 
   void summary() {
     const auto& features = report_.features;
-    const auto& choice = report_.choice;
     text_ +=
         paint_.strong("weft " + std::string(version())) + " on Linux " + features.release + "\n\n";
+    const std::string refusal = wrapped(words_of("no: " + features.io_uring_refusal), 20);
     fact("io_uring", features.io_uring ? paint_.good("yes")
-                                       : paint_.bad("no") + ": " + features.io_uring_refusal);
-    const std::string kind = backend_name(choice.kind);
-    fact("back end", choice.possible ? paint_.good(kind) : paint_.bad(kind + " is impossible"));
-    fact("because", choice.reason);
-    fact("receive buffers", report_.receive_buffers);
+                                       : paint_.bad("no") + refusal.substr(2, refusal.size() - 3));
     fact("stack guard", report_.stack_guard);
+  }
+
+  void traits() {
+    title("traits", "which implementation weft takes here, and why");
+    for (const ksvc::TraitChoice& trait : report_.traits) {
+      const bool had = std::string_view(trait.choice) != "none";
+      const std::string choice = padded(trait.choice, 20);
+      text_ += "  " + padded(trait.trait, 10) + (had ? paint_.good(choice) : paint_.bad(choice)) +
+               wrapped(words_of(trait.reason), 32);
+    }
   }
 
   void flags(const std::string& name, const std::vector<ReportedFlag>& flags) {
@@ -93,19 +117,68 @@ class TextReport {
 
   void words(const std::string& name, const std::vector<std::string>& words) {
     title(name + " (" + std::to_string(words.size()) + ")");
-    text_ += wrapped(words);
+    text_ += "    " + wrapped(words);
   }
 
-  void syscalls(ksvc::Tier tier) {
+  std::vector<std::string> names_in(ksvc::Tier tier) const {
     std::vector<std::string> names;
     for (const ReportedSyscall& call : report_.syscalls) {
       if (call.tier == tier) names.emplace_back(call.name);
     }
-    const std::string group = "system calls: " + std::string(tier_name(tier));
-    if (tier != ksvc::Tier::pool) return words(group, names);
-    title(group);
-    names.emplace_back(names.empty() ? "every call not listed here" : "and every call not listed");
-    text_ += wrapped(names);
+    return names;
+  }
+  static std::string heading(ksvc::Tier tier, std::size_t count) {
+    return "system calls: " + std::string(tier_name(tier)) + " (" + std::to_string(count) + ")";
+  }
+
+  void calls(ksvc::Tier tier, const char* remark) {
+    const std::vector<std::string> names = names_in(tier);
+    title(heading(tier, names.size()), remark);
+    text_ += "    " + wrapped(names);
+  }
+
+  // In two columns, an operation with all the calls it does.
+  void ring_calls() {
+    const std::size_t count = names_in(ksvc::Tier::ring).size();
+    title(heading(ksvc::Tier::ring, count), "done by an io_uring operation");
+    if (count == 0) text_ += "    none\n";
+    std::vector<std::pair<std::string, std::string>> operations;
+    for (const ReportedSyscall& call : report_.syscalls) {
+      if (call.tier != ksvc::Tier::ring) continue;
+      const auto known =
+          std::ranges::find(operations, call.opcode, &std::pair<std::string, std::string>::first);
+      if (known == operations.end()) {
+        operations.emplace_back(call.opcode, call.name);
+      } else {
+        known->second += " " + std::string(call.name);
+      }
+    }
+    const std::size_t rows = (operations.size() + 1) / 2;
+    for (std::size_t row = 0; row < rows; ++row) {
+      const auto& [left, left_calls] = operations[row];
+      text_ += "    " + paint_.good(padded(left, 16));
+      if (row + rows >= operations.size()) {
+        text_ += left_calls + "\n";
+        continue;
+      }
+      const auto& [right, right_calls] = operations[row + rows];
+      text_ += padded(left_calls, 30) + paint_.good(padded(right, 16)) + right_calls + "\n";
+    }
+  }
+
+  void pool_calls() {
+    const bool ring = report_.choice.kind == ksvc::BackendKind::io_uring;
+    std::vector<std::string> names;
+    for (const ReportedSyscall& call : report_.syscalls) {
+      if (call.tier != ksvc::Tier::pool) continue;
+      names.push_back(std::string(call.name) + (ring ? " (" + call.opcode + ")" : ""));
+    }
+    title("system calls: pool", "ordinary calls on a worker thread");
+    if (!names.empty()) {
+      text_ += ring ? "    for want of the operation: " : "    for want of a ring: ";
+      text_ += wrapped(names, ring ? 31 : 24);
+    }
+    text_ += "    every call that is not listed here\n";
   }
 
   const KernelReport& report_;

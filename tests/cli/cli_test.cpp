@@ -1,9 +1,12 @@
 // Runs the built `weft` program and looks at what it writes and how it exits.
 #include <gtest/gtest.h>
 
+#include <map>
+#include <sstream>
 #include <string>
 
 #include "cli/program.hpp"
+#include "ksvc/router/syscall_table.hpp"
 
 namespace weft::cli {
 namespace {
@@ -85,6 +88,69 @@ TEST(Probe, colour_follows_the_flag_and_is_off_without_a_terminal) {
   EXPECT_EQ(run_weft({"probe"}).text.find('\x1b'), std::string::npos);
   EXPECT_EQ(run_weft({"probe", "--color=never"}).text.find('\x1b'), std::string::npos);
   EXPECT_NE(run_weft({"probe", "--color=always"}).text.find('\x1b'), std::string::npos);
+}
+
+TEST(Probe, names_every_trait_with_its_choice) {
+  const Outcome outcome = run_weft({"probe"});
+  EXPECT_EQ(outcome.status, 0);
+  for (const char* const line :
+       {"\n  router    ProbeRouter ", "\n  back end  ", "\n  pool      LazyPool ",
+        "\n  notifier  EventFdNotifier ", "\n  sink      DirectWakeSink ", "\n  buffers   ",
+        "\n  page      CachedSharedPage ", "\n  clock     MonotonicClock "}) {
+    expect_says(outcome, line);
+  }
+  expect_says(run_weft({"probe", "--json"}), "\"traits\":[{\"trait\":\"router\",");
+}
+
+TEST(Probe, shows_every_call_of_the_table_once_with_its_tier) {
+  for (const char* const wish : {"WEFT_BACKEND=auto", "WEFT_BACKEND=epoll"}) {
+    const Outcome outcome = run_weft({"probe"}, {wish});
+    const std::size_t start = outcome.text.find("system calls: shared page");
+    ASSERT_NE(start, std::string::npos) << outcome.text;
+    std::map<std::string, int> words;
+    std::istringstream stream(outcome.text.substr(start));
+    for (std::string word; stream >> word;) ++words[word];
+    for (const ksvc::SyscallRow& row : ksvc::syscall_table()) {
+      // Some are words of the headings too.
+      EXPECT_GE(words[row.name], 1) << row.name << " with " << wish;
+    }
+  }
+}
+
+TEST(Probe, calls_of_the_ring_stand_beside_their_operation) {
+  const Outcome outcome = run_weft({"probe"});
+  if (outcome.text.find("BasicIoUring") == std::string::npos) {
+    GTEST_SKIP() << "no io_uring on this machine";
+  }
+  expect_says(outcome, "\n    READ            read pread64 ");
+}
+
+TEST(Probe, without_a_ring_the_calls_of_the_ring_go_to_the_pool) {
+  const Outcome outcome = run_weft({"probe"}, {"WEFT_BACKEND=epoll"});
+  expect_says(outcome, "\nsystem calls: ring (0): ");
+  expect_says(outcome, "for want of a ring: read write ");
+  expect_says(outcome, "\n  back end  Epoll ");
+}
+
+TEST(Probe, fits_a_terminal_of_100_columns) {
+  for (const char* const wish : {"WEFT_BACKEND=auto", "WEFT_BACKEND=epoll"}) {
+    std::istringstream lines(run_weft({"probe", "--color=never"}, {wish}).text);
+    for (std::string line; std::getline(lines, line);) EXPECT_LT(line.size(), 100U) << line;
+  }
+}
+
+TEST(Probe, text_is_the_same_with_and_without_colour) {
+  const std::string plain = run_weft({"probe", "--color=never"}).text;
+  std::string bare;
+  const std::string painted = run_weft({"probe", "--color=always"}).text;
+  for (std::size_t at = 0; at < painted.size(); ++at) {
+    if (painted[at] == '\x1b') {
+      at = painted.find('m', at);
+    } else {
+      bare += painted[at];
+    }
+  }
+  EXPECT_EQ(bare, plain);
 }
 
 }  // namespace

@@ -9,7 +9,9 @@ namespace {
 
 // Why the io_uring back end cannot run here; empty when it can.
 std::string what_io_uring_lacks(const KernelFeatures& features) {
-  if (!features.io_uring) return features.io_uring_refusal;
+  if (!features.io_uring) {
+    return features.io_uring_refusal.empty() ? "io_uring is not there" : features.io_uring_refusal;
+  }
   struct Need {
     bool offered;
     const char* name;

@@ -39,6 +39,12 @@ TEST(BackendChoice, capable_kernel_gets_io_uring) {
   EXPECT_TRUE(says(choice.reason, "6.1.0")) << choice.reason;
 }
 
+TEST(BackendChoice, no_io_uring_means_epoll_even_without_a_reason) {
+  const BackendChoice choice = choose_backend(KernelFeatures{}, std::nullopt);
+  EXPECT_EQ(choice.kind, BackendKind::epoll);
+  EXPECT_TRUE(says(choice.reason, "io_uring is not there")) << choice.reason;
+}
+
 TEST(BackendChoice, each_missing_need_means_epoll_and_is_named) {
   struct Case {
     bool KernelFeatures::* need;
