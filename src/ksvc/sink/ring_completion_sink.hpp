@@ -75,10 +75,8 @@ class BasicRingCompletionSink {
   }
 
   // The question is put before the last look at the reader's counter, and the reader looks for the
-  // question after it has moved that counter: one of the two sees the other. What is in the ring
-  // must be in sight by then, or the reader would never make room.
+  // question after it has moved that counter: one of the two sees the other.
   bool ask_for_room() noexcept {
-    publish();
     ring_.header().maker_waits_for_room.store(1, std::memory_order_seq_cst);
     return producer_.has_room(std::memory_order_seq_cst);
   }
