@@ -86,8 +86,11 @@ TYPED_TEST(IoBackendTest, wait_with_nothing_to_come_ends_at_the_deadline_and_not
 TYPED_TEST(IoBackendTest, wait_with_a_deadline_that_is_past_still_submits) {
   this->backend().submit(Nop{}, 1);
   this->backend().submit_and_wait(5, TimePoint{1});
+  // Nothing more is submitted, though a kernel thread may still have to look.
   Recorder recorder;
-  EXPECT_EQ(this->backend().drain(recorder), 1U);
+  const TimePoint give_up = this->soon();
+  while (recorder.seen.empty() && this->now() < give_up) this->backend().drain(recorder);
+  EXPECT_EQ(recorder.seen.size(), 1U);
 }
 
 TYPED_TEST(IoBackendTest, sink_may_submit_while_it_is_drained) {

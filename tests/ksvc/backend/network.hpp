@@ -8,9 +8,11 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -116,6 +118,15 @@ class LoopbackNetwork {
     std::string bytes(static_cast<std::size_t>(::lseek(fd, 0, SEEK_END)), '\0');
     EXPECT_EQ(::pread(fd, bytes.data(), bytes.size(), 0), static_cast<ssize_t>(bytes.size()));
     return bytes;
+  }
+
+  // Whether sent bytes are on their way, whose arrival will make room in the socket again.
+  static bool on_their_way(int fd) {
+    int not_acknowledged = 0;
+    int not_sent = 0;
+    ::ioctl(fd, SIOCOUTQ, &not_acknowledged);
+    ::ioctl(fd, SIOCOUTQNSD, &not_sent);
+    return not_acknowledged > not_sent;
   }
 
   // The peer's doings.
