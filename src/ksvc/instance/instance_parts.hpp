@@ -63,9 +63,9 @@ class BufferSource {
     if constexpr (std::same_as<Buffers, typename Backend::Buffers>) {
       used_ = &backend.buffers();
     } else if constexpr (requires {
-                           { backend.registered() } -> std::same_as<Buffers&>;
+                           { backend.registered_buffers() } -> std::same_as<Buffers&>;
                          }) {
-      used_ = &backend.registered();
+      used_ = &backend.registered_buffers();
     } else {
       used_ = &own_.emplace(options);
     }
