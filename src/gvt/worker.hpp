@@ -66,6 +66,8 @@ class Worker final : public Scheduler, private BlockingIo {
   // The time at which this turn began: cheap, and late by at most one turn.
   TimePoint turn_time() const noexcept { return turn_time_; }
   TimePoint now() const noexcept override { return clock_.now(); }
+  // The time of day, for telling people.
+  TimePoint wall_time() const noexcept { return clock_.wall(); }
   void observe_turns(TurnObserver* observer) noexcept { observer_ = observer; }
   // The next turn does not wait for completions: something else is due.
   void keep_awake() noexcept { awake_ = true; }

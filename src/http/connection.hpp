@@ -4,6 +4,10 @@
 // - Idle, it owns no stack and no buffer: this record, its socket, and the kernel's receive.
 // - It is freed only when nothing the kernel or the scheduler holds refers to it: no operation in
 //   flight, no unsettled SendNow, no running handler.
+// - It receives with one operation at a time: usually the kernel picks a block for each arrival;
+// when
+//   it had none left, what waits is received into borrowed memory, once, and then it goes on as
+//   usual.
 // - At most one SendNow is unsettled. What it could not send, and what is too long for it, goes to
 //   `outgoing_`, and no further request is served before that is sent: back-pressure.
 // - While a handler runs the input is pinned; before it parks, output is flushed and the receive
@@ -42,7 +46,11 @@ class Connection final : public ksvc::CompletionTarget,
   void start();
   // The server is draining: answer what comes, then close; give an idle client a moment first.
   void begin_drain();
-  int fd() const noexcept { return fd_; }
+  // The server ends without waiting: asks for the end of all that is in flight. What still arrives
+  // is only for at_rest(), and once that is so, for close().
+  void cut_off();
+  bool at_rest() const noexcept { return !receiving_ && !sending_; }
+  void close();
 
  private:
   enum class State : std::uint8_t {
@@ -77,6 +85,8 @@ class Connection final : public ksvc::CompletionTarget,
   static void expired(gvt::Timer& timer);
 
   void received(const ksvc::Completion& completion);
+  void arrive(const ksvc::BufferLease& lease);
+  void receive_ended(std::int32_t result);
   void send_fell_short(std::int32_t result);
   void sent(std::int32_t result);
   void on_turn();
@@ -126,7 +136,8 @@ class Connection final : public ksvc::CompletionTarget,
   Service<Worker>& service_;
   int fd_;
   State state_ = State::serving;
-  bool receiving_ = false;
+  bool receiving_ = false;  // into borrowed_, or with blocks that the kernel picks
+  bool starved_ = false;    // the kernel had no block for what has arrived
   bool pausing_ = false;
   bool sending_ = false;
   bool queued_ = false;
@@ -135,6 +146,7 @@ class Connection final : public ksvc::CompletionTarget,
   bool failed_ = false;     // the connection is broken
   bool timed_out_ = false;  // while a handler waited for the body
   bool sent_continue_ = false;
+  bool reset_ = false;  // the close throws away what the client did not take
   std::uint32_t piece_size_ = 0;
   const char* piece_ = nullptr;  // of the SendNow that may be unsettled
   std::uint64_t send_turn_ = 0;
@@ -142,6 +154,7 @@ class Connection final : public ksvc::CompletionTarget,
   gvt::TimePoint deadline_ = ksvc::kNoDeadline;
   Progress* progress_ = nullptr;
   Input<Buffers> input_;
+  ksvc::BufferLease borrowed_;  // while it is received into
   std::unique_ptr<Outgoing> outgoing_;
 };
 

@@ -91,8 +91,8 @@ void Connection<Worker>::wait_for_body() {
   // The caller has looked at all that arrived before it asks for more.
   if (ended_ || failed_) throw RequestAborted{ended_ ? 400 : 0, "the body ended too early"};
   if (timed_out_) throw RequestAborted{408, "the request body did not arrive in time"};
-  service_.worker().prepare_park();
   ensure_receiving();
+  service_.worker().prepare_park();
   if (!std::exchange(progress_->waited, true)) arm_in(service_.limits().request_timeout);
   progress_->waiter = &service_.worker().running();
   service_.worker().park_prepared();

@@ -3,8 +3,6 @@
 // their own.
 #pragma once
 
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <exception>
@@ -44,35 +42,43 @@ void Connection<Worker>::completed(CompletionTarget& target, unsigned tag,
 
 template <class Worker>
 void Connection<Worker>::received(const ksvc::Completion& completion) {
-  if (completion.lease) {
-    try {
-      input_.arrive(completion.lease, service_.backend().buffers(), service_.limits());
-    } catch (const std::bad_alloc&) {
-      failed_ = true;
-    }
-    if (backlogged()) pause_receiving();
-  }
-  if (!completion.more) {
-    receiving_ = false;
-    pausing_ = false;
-    if (completion.result == 0) {
-      ended_ = true;
-    } else if (completion.result == -ENOBUFS) {
-      // Blocks come back when this turn's handlers are done.
-      if (!queued_) {
-        queued_ = true;
-        service_.run_next_turn(*this);
-        service_.worker().keep_awake();
-      }
-      return;
-    } else if (completion.result < 0 && completion.result != -ECANCELED) {
-      failed_ = true;
-    }
-  }
+  if (completion.lease) arrive(completion.lease);
+  if (!completion.more) receive_ended(completion.result);
   if (progress_ != nullptr && progress_->waiter != nullptr) {
     service_.worker().make_ready(*std::exchange(progress_->waiter, nullptr));
-  } else if (!handling_) {
+  } else if (!handling_ || starved_) {
     schedule();
+  }
+}
+
+template <class Worker>
+void Connection<Worker>::arrive(const ksvc::BufferLease& lease) {
+  try {
+    input_.arrive(lease, service_.backend().buffers(), service_.limits());
+  } catch (const std::bad_alloc&) {
+    failed_ = true;
+  }
+  if (backlogged()) pause_receiving();
+}
+
+template <class Worker>
+void Connection<Worker>::receive_ended(std::int32_t result) {
+  receiving_ = false;
+  pausing_ = false;
+  if (borrowed_) {
+    ksvc::BufferLease lease = std::exchange(borrowed_, {});
+    if (result > 0) {
+      lease.size = static_cast<std::uint32_t>(result);
+      return arrive(lease);
+    }
+    service_.backend().buffers().release(lease);
+  }
+  if (result == 0) {
+    ended_ = true;
+  } else if (result == -ENOBUFS) {
+    starved_ = true;
+  } else if (result < 0 && result != -ECANCELED) {
+    failed_ = true;
   }
 }
 
@@ -187,8 +193,7 @@ void Connection<Worker>::on_timeout() {
   if (outgoing_ != nullptr) {
     // A reader that takes nothing: closing with a reset also drops what the kernel holds for it.
     failed_ = true;
-    const ::linger at_once{1, 0};
-    ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    reset_ = true;
   }
   if (!handling_) close_now();
 }

@@ -104,6 +104,15 @@ bool Connection<Worker>::backlogged() const noexcept {
 template <class Worker>
 void Connection<Worker>::ensure_receiving() {
   if (receiving_ || ended_ || failed_ || state_ == State::closing || backlogged()) return;
+  if (starved_) [[unlikely]] {
+    // What waits is taken at once, for the blocks may be gone again next time.
+    auto& buffers = service_.backend().buffers();
+    borrowed_ = buffers.borrow();
+    starved_ = false;
+    receiving_ = true;
+    return service_.backend().submit(ksvc::ReceiveInto{fd_, borrowed_.data, buffers.block_bytes()},
+                                     corr_id(kReceive));
+  }
   receiving_ = true;
   service_.backend().submit(ksvc::Receive{fd_}, corr_id(kReceive));
 }
@@ -139,7 +148,7 @@ void Connection<Worker>::begin_drain() {
 template <class Worker>
 void Connection<Worker>::begin_linger() {
   if (ended_) return close_now();
-  ::shutdown(fd_, SHUT_WR);
+  service_.backend().submit(ksvc::Shutdown{fd_, SHUT_WR}, 0);
   state_ = State::lingering;
   arm_in(service_.limits().early_response_linger);
   linger();
@@ -160,7 +169,7 @@ void Connection<Worker>::close_now() {
     state_ = State::closing;
     service_.worker().timers().clear(*this);
     // Ends the receive, and a send that waits for room.
-    if (receiving_ || sending_) ::shutdown(fd_, SHUT_RDWR);
+    if (!at_rest()) service_.backend().submit(ksvc::Shutdown{fd_, SHUT_RDWR}, 0);
   }
   schedule();
 }
@@ -168,11 +177,25 @@ void Connection<Worker>::close_now() {
 // Called from on_turn() alone and as its last step, for it ends the connection's life.
 template <class Worker>
 void Connection<Worker>::finish_close() {
-  if (receiving_ || sending_ || handling_) return;
+  if (!at_rest() || handling_) return;
   if (unsettled()) return wait_until_settled();
-  input_.clear(service_.backend().buffers());
-  service_.backend().submit(ksvc::Close{fd_}, 0);
+  close();
   service_.release(*this);
+}
+
+template <class Worker>
+void Connection<Worker>::cut_off() {
+  service_.worker().timers().clear(*this);
+  if (state_ != State::closing && !at_rest()) {
+    service_.backend().submit(ksvc::Shutdown{fd_, SHUT_RDWR}, 0);
+  }
+  state_ = State::closing;
+}
+
+template <class Worker>
+void Connection<Worker>::close() {
+  input_.clear(service_.backend().buffers());
+  service_.backend().submit(ksvc::Close{fd_, reset_}, 0);
 }
 
 }  // namespace weft::http

@@ -1,5 +1,7 @@
 #include "http/log_text.hpp"
 
+#include <cstdio>
+
 namespace weft::http {
 
 std::string printable(std::string_view text) {
@@ -19,5 +21,7 @@ std::string printable(std::string_view text) {
   if (text.size() > kMost) out += "...";
   return out;
 }
+
+void log_to_stderr(const std::string& line) { std::fprintf(stderr, "weft: %s\n", line.c_str()); }
 
 }  // namespace weft::http

@@ -1,4 +1,4 @@
-// Text from outside, made fit for a log line.
+// Log lines: where they go unless told otherwise, and text from outside made fit for them.
 #pragma once
 
 #include <string>
@@ -9,5 +9,8 @@ namespace weft::http {
 // Control bytes and the backslash as \\xNN, so that nothing can forge a line or drive a terminal;
 // cut after 1,000 bytes.
 std::string printable(std::string_view text);
+
+// Any thread.
+void log_to_stderr(const std::string& line);
 
 }  // namespace weft::http

@@ -3,8 +3,7 @@
 // Made on the worker's thread before it runs, and used there only; counters may be read elsewhere.
 #pragma once
 
-#include <functional>
-#include <vector>
+#include <string_view>
 
 #include "gvt/worker.hpp"
 #include "http/connection.hpp"
@@ -17,8 +16,9 @@ namespace weft::http {
 template <class Worker>
 class Service final : private gvt::TurnObserver {
  public:
-  // Takes over `listener_fd`.
+  // Takes over `listener_fd`, a descriptor of the back end's or one that it can be given.
   Service(Worker& worker, const Site& site, int listener_fd, WorkerCounters& counters);
+  // Ends what is in flight and closes everything, through the back end.
   ~Service();
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
@@ -41,7 +41,6 @@ class Service final : private gvt::TurnObserver {
   std::uint64_t turn() const noexcept { return turn_; }
   bool settled_since(std::uint64_t turn) const noexcept { return settled_turn_ >= turn; }
   void run_when_settled(gvt::Runnable& task) noexcept { waiting_for_settled_.push(task); }
-  void run_next_turn(gvt::Runnable& task) noexcept { waiting_for_turn_.push(task); }
   void release(Connection<Worker>& connection);
   void log_handler_error(std::string_view target, std::string_view what);
 
@@ -65,10 +64,17 @@ class Service final : private gvt::TurnObserver {
   void refresh_date();
   void arm_accept();
   void adopt(int fd);
+  void accept_ended(std::int32_t result);
   void accept_failed(int os_errno);
   void accept_what_is_left();
+  void close_listener();
+  void end_what_is_in_flight();
+  bool at_rest();
   void stop_if_drained();
   bool may_log();
+  // A line that there is no memory for is left out.
+  template <class MakeLine>
+  void log(const MakeLine& make_line) const noexcept;
 
   Worker& worker_;
   const Site& site_;
@@ -78,7 +84,6 @@ class Service final : private gvt::TurnObserver {
   CommonFields common_fields_;
   ConnectionPool<Connection<Worker>> connections_;
   gvt::RunQueue waiting_for_settled_;
-  gvt::RunQueue waiting_for_turn_;
   AcceptTarget accept_target_;
   ServiceTimer accept_timer_;
   ServiceTimer drain_timer_;
@@ -86,7 +91,9 @@ class Service final : private gvt::TurnObserver {
   int listener_fd_;
   bool accepting_ = false;
   bool stop_accepting_ = false;
+  bool waits_for_nobody_ = false;  // takes those who are there already
   bool draining_ = false;
+  bool ending_ = false;  // being destroyed
   std::uint64_t turn_ = 1;
   std::uint64_t settled_turn_ = 0;
   gvt::TimePoint next_date_{0};

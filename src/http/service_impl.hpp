@@ -1,19 +1,15 @@
 // The member functions of Service, for the files that instantiate it.
 #pragma once
 
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include <array>
 #include <cerrno>
-#include <cstdio>
+#include <chrono>
 #include <cstring>
-#include <ctime>
+#include <new>
+#include <string>
 
 #include "http/connection_impl.hpp"
 #include "http/log_text.hpp"
 #include "http/service.hpp"
-#include "net/listener.hpp"
 
 namespace weft::http {
 
@@ -37,8 +33,38 @@ Service<Worker>::Service(Worker& worker, const Site& site, int listener_fd,
 template <class Worker>
 Service<Worker>::~Service() {
   worker_.observe_turns(nullptr);
-  connections_.visit([](Connection<Worker>& connection) { ::close(connection.fd()); });
-  if (listener_fd_ >= 0) ::close(listener_fd_);
+  for (ServiceTimer* timer : {&accept_timer_, &drain_timer_, &grace_timer_}) {
+    worker_.timers().clear(*timer);
+  }
+  end_what_is_in_flight();
+  connections_.visit([](Connection<Worker>& connection) { connection.close(); });
+  if (listener_fd_ >= 0) close_listener();
+  worker_.backend().submit_and_wait(0, ksvc::kNoDeadline);
+}
+
+// What the kernel holds of ours is ours again when its operation has completed.
+template <class Worker>
+void Service<Worker>::end_what_is_in_flight() {
+  ending_ = true;
+  auto& backend = worker_.backend();
+  if (accepting_) {
+    backend.submit(ksvc::Cancel{listener_fd_, accept_target_.corr_id()}, 0);
+  }
+  connections_.visit([](Connection<Worker>& connection) { connection.cut_off(); });
+  // All of it ends at once; not to hang is worth more than to be sure of that.
+  const gvt::TimePoint give_up = worker_.now() + std::chrono::seconds(1);
+  ksvc::DirectWakeSink sink;
+  do {
+    backend.submit_and_wait(at_rest() ? 0 : 1, give_up);
+    backend.drain(sink);
+  } while (!(at_rest() && backend.settled()) && worker_.now() < give_up);
+}
+
+template <class Worker>
+bool Service<Worker>::at_rest() {
+  bool all = !accepting_;
+  connections_.visit([&all](Connection<Worker>& one) { all = all && one.at_rest(); });
+  return all;
 }
 
 template <class Worker>
@@ -49,7 +75,8 @@ void Service<Worker>::start() {
 template <class Worker>
 void Service<Worker>::arm_accept() {
   accepting_ = true;
-  worker_.backend().submit(ksvc::Accept{listener_fd_, true}, accept_target_.corr_id());
+  const bool wait = !waits_for_nobody_;
+  worker_.backend().submit(ksvc::Accept{listener_fd_, wait, wait}, accept_target_.corr_id());
 }
 
 template <class Worker>
@@ -59,20 +86,32 @@ void Service<Worker>::accepted(ksvc::CompletionTarget& target, unsigned,
   if (completion.result >= 0) self.adopt(completion.result);
   if (completion.more) return;
   self.accepting_ = false;
-  if (self.stop_accepting_) return self.accept_what_is_left();
-  if (completion.result < 0) return self.accept_failed(-completion.result);
-  self.arm_accept();
+  if (!self.ending_) self.accept_ended(completion.result);
+}
+
+template <class Worker>
+void Service<Worker>::accept_ended(std::int32_t result) {
+  if (stop_accepting_) {
+    if (!waits_for_nobody_) return accept_what_is_left();
+    if (result == -EAGAIN) {
+      close_listener();
+      return stop_if_drained();
+    }
+  }
+  // A client that has gone before it was accepted is no reason to wait.
+  if (result < 0 && result != -ECONNABORTED && result != -EINTR) return accept_failed(-result);
+  arm_accept();
 }
 
 template <class Worker>
 void Service<Worker>::adopt(int fd) {
   Connection<Worker>* connection = nullptr;
   try {
-    connection = &connections_.create(*this, fd);
+    if (!ending_) connection = &connections_.create(*this, fd);
   } catch (const std::bad_alloc&) {
-    ::close(fd);
-    return;
+    connection = nullptr;
   }
+  if (connection == nullptr) return worker_.backend().submit(ksvc::Close{fd}, 0);
   counters_.accepted.add(1);
   connection->start();
   if (draining_) connection->begin_drain();
@@ -82,8 +121,10 @@ void Service<Worker>::adopt(int fd) {
 template <class Worker>
 void Service<Worker>::accept_failed(int os_errno) {
   if (may_log()) {
-    std::fprintf(stderr, "weft: cannot accept connections: %s; trying again every %d ms\n",
-                 std::strerror(os_errno), static_cast<int>(limits().accept_pause.count()));
+    log([&] {
+      return std::string("cannot accept connections: ") + std::strerror(os_errno) +
+             "; trying again every " + std::to_string(limits().accept_pause.count()) + " ms";
+    });
   }
   worker_.timers().set(accept_timer_, worker_.turn_time() + limits().accept_pause);
 }
@@ -103,7 +144,6 @@ void Service<Worker>::turn_begins(bool settled) {
   } else if (!waiting_for_settled_.empty()) {
     worker_.keep_awake();
   }
-  while (gvt::Runnable* task = waiting_for_turn_.pop()) worker_.make_ready(*task);
   ++turn_;
   counters_.parked.set(worker_.parked());
   if (worker_.turn_time() >= next_date_) refresh_date();
@@ -111,10 +151,10 @@ void Service<Worker>::turn_begins(bool settled) {
 
 template <class Worker>
 void Service<Worker>::refresh_date() {
-  timespec wall{};
-  ::clock_gettime(CLOCK_REALTIME, &wall);
-  common_fields_.set_date(wall.tv_sec);
-  next_date_ = worker_.turn_time() + std::chrono::nanoseconds(1'000'000'000 - wall.tv_nsec);
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  const std::int64_t wall = worker_.wall_time().ns;
+  common_fields_.set_date(wall / kSecond);
+  next_date_ = worker_.turn_time() + std::chrono::nanoseconds(kSecond - wall % kSecond);
 }
 
 template <class Worker>
@@ -129,7 +169,7 @@ void Service<Worker>::begin_drain() {
   if (draining_) return;
   draining_ = true;
   // Turn new connections away before their handshake; whoever has one already is still accepted.
-  net::refuse_new_connections(listener_fd_);
+  worker_.backend().submit(ksvc::RefuseConnections{listener_fd_}, 0);
   worker_.timers().set(drain_timer_, worker_.turn_time() + limits().accept_rest);
   worker_.timers().set(grace_timer_, worker_.turn_time() + limits().drain_grace);
   connections_.visit([](Connection<Worker>& connection) { connection.begin_drain(); });
@@ -151,12 +191,14 @@ void Service<Worker>::stop_accepting(gvt::Timer& timer) {
 
 template <class Worker>
 void Service<Worker>::accept_what_is_left() {
-  for (int fd = net::accept_now(listener_fd_); fd >= 0; fd = net::accept_now(listener_fd_)) {
-    adopt(fd);
-  }
+  waits_for_nobody_ = true;
+  arm_accept();
+}
+
+template <class Worker>
+void Service<Worker>::close_listener() {
   worker_.backend().submit(ksvc::Close{listener_fd_}, 0);
   listener_fd_ = -1;
-  stop_if_drained();
 }
 
 template <class Worker>
@@ -167,8 +209,10 @@ void Service<Worker>::stop_if_drained() {
 template <class Worker>
 void Service<Worker>::grace_ended(gvt::Timer& timer) {
   Service& self = static_cast<ServiceTimer&>(timer).service;
-  std::fprintf(stderr, "weft: the grace period is over: %zu connections are cut off\n",
-               self.connections_.size());
+  self.log([&self] {
+    return "the grace period is over: " + std::to_string(self.connections_.size()) +
+           " connections are cut off";
+  });
   self.worker_.stop();
 }
 
@@ -180,19 +224,27 @@ bool Service<Worker>::may_log() {
   }
   next_log_ = worker_.turn_time() + limits().log_pause;
   if (log_lines_dropped_ > 0) {
-    std::fprintf(stderr, "weft: %llu messages were left out\n",
-                 static_cast<unsigned long long>(log_lines_dropped_));
+    log([this] { return std::to_string(log_lines_dropped_) + " messages were left out"; });
     log_lines_dropped_ = 0;
   }
   return true;
 }
 
 template <class Worker>
+template <class MakeLine>
+void Service<Worker>::log(const MakeLine& make_line) const noexcept {
+  try {
+    site_.log(make_line());
+  } catch (const std::bad_alloc&) {
+    return;
+  }
+}
+
+template <class Worker>
 void Service<Worker>::log_handler_error(std::string_view target, std::string_view what) {
   counters_.handler_errors.add(1);
   if (!may_log()) return;
-  std::fprintf(stderr, "weft: the handler for %s threw: %s\n", printable(target).c_str(),
-               printable(what).c_str());
+  log([&] { return "the handler for " + printable(target) + " threw: " + printable(what); });
 }
 
 }  // namespace weft::http

@@ -6,10 +6,13 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
+#include <string>
 #include <vector>
 
 #include "http/exchange.hpp"
 #include "http/limits.hpp"
+#include "http/log_text.hpp"
 #include "http/router.hpp"
 
 namespace weft::http {
@@ -19,6 +22,8 @@ struct Site {
   std::vector<Endpoint> endpoints;  // by RouteId
   Limits limits;
   bool server_field = true;
+  // Where complaints go, a line without its end at a time; called by all workers.
+  std::function<void(const std::string& line)> log = log_to_stderr;
 };
 
 // A number that one thread counts up and others read.

@@ -1,7 +1,5 @@
 #include "net/listener.hpp"
 
-#include <fcntl.h>
-#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -81,33 +79,6 @@ Result<Listeners> listen_on(const ListenAddress& address, std::size_t count) {
     target.set_port(result.port);
   }
   return result;
-}
-
-void refuse_new_connections(int listener_fd) noexcept {
-  // A filter on a listener sees segments from their TCP header on; byte 13 holds the flags.
-  constexpr unsigned kFlagsOffset = 13;
-  constexpr unsigned kSyn = 0x02;
-  constexpr unsigned kAck = 0x10;
-  sock_filter program[] = {
-      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, kFlagsOffset),
-      BPF_STMT(BPF_ALU | BPF_AND | BPF_K, kSyn | kAck),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kSyn, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, 0),
-      BPF_STMT(BPF_RET | BPF_K, 0xFFFFFFFF),
-  };
-  const sock_fprog filter{5, program};
-  // Without the filter the drain still works; a client may then be refused a little less politely.
-  ::setsockopt(listener_fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter);
-}
-
-int accept_now(int listener_fd) noexcept {
-  const int flags = ::fcntl(listener_fd, F_GETFL);
-  if ((flags & O_NONBLOCK) == 0) ::fcntl(listener_fd, F_SETFL, flags | O_NONBLOCK);
-  int fd = -1;
-  do {
-    fd = ::accept4(listener_fd, nullptr, nullptr, SOCK_CLOEXEC);
-  } while (fd < 0 && (errno == EINTR || errno == ECONNABORTED));
-  return fd;
 }
 
 }  // namespace weft::net

@@ -1,4 +1,4 @@
-// Listening sockets: binding, the port that was bound, and turning clients away without a reset.
+// Listening sockets: binding, and the port that was bound.
 #pragma once
 
 #include <chrono>
@@ -26,12 +26,5 @@ struct Listeners {
 // sockets inherit TCP_NODELAY. An address that another program uses is refused even where the
 // kernel would share it.
 Result<Listeners> listen_on(const ListenAddress& address, std::size_t count);
-
-// From now on drops the SYNs of new clients, which then try again until the listener is closed and
-// they are refused; handshakes under way go on. So no client is accepted and then reset.
-void refuse_new_connections(int listener_fd) noexcept;
-
-// A waiting connection, or -1 when there is none. Makes the listener non-blocking.
-int accept_now(int listener_fd) noexcept;
 
 }  // namespace weft::net
