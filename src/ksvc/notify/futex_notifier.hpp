@@ -49,6 +49,8 @@ class BasicFutexNotifier {
     return word_.load(std::memory_order_relaxed) != kQuiet;
   }
 
+  // Zero until a wake; for whoever waits on several words by himself.
+  const Atomic<std::uint32_t>& word() const noexcept { return word_; }
   static const char* name() noexcept { return "futex"; }
 
  private:
