@@ -1,12 +1,14 @@
 // The file of a shared page: how it comes and goes, and who may read it.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <thread>
 
@@ -329,14 +331,27 @@ TEST(PageFacts, read_together_are_of_one_moment) {
     }
   });
   int whole = 0;
+  int torn = 0;
   for (int look = 0; look < 200'000 || whole == 0; ++look) {
     FactValues values;
     if (!try_read_facts(facts, values)) continue;
     ++whole;
-    for (const std::uint64_t value : values) ASSERT_EQ(value, values.front());
+    if (std::ranges::count(values, values.front()) != std::ssize(values)) ++torn;
   }
   done.store(true);
   writer.join();
+  EXPECT_EQ(torn, 0);
+}
+
+// It tries for a second.
+TEST(SlowPageFile, is_not_made_in_a_directory_that_somebody_keeps_locked) {
+  const TemporaryFolder folder;
+  const int directory = ::open(folder.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  ASSERT_EQ(::flock(directory, LOCK_EX), 0);
+  EXPECT_EQ(MmapSharedPage::create({.path = folder.path()}).error().os_errno, EBUSY);
+  EXPECT_EQ(folder.entries(), 0U);
+  ::close(directory);
+  EXPECT_TRUE(MmapSharedPage::create({.path = folder.path()}));
 }
 
 }  // namespace
