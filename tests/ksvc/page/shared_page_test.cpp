@@ -202,6 +202,7 @@ TYPED_TEST(SharedPageTest, a_child_of_vfork_leaves_the_parents_page_as_it_was) {
   TypeParam page = this->make_page();
   page.writer(0).add(Counter::submitted, 3);
   const ProcessIdentity before = page.identity();
+  // Its very dangers are what is tested. NOLINTNEXTLINE(bugprone-unsafe-functions)
   const pid_t child = ::vfork();
   if (child == 0) ::_exit(0);
   ASSERT_GT(child, 0);
