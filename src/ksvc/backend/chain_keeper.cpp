@@ -39,9 +39,9 @@ bool succeeded_in_full(const ChainedOperation& operation, std::int32_t result) n
 }
 
 bool is_told(const ChainedOperation& operation, std::int32_t result) noexcept {
-  if (std::holds_alternative<Close>(operation)) return false;
-  if (std::holds_alternative<RefuseConnections>(operation)) return false;
-  return !std::holds_alternative<SendNow>(operation) || !succeeded_in_full(operation, result);
+  const bool silent =
+      std::holds_alternative<Close>(operation) || std::holds_alternative<SendNow>(operation);
+  return !silent || !succeeded_in_full(operation, result);
 }
 
 int descriptor_of(const ChainedOperation& operation) noexcept {

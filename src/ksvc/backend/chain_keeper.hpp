@@ -3,8 +3,8 @@
 // How a back end uses it. An operation that is linked or timed, or that is submitted while the
 // keeper is open(), goes to add(). advance() then starts what may be started, each under an id of
 // the keeper's own, and delivers the -ECANCELED of what was cut. Whatever the back end has to tell
-// under such an id passes through ended() first; an operation that has no completion of its own is
-// told of too. As ended() may leave more to start, advance() comes after it, not within it.
+// under such an id passes through ended() first, a success that has no completion of its own
+// included. As ended() may leave more to start, advance() comes after it, not within it.
 //
 // - An operation starts when its predecessor has succeeded in full. Otherwise it and all behind it
 //   complete with -ECANCELED, in order, after the completion of the one that failed.
@@ -12,6 +12,7 @@
 //   late or not, and what has to wait is cancelled.
 // - What is held has not been started, so a Cancel does not find it; cancelling the operation that
 //   runs cuts the rest.
+// - Close and SendNow say nothing of a success, but that they were cut or have failed.
 // - A SendNow may begin a chain but not follow in one, since nobody could say when its memory is
 //   free again.
 // It knows no clock, no kernel and no memory but its own. One thread.
@@ -32,8 +33,8 @@
 namespace weft::ksvc {
 
 using ChainedOperation =
-    std::variant<Nop, Accept, RefuseConnections, Receive, ReceiveInto, Send, SendNow, SendZeroCopy,
-                 Connect, Shutdown, ReadAt, WriteAt, PollReadable, Cancel, Close>;
+    std::variant<Nop, Accept, Receive, ReceiveInto, Send, SendNow, SendZeroCopy, Connect, Shutdown,
+                 ReadAt, WriteAt, PollReadable, Cancel, Close>;
 
 template <class Op>
 concept Chainable = std::is_constructible_v<ChainedOperation, std::in_place_type_t<Op>, const Op&>;

@@ -110,10 +110,7 @@ void Epoll::start(const Accept& op, CorrelationId corr_id) {
   start_read(op.fd, op.multishot ? ReadKind::accept_many : ReadKind::accept, corr_id);
 }
 
-void Epoll::start(const RefuseConnections& op, CorrelationId corr_id) {
-  refuse_new_connections(op.fd);
-  if (ChainKeeper::is_own(corr_id)) complete(corr_id, 0);
-}
+void Epoll::submit(const RefuseConnections& op, CorrelationId) { refuse_new_connections(op.fd); }
 
 void Epoll::start(const Receive& op, CorrelationId corr_id) {
   start_read(op.fd, ReadKind::receive, corr_id);
@@ -377,6 +374,7 @@ void Epoll::submit_and_wait(unsigned at_least, TimePoint deadline) {
     const int timeout_ms = wait_ms(at_least, wake);
     const int count = ::epoll_wait(epoll_fd_, events_.data(), kEventsPerTurn, timeout_ms);
     handle_events(count);
+    // Only now: what is there already is not late.
     if (!chains_.idle()) [[unlikely]]
       run_chains();
     if (completions_.size() >= at_least || count < 0) return;

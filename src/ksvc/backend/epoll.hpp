@@ -34,6 +34,8 @@ class Epoll {
       return keep(op, corr_id, {});
     start(op, corr_id);
   }
+  // Done at once, and never part of a chain.
+  void submit(const RefuseConnections& op, CorrelationId corr_id);
   template <OneShot Op>
   void submit(const Linked<Op>& op, CorrelationId corr_id) {
     keep(op.op, corr_id, {.linked = true});
@@ -79,7 +81,6 @@ class Epoll {
 
   void start(const Nop& op, CorrelationId corr_id);
   void start(const Accept& op, CorrelationId corr_id);
-  void start(const RefuseConnections& op, CorrelationId corr_id);
   void start(const Receive& op, CorrelationId corr_id);
   void start(const ReceiveInto& op, CorrelationId corr_id);
   void start(const Send& op, CorrelationId corr_id);

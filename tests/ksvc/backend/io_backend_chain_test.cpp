@@ -37,7 +37,7 @@ TYPED_TEST(IoBackendChainTest, linked_operation_waits_for_the_one_before_it) {
 TYPED_TEST(IoBackendChainTest, long_chain_of_sends_arrives_in_order_through_a_narrow_socket) {
   auto pair = this->make_pair(16 * 1024);
   constexpr std::uint32_t kPart = 40'000;
-  constexpr CorrelationId kParts = 30;
+  constexpr CorrelationId kParts = 12;
   const std::string sent = patterned(kPart * kParts);
   for (CorrelationId id = 1; id < kParts; ++id) {
     this->backend().submit(Linked{Send{pair.ours.get(), sent.data() + (id - 1) * kPart, kPart}},
@@ -109,7 +109,7 @@ TYPED_TEST(IoBackendChainTest, chains_wait_for_nothing_but_themselves) {
 
 TYPED_TEST(IoBackendChainTest, shutdown_behind_a_send_waits_until_all_is_sent) {
   auto pair = this->make_pair(16 * 1024);
-  const std::string sent = patterned(1 << 20);
+  const std::string sent = patterned(256 * 1024);
   this->backend().submit(
       Linked{Send{pair.ours.get(), sent.data(), static_cast<std::uint32_t>(sent.size())}}, 1);
   this->backend().submit(Shutdown{pair.ours.get(), SHUT_WR}, 2);
@@ -127,7 +127,7 @@ TYPED_TEST(IoBackendChainTest, shutdown_behind_a_send_waits_until_all_is_sent) {
 
 TYPED_TEST(IoBackendChainTest, close_behind_a_send_closes_when_all_is_sent) {
   auto pair = this->make_pair(16 * 1024);
-  const std::string sent = patterned(1 << 20);
+  const std::string sent = patterned(256 * 1024);
   this->backend().submit(
       Linked{Send{pair.ours.get(), sent.data(), static_cast<std::uint32_t>(sent.size())}}, 1);
   this->backend().submit(Close{pair.ours.release()}, 2);
@@ -143,14 +143,13 @@ TYPED_TEST(IoBackendChainTest, close_behind_a_send_closes_when_all_is_sent) {
   EXPECT_EQ(this->order(), (typename TestFixture::Ids{1})) << "a close has no completion";
 }
 
-TYPED_TEST(IoBackendChainTest, close_that_is_cut_does_not_close) {
+TYPED_TEST(IoBackendChainTest, close_that_is_cut_does_not_close_and_says_so) {
   auto pair = this->make_pair();
   char byte = 'x';
   this->backend().submit(Linked{Send{-1, &byte, 1}}, 1);
   this->backend().submit(Close{pair.ours.get()}, 2);
   EXPECT_EQ(this->await_final(1).result, -EBADF);
-  this->turn();
-  EXPECT_TRUE(this->completions_of(2).empty());
+  EXPECT_EQ(this->await_final(2).result, -ECANCELED) << "else its owner would not know";
   this->backend().submit(Send{pair.ours.get(), "still here", 10}, 3);
   EXPECT_EQ(this->await_final(3).result, 10);
   EXPECT_EQ(pair.peer.reads_exactly(10), "still here");
@@ -225,7 +224,7 @@ TYPED_TEST(IoBackendChainTest, multishot_receive_may_end_a_chain) {
 TYPED_TEST(IoBackendChainTest, chains_stay_whole_in_a_tiny_queue) {
   this->remake({.submission_entries = 8, .completion_entries = 16});
   char byte = 'x';
-  constexpr CorrelationId kChains = 200;
+  constexpr CorrelationId kChains = 60;
   for (CorrelationId chain = 0; chain < kChains; ++chain) {
     this->backend().submit(Linked{Nop{}}, chain * 10 + 1);
     this->backend().submit(Linked{Send{-1, &byte, 1}}, chain * 10 + 2);
