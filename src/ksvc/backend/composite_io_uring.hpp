@@ -7,7 +7,9 @@
 // as one batch. With SQPOLL a thread of the kernel's takes what is submitted, the owner enters the
 // kernel only to wait or to wake that thread, and settled() comes when the thread has done its
 // part. With fixed files accepted sockets are slots of the ring's table (made_by_backend()), beside
-// which ordinary descriptors work on; what accept without waiting takes is ordinary. One owner.
+// which ordinary descriptors work on; what accept without waiting takes is ordinary. An accept that
+// finds the table full ends with -ENFILE, and the kernel closes the connection it had taken. One
+// owner.
 #pragma once
 
 #include <fcntl.h>

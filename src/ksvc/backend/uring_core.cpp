@@ -249,11 +249,12 @@ bool UringCore::own_completion(const io_uring_cqe& entry, Completion& completion
     case Kind::shutdown:
     case Kind::plain: break;
     case Kind::zero_copy:
-      if (entry.res == -EOPNOTSUPP && !completion.more && !tracked_[index].cancelled) {
-        again(index);
-        return false;
-      }
-      break;
+      if (entry.res != -EOPNOTSUPP || tracked_[index].cancelled) break;
+      tracked_[index].kind = Kind::zero_copy_refused;
+      [[fallthrough]];
+    case Kind::zero_copy_refused:
+      if (!completion.more) again(index);
+      return false;
     case Kind::quiet: told = told && entry.res != tracked_[index].quiet_result; break;
     case Kind::sleep:
       if (entry.res == -ETIME) completion.result = 0;
@@ -301,7 +302,7 @@ void UringCore::accepted(std::uint32_t index, Completion& completion) {
 
 void UringCore::again(std::uint32_t index) {
   io_uring_sqe entry = tracked_entries_[index];
-  if (tracked_[index].kind == UringTracked::Kind::zero_copy) {
+  if (tracked_[index].kind == UringTracked::Kind::zero_copy_refused) {
     fill_entry(entry, Send{entry.fd, reinterpret_cast<const void*>(entry.addr), entry.len});
     entry.ioprio = 0;
     entry.buf_index = 0;

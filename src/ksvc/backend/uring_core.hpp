@@ -29,14 +29,15 @@ inline constexpr CorrelationId kFirstUringId = 0xFFFF'4000'0000'0000;
 struct UringTracked {
   enum class Kind : std::uint8_t {
     unused,
-    accept,        // one completion per submitted entry, or many
-    accept_again,  // a single accept that is submitted anew after each connection
-    shutdown,      // of a slot, which must not be given to another before it is done
-    zero_copy,     // done anew as a copying send where the socket can do nothing else
-    plain,         // handed on as it is
-    quiet,         // not told of when the result is `quiet_result`
-    sleep,         // running out is what it is for
-    poll,          // poll() of one descriptor
+    accept,             // one completion per submitted entry, or many
+    accept_again,       // a single accept that is submitted anew after each connection
+    shutdown,           // of a slot, which must not be given to another before it is done
+    zero_copy,          // done anew as a copying send where the socket can do nothing else:
+    zero_copy_refused,  // as soon as the refused one has come to its end
+    plain,              // handed on as it is
+    quiet,              // not told of when the result is `quiet_result`
+    sleep,              // running out is what it is for
+    poll,               // poll() of one descriptor
   };
 
   Kind kind = Kind::unused;
