@@ -3,17 +3,19 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
+#include <atomic>
+#include <deque>
 #include <memory>
 #include <thread>
 #include <vector>
 
 #include "gvt/sanitizer.hpp"
+#include "gvt/worker.hpp"
 #include "ksvc/notify/event_fd_notifier.hpp"
+#include "ksvc/notify/watched.hpp"
 
 namespace weft::gvt {
 namespace {
-
-constexpr int kHangGuardMs = 30'000;
 
 using EventInbox = Inbox<ksvc::EventFdNotifier>;
 
@@ -31,9 +33,9 @@ std::vector<Post*> take_all(EventInbox& inbox) {
   return taken;
 }
 
-bool woken(EventInbox& inbox, int timeout_ms = 0) {
+bool woken(EventInbox& inbox) {
   pollfd entry{inbox.notifier().fd(), POLLIN, 0};
-  return ::poll(&entry, 1, timeout_ms) == 1;
+  return ::poll(&entry, 1, 0) == 1;
 }
 
 TEST(RunQueue, hands_out_first_what_came_first) {
@@ -96,41 +98,105 @@ TEST(Inbox, worker_must_not_sleep_on_what_was_posted_before) {
   EXPECT_EQ(take_all(inbox).size(), 2U);
 }
 
-TEST(Inbox, no_post_and_no_wake_is_lost_between_four_producers_and_a_worker_that_sleeps) {
-  constexpr int kProducers = 4;
-  const int kPosts = sanitizer::kEnabled ? 5'000 : 50'000;
-  EventInbox inbox;
-  std::vector<std::vector<Post>> posts(kProducers);
-  for (auto& own : posts) own = std::vector<Post>(static_cast<std::size_t>(kPosts));
+template <class W>
+class InboxStress : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (auto missing = ksvc::testing::Watcher<W>::missing()) GTEST_SKIP() << *missing;
+  }
+};
+TYPED_TEST_SUITE(InboxStress, ksvc::testing::EveryWatched, ksvc::testing::WatchedNames);
+
+constexpr int kProducers = 4;
+constexpr int kPostsEach = sanitizer::kEnabled ? 2'000 : 20'000;
+
+// Posts of several threads at once, each in its own order.
+class Producers {
+ public:
+  template <class PostTo>
+  explicit Producers(PostTo post_to) {
+    for (auto& own : posts_) own = std::vector<Post>(static_cast<std::size_t>(kPostsEach));
+    for (int producer = 0; producer < kProducers; ++producer) {
+      auto& own = posts_[static_cast<std::size_t>(producer)];
+      threads_.emplace_back([&own, producer, post_to] {
+        int number = 0;
+        for (Post& post : own) {
+          post.producer = producer;
+          post.number = number++;
+          post_to(post);
+          if (number % 64 == 0) std::this_thread::yield();
+        }
+      });
+    }
+  }
+  ~Producers() {
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  // True when it comes in its turn.
+  bool taken(const Post& post) {
+    ++taken_;
+    return post.number == next_[static_cast<std::size_t>(post.producer)]++;
+  }
+  bool all_taken() const { return taken_ == kProducers * kPostsEach; }
+
+ private:
+  std::vector<std::vector<Post>> posts_{kProducers};
+  std::vector<int> next_ = std::vector<int>(kProducers, 0);
+  std::vector<std::thread> threads_;
+  int taken_ = 0;
+};
+
+TYPED_TEST(InboxStress, no_post_and_no_wake_is_lost_between_producers_and_an_owner_that_sleeps) {
+  Inbox<typename TypeParam::Notifier> inbox;
+  ksvc::testing::Watcher<TypeParam> watcher(inbox.notifier());
+  watcher.watch();
+  Producers producers([&inbox](Post& post) { inbox.post(post); });
+  while (!producers.all_taken()) {
+    if (inbox.announce_sleep()) {
+      const int woken = watcher.wait();
+      EXPECT_GE(woken, 1) << "a wake was lost";
+      if (woken == 0) break;
+      inbox.awake();
+    } else {
+      watcher.look();
+    }
+    RunQueue queue;
+    inbox.take_all(queue);
+    while (Runnable* task = queue.pop()) EXPECT_TRUE(producers.taken(static_cast<Post&>(*task)));
+  }
+}
+
+TYPED_TEST(InboxStress, worker_with_any_notifier_runs_all_that_is_posted_to_it) {
+  using AnyWorker =
+      Worker<typename TypeParam::Backend, ksvc::MonotonicClock, typename TypeParam::Notifier>;
+  auto worker = AnyWorker::create({}).value();
+  std::atomic<int> left{kProducers * kPostsEach};
+  struct Task : Runnable {
+    explicit Task(AnyWorker& owner, std::atomic<int>& count)
+        : Runnable([](Runnable& task) {
+            auto& self = static_cast<Task&>(task);
+            if (self.left.fetch_sub(1) == 1) self.worker.stop();
+          }),
+          worker(owner),
+          left(count) {}
+    AnyWorker& worker;
+    std::atomic<int>& left;
+  };
+  std::deque<Task> tasks;
+  for (int i = 0; i < kProducers * kPostsEach; ++i) tasks.emplace_back(*worker, left);
   std::vector<std::thread> producers;
   for (int producer = 0; producer < kProducers; ++producer) {
-    producers.emplace_back([&inbox, &own = posts[static_cast<std::size_t>(producer)], producer] {
-      int number = 0;
-      for (Post& post : own) {
-        post.producer = producer;
-        post.number = number++;
-        inbox.post(post);
-        if (number % 64 == 0) std::this_thread::yield();
+    producers.emplace_back([&, producer] {
+      for (int i = producer; i < kProducers * kPostsEach; i += kProducers) {
+        worker->post(tasks[static_cast<std::size_t>(i)]);
+        if (i % 64 == producer) std::this_thread::yield();
       }
     });
   }
-  std::vector<int> next(kProducers, 0);
-  int taken = 0;
-  while (taken < kProducers * kPosts) {
-    if (inbox.announce_sleep()) {
-      const bool came = woken(inbox, kHangGuardMs);
-      EXPECT_TRUE(came) << "a wake was lost after " << taken << " posts";
-      if (!came) break;
-      inbox.notifier().acknowledge();
-      inbox.awake();
-    }
-    for (const Post* post : take_all(inbox)) {
-      EXPECT_EQ(post->number, next[static_cast<std::size_t>(post->producer)]++);
-      ++taken;
-    }
-  }
+  worker->run();
+  EXPECT_EQ(left.load(), 0);
   for (std::thread& producer : producers) producer.join();
-  EXPECT_EQ(taken, kProducers * kPosts);
 }
 
 }  // namespace
