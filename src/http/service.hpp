@@ -68,7 +68,7 @@ class Service final : private gvt::TurnObserver {
   void accept_failed(int os_errno);
   void accept_what_is_left();
   void close_listener();
-  void end_what_is_in_flight();
+  void run_until_at_rest();
   bool at_rest();
   void stop_if_drained();
   bool may_log();

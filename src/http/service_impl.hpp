@@ -36,21 +36,21 @@ Service<Worker>::~Service() {
   for (ServiceTimer* timer : {&accept_timer_, &drain_timer_, &grace_timer_}) {
     worker_.timers().clear(*timer);
   }
-  end_what_is_in_flight();
-  connections_.visit([](Connection<Worker>& connection) { connection.close(); });
-  if (listener_fd_ >= 0) close_listener();
-  worker_.backend().submit_and_wait(0, ksvc::kNoDeadline);
-}
-
-// What the kernel holds of ours is ours again when its operation has completed.
-template <class Worker>
-void Service<Worker>::end_what_is_in_flight() {
   ending_ = true;
-  auto& backend = worker_.backend();
   if (accepting_) {
-    backend.submit(ksvc::Cancel{listener_fd_, accept_target_.corr_id()}, 0);
+    worker_.backend().submit(ksvc::Cancel{listener_fd_, accept_target_.corr_id()}, 0);
   }
   connections_.visit([](Connection<Worker>& connection) { connection.cut_off(); });
+  run_until_at_rest();
+  connections_.visit([](Connection<Worker>& connection) { connection.close(); });
+  if (listener_fd_ >= 0) close_listener();
+  run_until_at_rest();
+}
+
+// Until the kernel has nothing of ours any more and has taken what it was given.
+template <class Worker>
+void Service<Worker>::run_until_at_rest() {
+  auto& backend = worker_.backend();
   // All of it ends at once; not to hang is worth more than to be sure of that.
   const gvt::TimePoint give_up = worker_.now() + std::chrono::seconds(1);
   ksvc::DirectWakeSink sink;
