@@ -172,7 +172,7 @@ void Connection<Worker>::expired(gvt::Timer& timer) {
 template <class Worker>
 void Connection<Worker>::on_timeout() {
   // What arrived in this very turn, before timers were looked at, has not been served yet.
-  if (state_ == State::serving && !handling_ && queued_ && !input_.empty()) {
+  if (state_ == State::serving && !handling_ && queued_ && (!input_.empty() || starved_)) {
     return arm_in(std::chrono::milliseconds(1));
   }
   deadline_ = ksvc::kNoDeadline;
