@@ -108,7 +108,10 @@ struct PoolOf<FixedPool> {
 template <>
 struct PoolOf<LazyPool> {
   explicit PoolOf(std::size_t capacity = 1 << 20, unsigned threads = 3)
-      : pool({.most_threads = threads, .queue_capacity = capacity}) {}
+      : pool({.most_threads = threads,
+              .queue_capacity = capacity,
+              // A thread that looks again because its time is over must not hide a lost wake.
+              .idle_time = std::chrono::hours(1)}) {}
   LazyPool pool;
 };
 

@@ -67,6 +67,24 @@ TYPED_TEST(ThreadedPoolTest, as_many_tasks_run_at_once_as_there_are_threads) {
   made.pool.stop();
 }
 
+// A task that a thread on its way to sleep overlooks would be run only on account of the next one.
+TYPED_TEST(ThreadedPoolTest, a_task_that_comes_as_the_thread_goes_to_sleep_is_run) {
+  PoolOf<TypeParam> made(100, 1);
+  constexpr int kTasks = 20'000;
+  std::atomic<int> ran{0};
+  FunctionTask task([&] { ran.fetch_add(1); });
+  for (int i = 0; i < kTasks; ++i) {
+    ASSERT_EQ(made.pool.submit(task), PoolAnswer::accepted);
+    // Busy, so that the next one comes at once; politely, so that a single processor does, too.
+    const auto come_to = [&] { return ran.load() == i + 1; };
+    for (int look = 0; look < 2'000 && !come_to(); ++look) {
+    }
+    ASSERT_TRUE(come_to() || eventually(come_to)) << "task " << i << " was overlooked";
+    // The next one meets the thread a little later on its way each time.
+    for (int wait = i % 512; wait > 0; --wait) ASSERT_TRUE(come_to());
+  }
+}
+
 TYPED_TEST(ThreadedPoolTest, threads_are_named_have_low_priority_and_take_no_signals) {
   PoolOf<TypeParam> made(100, 1);
   sigset_t before;
