@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "ksvc/backend/composite_io_uring.hpp"
 
@@ -124,7 +125,7 @@ void CompositeIoUring<options>::place(io_uring_sqe& entry, const SystemCall& op,
   const CallEntry call = fill_entry(entry, op);
   if constexpr (options.fixed_files) {
     if (call.names_file && entry.opcode == IORING_OP_CLOSE) {
-      fill_entry(entry, Close{entry.fd});
+      fill_entry(entry, Close{std::exchange(entry.fd, 0)});
       entry.flags = 0;
     } else if (call.names_file) {
       use_own_table(entry);
