@@ -17,11 +17,8 @@ constexpr std::uint32_t spare_blocks(std::uint16_t blocks) { return (blocks + 3U
 }  // namespace
 
 RegisteredBuffers::RegisteredBuffers(const BufferOptions& options)
-    : table_(options.blocks, BlockLayout::paged(options.block_bytes), spare_blocks(options.blocks)),
-      region_(table_.store().first_slab().base),
-      region_bytes_(table_.store().first_slab().bytes),
-      // No block lies across the end of a registered buffer.
-      buffer_bytes_(kMostBufferBytes / table_.block_bytes() * table_.block_bytes()) {
+    : table_(options.blocks, BlockLayout::paged(options.block_bytes),
+             spare_blocks(options.blocks)) {
   WEFT_ASSERT(table_.block_bytes() <= kMostBufferBytes);
   free_.reserve(options.blocks);
   for (std::uint16_t i = options.blocks; i > 0; --i) {
@@ -30,20 +27,22 @@ RegisteredBuffers::RegisteredBuffers(const BufferOptions& options)
 }
 
 Result<void> RegisteredBuffers::attach(io_uring* ring) {
+  const BlockStore::Slab& slab = table_.store().first_slab();
+  // No block lies across the end of a buffer.
+  const std::size_t buffer_bytes = kMostBufferBytes / table_.block_bytes() * table_.block_bytes();
   std::vector<iovec> buffers;
-  for (std::size_t begin = 0; begin < region_bytes_; begin += buffer_bytes_) {
-    buffers.push_back(
-        {const_cast<char*>(region_) + begin, std::min(buffer_bytes_, region_bytes_ - begin)});
+  for (std::size_t begin = 0; begin < slab.bytes; begin += buffer_bytes) {
+    buffers.push_back({slab.base + begin, std::min(buffer_bytes, slab.bytes - begin)});
   }
   const int failed =
       io_uring_register_buffers(ring, buffers.data(), static_cast<unsigned>(buffers.size()));
   if (failed != 0) return Error::from_errno(-failed);
-  attached_ = true;
+  region_ = {slab.base, slab.bytes, buffer_bytes};
   return {};
 }
 
 std::string RegisteredBuffers::explain(const Error& refused) const {
-  std::string text = "pinning " + std::to_string(region_bytes_ / 1024) +
+  std::string text = "pinning " + std::to_string(table_.store().first_slab().bytes / 1024) +
                      " KiB for registered buffers was refused: ";
   if (refused.os_errno != ENOMEM) return text + refused.message();
   rlimit limit{};

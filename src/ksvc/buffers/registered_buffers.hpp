@@ -20,6 +20,33 @@
 
 namespace weft::ksvc {
 
+// Memory without gaps that is registered as one buffer after the other, each of `buffer_bytes` but
+// for the last.
+class RegisteredRegion {
+ public:
+  // Nothing is registered.
+  RegisteredRegion() = default;
+  RegisteredRegion(const char* base, std::size_t bytes, std::size_t buffer_bytes) noexcept
+      : base_(base), bytes_(bytes), buffer_bytes_(buffer_bytes) {}
+
+  // Which buffer holds these bytes, all of them, if one does.
+  std::optional<std::uint16_t> index_of(const void* data, std::size_t size) const noexcept {
+    const auto begin =
+        reinterpret_cast<std::uintptr_t>(data) - reinterpret_cast<std::uintptr_t>(base_);
+    if (begin >= bytes_ || size > bytes_ - begin) return std::nullopt;
+    // One buffer holds all, unless there is more than the kernel takes as one.
+    if (bytes_ <= buffer_bytes_) [[likely]]
+      return std::uint16_t{0};
+    if (size > buffer_bytes_ - begin % buffer_bytes_) return std::nullopt;
+    return static_cast<std::uint16_t>(begin / buffer_bytes_);
+  }
+
+ private:
+  const char* base_ = nullptr;
+  std::size_t bytes_ = 0;
+  std::size_t buffer_bytes_ = 0;
+};
+
 class RegisteredBuffers {
  public:
   // Blocks are rounded up to whole pages.
@@ -30,18 +57,9 @@ class RegisteredBuffers {
   Result<void> attach(io_uring* ring);
   std::string explain(const Error& refused) const;
 
-  // Which registered buffer holds these bytes, all of them, if one does.
+  // Which of the ring's buffers holds these bytes, all of them, if one does.
   std::optional<std::uint16_t> index_of(const void* data, std::size_t size) const noexcept {
-    const auto* first = static_cast<const char*>(data);
-    if (!attached_ || size > region_bytes_ || !table_.store().is_in_first_slab(first)) return {};
-    const auto begin = static_cast<std::size_t>(first - region_);
-    if (size > region_bytes_ - begin) return {};
-    // One buffer holds all, unless there is more than the kernel takes as one.
-    if (region_bytes_ <= buffer_bytes_) [[likely]]
-      return std::uint16_t{0};
-    const std::size_t index = begin / buffer_bytes_;
-    if (size > (index + 1) * buffer_bytes_ - begin) return {};
-    return static_cast<std::uint16_t>(index);
+    return region_.index_of(data, size);
   }
 
   // An empty lease when every block is lent.
@@ -67,10 +85,7 @@ class RegisteredBuffers {
   }
 
   BlockTable table_;
-  const char* region_;
-  std::size_t region_bytes_;
-  std::size_t buffer_bytes_;
-  bool attached_ = false;
+  RegisteredRegion region_;
   std::vector<std::uint16_t> free_;
 };
 

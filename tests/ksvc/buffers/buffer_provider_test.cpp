@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <new>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -308,6 +310,30 @@ TYPED_TEST(BufferProviderTest, memory_that_was_poisoned_is_usable_when_it_is_len
     if (i % 2 == 0) this->harness.detach(lease);
     EXPECT_EQ(read_first(lease), i);
     this->harness.release(lease);
+  }
+}
+
+TEST(BlockTable, detaching_without_memory_for_another_block_changes_nothing) {
+  if (kPoisonsMemory) GTEST_SKIP() << "AddressSanitizer would keep books of all this memory";
+  // A slab more of such blocks is more than any system gives; the first is never touched.
+  constexpr std::uint32_t kHuge = 1U << 31;
+  std::optional<BlockTable> table;
+  try {
+    table.emplace(1, BlockLayout::scattered(kHuge));
+  } catch (const std::bad_alloc&) {
+    GTEST_SKIP() << "there is no room for one large block";
+  }
+  BufferLease lease = table->lend(0, 1);
+  const BufferLease before = lease;
+  try {
+    table->detach(lease);
+    GTEST_SKIP() << "this system promises memory that it has not";
+  } catch (const std::bad_alloc&) {
+    EXPECT_EQ(lease.block, 0U);
+    EXPECT_EQ(lease.generation, before.generation);
+    EXPECT_EQ(table->lent(), 1U);
+    EXPECT_EQ(table->take_back(lease), 0U);
+    EXPECT_EQ(table->lend(0, 1).data, before.data);
   }
 }
 

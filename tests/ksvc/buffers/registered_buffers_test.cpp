@@ -30,6 +30,27 @@ TEST(RegisteredBuffers, nothing_is_registered_before_a_ring_is_attached) {
   EXPECT_FALSE(provider.index_of(lease.data, 1));
 }
 
+TEST(RegisteredRegion, bytes_belong_to_the_buffer_that_holds_them_all) {
+  alignas(8) static const char memory[100] = {};
+  const RegisteredRegion region(memory, 100, 40);
+  EXPECT_EQ(region.index_of(memory, 40), std::uint16_t{0});
+  EXPECT_EQ(region.index_of(memory + 39, 1), std::uint16_t{0});
+  EXPECT_EQ(region.index_of(memory + 40, 40), std::uint16_t{1});
+  EXPECT_EQ(region.index_of(memory + 79, 1), std::uint16_t{1});
+  EXPECT_EQ(region.index_of(memory + 80, 20), std::uint16_t{2});
+}
+
+TEST(RegisteredRegion, bytes_across_two_buffers_or_the_end_belong_to_none) {
+  alignas(8) static const char memory[128] = {};
+  const RegisteredRegion region(memory, 100, 40);
+  EXPECT_FALSE(region.index_of(memory, 41));
+  EXPECT_FALSE(region.index_of(memory + 39, 2));
+  EXPECT_FALSE(region.index_of(memory + 79, 2));
+  EXPECT_FALSE(region.index_of(memory + 80, 21));
+  EXPECT_FALSE(region.index_of(memory + 100, 1));
+  EXPECT_FALSE(region.index_of(memory, SIZE_MAX));
+}
+
 class AttachedBuffers : public testing::Test {
  protected:
   void SetUp() override {
