@@ -33,6 +33,10 @@ namespace weft::ksvc {
 template <class Op>
 inline constexpr bool kStaysArmed = std::is_same_v<Op, Receive> || std::is_same_v<Op, PollReadable>;
 
+template <class Op>
+concept HasUringEntry = std::is_same_v<Op, Receive> ||
+                        requires(io_uring_sqe& entry, const Op& op) { fill_entry(entry, op); };
+
 template <UringOptions options>
 class CompositeIoUring {
  public:
@@ -41,10 +45,7 @@ class CompositeIoUring {
 
   static Result<std::unique_ptr<CompositeIoUring>> create(const BackendOptions& backend_options);
 
-  template <class Op>
-    requires requires(CompositeIoUring& self, io_uring_sqe& entry, const Op& op) {
-      self.place(entry, op, CorrelationId{});
-    }
+  template <HasUringEntry Op>
   void submit(const Op& op, CorrelationId corr_id) {
     if constexpr (kDoneAtOnce<Op>) {
       if (!core_.chain_open() && done_at_once(op, corr_id)) return;
@@ -126,7 +127,6 @@ class CompositeIoUring {
 
   // What most operations need: an entry that is filled.
   template <class Op>
-    requires requires(io_uring_sqe& entry, const Op& op) { fill_entry(entry, op); }
   void place(io_uring_sqe& entry, const Op& op, CorrelationId) {
     fill_entry(entry, op);
     name_slot(entry);
