@@ -39,9 +39,8 @@ bool succeeded_in_full(const ChainedOperation& operation, std::int32_t result) n
 }
 
 bool is_told(const ChainedOperation& operation, std::int32_t result) noexcept {
-  const bool silent =
-      std::holds_alternative<Close>(operation) || std::holds_alternative<SendNow>(operation);
-  return !silent || !succeeded_in_full(operation, result);
+  if (std::holds_alternative<Close>(operation)) return false;
+  return !std::holds_alternative<SendNow>(operation) || !succeeded_in_full(operation, result);
 }
 
 int descriptor_of(const ChainedOperation& operation) noexcept {
@@ -74,7 +73,7 @@ void ChainKeeper::end_node(std::uint32_t index) noexcept {
   if (node.armed) --armed_;
   node.armed = false;
   node.state = State::unused;
-  node.generation = (node.generation + 1) & kIndexMask;
+  node.generation = (node.generation + 1) & kGenerationMask;
   node.next = unused_;
   unused_ = index;
   --kept_;

@@ -12,7 +12,7 @@
 //   late or not, and what has to wait is cancelled.
 // - What is held has not been started, so a Cancel does not find it; cancelling the operation that
 //   runs cuts the rest.
-// - Close and SendNow say nothing of a success, but that they were cut or have failed.
+// - A Close is never told of, cut or not; a SendNow only when not every byte went out.
 // - A SendNow may begin a chain but not follow in one, since nobody could say when its memory is
 //   free again.
 // It knows no clock, no kernel and no memory but its own. One thread.
@@ -55,9 +55,10 @@ class ChainKeeper {
     TimePoint deadline = kNoDeadline;
   };
 
-  // Ids from here on are the keeper's own; no pointer and no small number is among them.
+  // The keeper's own ids; no pointer and no small number is among them.
   static constexpr CorrelationId kFirstOwnId = 0xFFFF'0000'0000'0000;
-  static constexpr bool is_own(CorrelationId id) noexcept { return id >= kFirstOwnId; }
+  static constexpr CorrelationId kOwnIds = CorrelationId{1} << 47;
+  static constexpr bool is_own(CorrelationId id) noexcept { return id - kFirstOwnId < kOwnIds; }
 
   // The next operation belongs to the chain of the last one.
   bool open() const noexcept { return open_; }
@@ -90,6 +91,7 @@ class ChainKeeper {
   static constexpr std::uint32_t kNone = 0xFFFF'FFFF;
   static constexpr unsigned kIndexBits = 24;
   static constexpr std::uint32_t kIndexMask = (1U << kIndexBits) - 1;
+  static constexpr std::uint32_t kGenerationMask = (kOwnIds >> kIndexBits) - 1;
 
   enum class State : std::uint8_t { unused, held, ready, cut, running, decided };
 

@@ -17,6 +17,12 @@
 // - Correlation ids from 0xFFFF'0000'0000'0000 up to the last but 2^32 are the back end's own, and
 //   zero is for what nobody waits for.
 // - Cancelling is asking: the target's memory stays the kernel's until its final completion.
+// - A chain (Linked) is submitted in one go, with no submit_and_wait() and no RefuseConnections
+//   within. What of it has not started is not found by a Cancel; to cancel what runs cuts the rest.
+//   A Close that is cut does not close and does not say so. A SendNow may begin a chain but not
+//   follow in one, for nobody could say when its memory is free again.
+// - A deadline (Timed) is looked at once the operation has started: what can be done at once is
+//   done, late or not. Linked<Timed<Op>> is both.
 #pragma once
 
 #include <chrono>
@@ -34,9 +40,9 @@ struct BackendOptions {
   unsigned completion_entries = 8192;
   BufferOptions buffers;
   // For the back ends that have such things.
-  unsigned direct_descriptors = 16384;             // at most as many as files may be open
+  unsigned direct_descriptors = 16384;              // at most as many as files may be open
   BufferOptions registered_buffers{64, 16 * 1024};  // pinned memory
-  std::chrono::milliseconds sqpoll_idle{10};       // how long the kernel's thread looks for work
+  std::chrono::milliseconds sqpoll_idle{10};        // how long the kernel's thread looks for work
 };
 
 // The smallest sink there is; concepts are checked against it.
@@ -52,9 +58,11 @@ concept Submits = requires(B& backend, const Op& op, CorrelationId corr_id) {
 
 template <class B>
 concept IoBackend =
-    Submits<B, Nop> && Submits<B, Accept> && Submits<B, Receive> && Submits<B, ReceiveInto> &&
-    Submits<B, Send> && Submits<B, SendNow> && Submits<B, Connect> && Submits<B, PollReadable> &&
-    Submits<B, Cancel> && Submits<B, Close> &&
+    Submits<B, Nop> && Submits<B, Accept> && Submits<B, RefuseConnections> && Submits<B, Receive> &&
+    Submits<B, ReceiveInto> && Submits<B, Send> && Submits<B, SendNow> &&
+    Submits<B, SendZeroCopy> && Submits<B, Connect> && Submits<B, Shutdown> && Submits<B, ReadAt> &&
+    Submits<B, WriteAt> && Submits<B, PollReadable> && Submits<B, Cancel> && Submits<B, Close> &&
+    Submits<B, Linked<Send>> && Submits<B, Timed<ReceiveInto>> && Submits<B, Linked<Timed<Send>>> &&
     requires(B& backend, const B& constant, NullSink& sink, TimePoint deadline) {
       { backend.submit_and_wait(1U, deadline) } -> std::same_as<void>;
       { backend.drain(sink) } -> std::same_as<unsigned>;
