@@ -34,10 +34,8 @@ sigset_t signals_to_block() noexcept {
 
 PoolThreads::PoolThreads(PoolThreadsOptions options)
     : options_(std::move(options)),
-      all_(options_.most == kMostThreads ? ~std::uint64_t{0}
-                                         : (std::uint64_t{1} << options_.most) - 1),
       slots_(std::make_unique<Slot[]>(options_.most)),
-      vacant_(all_) {
+      roster_(options_.most) {
   WEFT_ASSERT(options_.fewest >= 1 && options_.fewest <= options_.most &&
               options_.most <= kMostThreads);
   WEFT_ASSERT(options_.queue_capacity > 0 && options_.queue_capacity < kQueuedMask / 2);
@@ -46,9 +44,9 @@ PoolThreads::PoolThreads(PoolThreadsOptions options)
     slots_[i].number = i;
   }
   for (unsigned i = 0; i < options_.fewest; ++i) {
-    vacant_.fetch_and(~bit(slots_[i]), std::memory_order_relaxed);
+    roster_.occupy(i);
     if (const int failed = make_thread(slots_[i]); failed != 0) {
-      vacant_.fetch_or(bit(slots_[i]), std::memory_order_relaxed);
+      roster_.vacate(i);
       stop();
       throw std::system_error(failed, std::generic_category(), "pool thread");
     }
@@ -64,41 +62,25 @@ PoolAnswer PoolThreads::submit(PoolTask& task) noexcept {
     admission_.fetch_sub(kOneSubmitter + 1, std::memory_order_release);
     return stopped ? PoolAnswer::stopped : PoolAnswer::full;
   }
-  PoolTask* newest = newest_.load(std::memory_order_relaxed);
-  do {
-    task.next = newest;
-  } while (!newest_.compare_exchange_weak(newest, &task, std::memory_order_seq_cst,
-                                          std::memory_order_relaxed));
-  wake_or_make_thread();
+  call(roster_.push(task));
   admission_.fetch_sub(kOneSubmitter, std::memory_order_release);
   return PoolAnswer::accepted;
 }
 
-void PoolThreads::wake_or_make_thread() noexcept {
-  std::uint64_t idle = idle_.load(std::memory_order_seq_cst);
-  while (idle != 0) {
-    if (idle_.compare_exchange_weak(idle, idle & (idle - 1), std::memory_order_seq_cst)) {
-      slots_[static_cast<unsigned>(std::countr_zero(idle))].notifier.wake();
-      return;
-    }
-  }
-  std::uint64_t vacant = vacant_.load(std::memory_order_seq_cst);
-  while (vacant != 0) {
-    if (!vacant_.compare_exchange_weak(vacant, vacant & (vacant - 1), std::memory_order_seq_cst)) {
-      continue;
-    }
-    Slot& slot = slots_[static_cast<unsigned>(std::countr_zero(vacant))];
-    if (make_thread(slot) == 0) {
-      grown_.fetch_add(1, std::memory_order_relaxed);
-    } else {
-      // The threads there are will come to it.
-      vacant_.fetch_or(bit(slot), std::memory_order_seq_cst);
-    }
-    return;
+void PoolThreads::call(ThreadRoster<>::Call call) noexcept {
+  if (call.kind == ThreadRoster<>::Kind::nobody) return;
+  Slot& slot = slots_[call.number];
+  if (call.kind == ThreadRoster<>::Kind::wake) {
+    slot.notifier.wake();
+  } else if (make_thread(slot) == 0) {
+    grown_.fetch_add(1, std::memory_order_relaxed);
+  } else {
+    // The threads there are will come to the task.
+    roster_.vacate(call.number);
   }
 }
 
-// Returns 0 or an errno. The slot is the caller's: it took the bit out of `vacant_`.
+// Returns 0 or an errno. The slot is the caller's to fill.
 int PoolThreads::make_thread(Slot& slot) noexcept {
   // Threads inherit the mask, so there is no moment at which the new one could get a signal.
   const sigset_t blocked = signals_to_block();
@@ -134,8 +116,10 @@ void PoolThreads::settle_in(Slot& slot) {
 
 void PoolThreads::work(Slot& slot) {
   for (;;) {
-    if (PoolTask* task = take_or_announce(slot)) {
-      run(*task);
+    const ThreadRoster<>::Taken taken = roster_.take_or_announce(slot.number);
+    if (taken.task != nullptr) {
+      call(taken.call);
+      run(*taken.task);
     } else if (!sleep(slot)) {
       break;
     }
@@ -152,34 +136,6 @@ void PoolThreads::run(PoolTask& task) noexcept {
   busy_.fetch_sub(1, std::memory_order_relaxed);
 }
 
-PoolTask* PoolThreads::take() {
-  const std::lock_guard lock(mutex_);
-  if (oldest_ == nullptr) {
-    if (newest_.load(std::memory_order_seq_cst) == nullptr) return nullptr;
-    PoolTask* task = newest_.exchange(nullptr, std::memory_order_acquire);
-    while (task != nullptr) {
-      PoolTask* next = std::exchange(task->next, oldest_);
-      oldest_ = std::exchange(task, next);
-    }
-  }
-  return std::exchange(oldest_, oldest_->next);
-}
-
-// A task; or none, and then this thread is among the idle ones.
-PoolTask* PoolThreads::take_or_announce(Slot& slot) {
-  PoolTask* task = take();
-  if (task != nullptr) return task;
-  idle_.fetch_or(bit(slot), std::memory_order_seq_cst);
-  task = take();
-  if (task != nullptr) retract(slot);
-  return task;
-}
-
-// False when somebody has taken the announcement down, and wakes or has woken this thread.
-bool PoolThreads::retract(Slot& slot) noexcept {
-  return (idle_.fetch_and(~bit(slot), std::memory_order_seq_cst) & bit(slot)) != 0;
-}
-
 bool PoolThreads::stopping() const noexcept {
   return (admission_.load(std::memory_order_seq_cst) & kStopping) != 0;
 }
@@ -187,9 +143,9 @@ bool PoolThreads::stopping() const noexcept {
 // Called as an idle thread. False when the thread is to end.
 bool PoolThreads::sleep(Slot& slot) {
   if (stopping()) {
-    retract(slot);
+    roster_.retract(slot.number);
     if (queued() == 0) {
-      vacant_.fetch_or(bit(slot), std::memory_order_seq_cst);
+      roster_.vacate(slot.number);
       return false;
     }
     // Someone is between being accepted and pushing.
@@ -198,34 +154,18 @@ bool PoolThreads::sleep(Slot& slot) {
   }
   const bool woken = slot.notifier.wait(options_.idle_time);
   slot.notifier.acknowledge();
-  const bool unclaimed = retract(slot);
+  const bool unclaimed = roster_.retract(slot.number);
   const bool may_go = slot.number >= options_.fewest;
-  return woken || !unclaimed || !may_go || !leave(slot);
-}
-
-// An idle thread gives its slot back. False when it is needed after all.
-bool PoolThreads::leave(Slot& slot) noexcept {
-  vacant_.fetch_or(bit(slot), std::memory_order_seq_cst);
-  // A submit that found this thread neither idle nor gone counts on it.
-  if (has_tasks()) {
-    const std::uint64_t before = vacant_.fetch_and(~bit(slot), std::memory_order_seq_cst);
-    if ((before & bit(slot)) != 0) return false;
-    // Somebody has just made another thread in this slot.
-  }
+  if (woken || !unclaimed || !may_go || !roster_.leave(slot.number)) return true;
   shrunk_.fetch_add(1, std::memory_order_relaxed);
-  return true;
-}
-
-bool PoolThreads::has_tasks() {
-  const std::lock_guard lock(mutex_);
-  return oldest_ != nullptr || newest_.load(std::memory_order_seq_cst) != nullptr;
+  return false;
 }
 
 void PoolThreads::stop() {
   WEFT_ASSERT(!on_own_thread());
   if (stopped_) return;
   admission_.fetch_or(kStopping, std::memory_order_seq_cst);
-  std::uint64_t idle = idle_.exchange(0, std::memory_order_seq_cst);
+  std::uint64_t idle = roster_.retract_all();
   for (; idle != 0; idle &= idle - 1) {
     slots_[static_cast<unsigned>(std::countr_zero(idle))].notifier.wake();
   }
@@ -238,7 +178,7 @@ void PoolThreads::join_all() {
     thread_gone_.acknowledge();
     const std::uint64_t admission = admission_.load(std::memory_order_acquire);
     const bool nobody_submits = (admission & ~kStopping) < kOneSubmitter;
-    if (nobody_submits && vacant_.load(std::memory_order_seq_cst) == all_) break;
+    if (nobody_submits && roster_.all_gone()) break;
     if (nobody_submits) {
       thread_gone_.wait();
     } else {
@@ -251,14 +191,6 @@ void PoolThreads::join_all() {
 }
 
 bool PoolThreads::on_own_thread() const noexcept { return current_pool() == this; }
-
-unsigned PoolThreads::threads() const noexcept {
-  return static_cast<unsigned>(std::popcount(all_ & ~vacant_.load(std::memory_order_relaxed)));
-}
-
-unsigned PoolThreads::idle() const noexcept {
-  return static_cast<unsigned>(std::popcount(idle_.load(std::memory_order_relaxed)));
-}
 
 std::size_t PoolThreads::queued() const noexcept {
   return admission_.load(std::memory_order_acquire) & kQueuedMask;

@@ -4,12 +4,9 @@
 // - submit() takes no lock. The pool's threads run at low priority; a loop that waited for a lock
 //   one of them holds would wait as long as others keep that thread from running. They lock only
 //   among themselves.
-// - A task that was submitted is seen by a thread: submit() pushes and then looks for an idle
-//   thread, a thread says that it is idle and then looks for a task. One submit wakes one thread at
-//   most, and none when none sleeps.
-// - The idle thread with the lowest number is woken first, so the others stay idle and can go.
 // - No task waits while a thread may still be made: where none is idle, submit() makes one, up to
-//   `most`. Threads beyond `fewest` go when they had nothing to do for `idle_time`.
+//   `most`. Threads beyond `fewest` go when they had nothing to do for `idle_time`. Who is woken
+//   and who may go is the roster's business.
 // - Threads are joined: one that went by the one that takes its place, the last ones by stop().
 // submit() and the queries from any thread.
 #pragma once
@@ -21,11 +18,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "ksvc/core/worker_pool.hpp"
 #include "ksvc/notify/futex_notifier.hpp"
+#include "ksvc/pool/thread_roster.hpp"
 
 namespace weft::ksvc {
 
@@ -40,8 +37,7 @@ struct PoolThreadsOptions {
 
 class PoolThreads {
  public:
-  // One bit in a word for each thread.
-  static constexpr unsigned kMostThreads = 64;
+  static constexpr unsigned kMostThreads = ThreadRoster<>::kMostThreads;
 
   // Makes `fewest` threads; throws std::system_error when one cannot be had.
   explicit PoolThreads(PoolThreadsOptions options);
@@ -53,11 +49,11 @@ class PoolThreads {
   void stop();
 
   bool on_own_thread() const noexcept;
-  unsigned threads() const noexcept;
+  unsigned threads() const noexcept { return roster_.threads(); }
   unsigned busy() const noexcept { return busy_.load(std::memory_order_relaxed); }
   std::size_t queued() const noexcept;
   // Threads that wait for a task.
-  unsigned idle() const noexcept;
+  unsigned idle() const noexcept { return roster_.idle(); }
   // Threads that were made because none was idle, and threads that went, since the start.
   std::uint64_t grown() const noexcept { return grown_.load(std::memory_order_relaxed); }
   std::uint64_t shrunk() const noexcept { return shrunk_.load(std::memory_order_relaxed); }
@@ -74,39 +70,27 @@ class PoolThreads {
 
   static void* thread_main(void* slot);
 
-  std::uint64_t bit(const Slot& slot) const noexcept { return std::uint64_t{1} << slot.number; }
-  void wake_or_make_thread() noexcept;
+  void call(ThreadRoster<>::Call call) noexcept;
   int make_thread(Slot& slot) noexcept;
   void settle_in(Slot& slot);
   void work(Slot& slot);
-  PoolTask* take();
-  PoolTask* take_or_announce(Slot& slot);
   bool sleep(Slot& slot);
-  bool leave(Slot& slot) noexcept;
-  bool has_tasks();
-  bool retract(Slot& slot) noexcept;
   bool stopping() const noexcept;
   void run(PoolTask& task) noexcept;
   void join_all();
 
   const PoolThreadsOptions options_;
-  const std::uint64_t all_;  // a bit for each slot
   std::unique_ptr<Slot[]> slots_;
 
   // What was accepted and not begun; above it the callers inside submit(), and at the top whether
   // nothing more is accepted. One word, so that nothing is accepted behind the last look.
   std::atomic<std::uint64_t> admission_{0};
-  std::atomic<PoolTask*> newest_{nullptr};
-  std::atomic<std::uint64_t> idle_{0};
-  std::atomic<std::uint64_t> vacant_;
+  ThreadRoster<> roster_;
   std::atomic<unsigned> busy_{0};
   std::atomic<std::uint64_t> grown_{0};
   std::atomic<std::uint64_t> shrunk_{0};
   FutexNotifier thread_gone_;
   bool stopped_ = false;  // by the one thread that stops
-
-  std::mutex mutex_;  // of the pool's threads: `oldest_`
-  PoolTask* oldest_ = nullptr;
 };
 
 }  // namespace weft::ksvc

@@ -284,6 +284,19 @@ class CheckedAtomic final : public CheckedCell {
     return before;
   }
 
+  T fetch_or(T value, std::memory_order) noexcept {
+    all().step();
+    const T before = read();
+    value_ |= value;
+    return before;
+  }
+  T fetch_and(T value, std::memory_order) noexcept {
+    all().step();
+    const T before = read();
+    value_ &= value;
+    return before;
+  }
+
   // Within a step, and without being one.
   T peek() const noexcept { return value_; }
   void poke(T value) noexcept { value_ = value; }
