@@ -118,8 +118,8 @@ struct Cancel {
   CorrelationId target;
 };
 
-// Closes the descriptor without a completion. Nothing may be in flight on it. With `reset` what was
-// not sent yet is thrown away, and the peer of a TCP connection is told so.
+// Closes the descriptor without a completion. Nothing may be in flight on it but what nobody waits
+// for. With `reset` what was not sent yet is thrown away, and the peer of a TCP connection is told.
 struct Close {
   int fd;
   bool reset = false;

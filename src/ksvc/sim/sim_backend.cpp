@@ -69,8 +69,10 @@ void SimBackend::queue(const ChainedOperation& op, CorrelationId corr_id,
     unsettled_sends_.push_back(fd);
   }
   if (always_told(op)) {
-    told_[number] = holds_descriptor(op) && made_by_backend(fd) ? fd : -1;
-    if (told_[number] >= 0) ++world_.descriptor(fd).operations;
+    // Nobody can know the end of what nobody waits for.
+    const bool holds = corr_id != 0 && holds_descriptor(op) && made_by_backend(fd);
+    told_[number] = holds ? fd : -1;
+    if (holds) ++world_.descriptor(fd).operations;
   }
   submitted_.push_back({op, corr_id, terms, number});
 }
