@@ -7,7 +7,8 @@
 // - opcode(nr): the io_uring operation that does the call, when its tier is `ring`.
 // - Tier::ring says the call can be an operation, not that any argument will do: the dispatcher
 //   sends an argument that the operation cannot express (poll() of two descriptors) to the pool.
-// - Tier::inline_only: the call is about the calling thread, so another thread's answer is wrong.
+// - Tier::inline_only: the call is about the calling thread, so another thread's answer is wrong;
+//   or it is short, and its result does not fit into a completion.
 // - Tier::refused: done behind the runtime's back the call would end or fork it, or ruin a stack.
 #pragma once
 

@@ -15,6 +15,7 @@ std::int64_t call_raw(const Entry& entry) noexcept {
   return ::syscall(entry.nr, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
 
+// Credentials by the C library, everything else as it is.
 std::int64_t call_library(const Entry& entry) noexcept {
   const auto& a = entry.arguments;
   const auto id = [&a](int i) { return static_cast<uid_t>(a[static_cast<std::size_t>(i)]); };
@@ -35,13 +36,13 @@ std::int64_t call_library(const Entry& entry) noexcept {
 std::int64_t call_directly(const Entry& entry) noexcept {
   const int kept_errno = errno;
   errno = 0;  // a call may return -1 and mean it
-  const std::int64_t returned = changes_identity(entry.nr) ? call_library(entry) : call_raw(entry);
+  const std::int64_t returned = call_library(entry);
   const std::int64_t result = returned == -1 && errno != 0 ? -errno : returned;
   errno = kept_errno;
   return result;
 }
 
-bool changes_identity(long nr) noexcept {
+bool changes_facts(long nr) noexcept {
   switch (nr) {
     case SYS_setuid:
     case SYS_setgid:
@@ -52,7 +53,9 @@ bool changes_identity(long nr) noexcept {
     case SYS_setfsuid:
     case SYS_setfsgid:
     case SYS_setgroups:
-    case SYS_capset: return true;
+    case SYS_capset:
+    case SYS_setrlimit:
+    case SYS_prlimit64: return true;
     default: return false;
   }
 }

@@ -14,7 +14,8 @@ namespace weft::ksvc {
 // what nobody asks for.
 std::int64_t call_directly(const Entry& entry) noexcept;
 
-// Whether the call changes who the process is: what is known about that must then be asked anew.
-bool changes_identity(long nr) noexcept;
+// Whether the call changes what a shared page knows, credentials or limits, so that it must be
+// asked anew.
+bool changes_facts(long nr) noexcept;
 
 }  // namespace weft::ksvc

@@ -2,13 +2,13 @@
 #pragma once
 
 #include <sys/syscall.h>
-#include <sys/time.h>
 
 #include <cerrno>
 #include <ctime>
 #include <utility>
 
 #include "ksvc/instance/instance.hpp"
+#include "ksvc/router/syscall_table.hpp"
 
 namespace weft::ksvc {
 
@@ -53,7 +53,7 @@ Answer InstanceOf<Traits>::Port::submit(const Entry& entry) {
   }
   if (tier == Tier::inline_only || page_.fact(Fact::pid) != owner_pid_) {
     const std::int64_t result = call_directly(entry);
-    if (changes_identity(entry.nr)) page_.refresh_identity();
+    if (changes_facts(entry.nr)) page_.refresh_identity();
     return {AnswerState::answered, result};
   }
   if (!instance_->entries_.push(entry)) return {AnswerState::full};
@@ -70,15 +70,13 @@ std::optional<std::int64_t> InstanceOf<Traits>::Port::answer_from_page(
     *out = {time.ns / 1'000'000'000, time.ns % 1'000'000'000};
     return std::int64_t{0};
   };
-  switch (entry.nr) {
-    case SYS_getpid: return static_cast<std::int64_t>(page_.fact(Fact::pid));
-    case SYS_clock_gettime:
-      if (entry.arguments[1] == 0) return std::nullopt;
-      if (entry.arguments[0] == CLOCK_MONOTONIC) return store_time(clock_.now());
-      if (entry.arguments[0] == CLOCK_REALTIME) return store_time(clock_.wall());
-      return std::nullopt;
-    default: return std::nullopt;
+  if (const auto fact = answering_fact(entry.nr)) {
+    return static_cast<std::int64_t>(page_.fact(*fact));
   }
+  if (entry.nr != SYS_clock_gettime || entry.arguments[1] == 0) return std::nullopt;
+  if (entry.arguments[0] == CLOCK_MONOTONIC) return store_time(clock_.now());
+  if (entry.arguments[0] == CLOCK_REALTIME) return store_time(clock_.wall());
+  return std::nullopt;
 }
 
 template <class Traits>

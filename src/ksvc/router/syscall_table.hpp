@@ -212,6 +212,18 @@ inline constexpr SyscallRow kSyscallTable[] = {
     inlined("io_uring_enter", SYS_io_uring_enter),
     inlined("io_uring_register", SYS_io_uring_register),
 
+    // Short, and an address, an offset or a length of 64 bits may come back: a completion has 32.
+    inlined("mmap", SYS_mmap),
+    inlined("mremap", SYS_mremap),
+    inlined("brk", SYS_brk),
+    inlined("shmat", SYS_shmat),
+    inlined("lseek", SYS_lseek),
+    inlined("times", SYS_times),
+
+    // Limits, which a shared page knows too.
+    inlined("setrlimit", SYS_setrlimit),
+    inlined("prlimit64", SYS_prlimit64),
+
     // Would copy or end the process, or return to a stack that is not there.
     refused("clone", SYS_clone),
     refused("clone3", SYS_clone3),

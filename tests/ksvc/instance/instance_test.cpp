@@ -3,7 +3,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -75,8 +75,10 @@ class WaitingSink {
 };
 
 template <class T>
-std::uint64_t argument(T value) {
-  if constexpr (std::is_pointer_v<T>) {
+std::uint64_t argument([[maybe_unused]] T value) {
+  if constexpr (std::is_null_pointer_v<T>) {
+    return 0;
+  } else if constexpr (std::is_pointer_v<T>) {
     return reinterpret_cast<std::uintptr_t>(value);
   } else {
     return static_cast<std::uint64_t>(value);
@@ -177,6 +179,7 @@ TYPED_TEST(InstanceTest, facts_are_answered_at_once) {
   const auto pid = port.submit(call(1, SYS_getpid));
   EXPECT_EQ(pid.state, AnswerState::answered);
   EXPECT_EQ(pid.result, ::getpid());
+  EXPECT_EQ(port.submit(call(1, SYS_geteuid)).result, ::geteuid());
   for (const clockid_t clock : {CLOCK_MONOTONIC, CLOCK_REALTIME, CLOCK_THREAD_CPUTIME_ID}) {
     timespec before{};
     timespec asked{};
@@ -191,6 +194,25 @@ TYPED_TEST(InstanceTest, facts_are_answered_at_once) {
     EXPECT_LE(ns(asked), ns(after));
   }
   EXPECT_EQ(this->sink().results_of(1), 0U);
+}
+
+TYPED_TEST(InstanceTest, a_result_of_64_bits_is_whole) {
+  auto port = this->instance().port();
+  const int fd = static_cast<int>(::syscall(SYS_memfd_create, "sparse", 1U));
+  const auto answer = port.submit(call(1, SYS_lseek, fd, std::uint64_t{5} << 40, SEEK_SET));
+  EXPECT_EQ(answer.state, AnswerState::answered);
+  EXPECT_EQ(answer.result, std::int64_t{5} << 40);
+  ::close(fd);
+}
+
+TYPED_TEST(InstanceTest, a_limit_is_right_after_changing_it) {
+  auto port = this->instance().port();
+  rlimit old{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &old), 0);
+  const rlimit lower{old.rlim_cur - 1, old.rlim_max};
+  EXPECT_EQ(port.submit(call(1, SYS_prlimit64, 0, RLIMIT_NOFILE, &lower, nullptr)).result, 0);
+  EXPECT_EQ(port.page().fact(Fact::open_files_soft), old.rlim_cur - 1);
+  EXPECT_EQ(port.submit(call(1, SYS_prlimit64, 0, RLIMIT_NOFILE, &old, nullptr)).result, 0);
 }
 
 TYPED_TEST(InstanceTest, a_call_about_the_thread_is_made_by_that_thread) {
