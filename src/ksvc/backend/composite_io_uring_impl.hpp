@@ -115,8 +115,8 @@ void CompositeIoUring<options>::place(io_uring_sqe& entry, const Cancel& op, Cor
 
 template <UringOptions options>
 void CompositeIoUring<options>::place(io_uring_sqe& entry, const Close& op, CorrelationId) {
-  // In a chain, whose owner is told when it was cut and the descriptor is still open.
   fill_entry(entry, op);
+  entry.user_data = 0;
 }
 
 template <UringOptions options>
@@ -150,6 +150,7 @@ void CompositeIoUring<options>::place_in_chain(io_uring_sqe& entry, const Op& op
   if constexpr (std::is_same_v<Op, SendNow> || std::is_same_v<Op, Close>) {
     // When an operation that skips its success fails, the kernel tells nothing of those behind it.
     place(entry, op, corr_id);
+    if constexpr (std::is_same_v<Op, Close>) corr_id = 0;
     entry.flags = static_cast<std::uint8_t>(entry.flags & ~IOSQE_CQE_SKIP_SUCCESS);
     std::int32_t quiet_result = 0;
     if constexpr (std::is_same_v<Op, SendNow>) quiet_result = static_cast<std::int32_t>(op.size);
