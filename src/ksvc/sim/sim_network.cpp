@@ -52,7 +52,11 @@ std::size_t SimWire::room(const SimEndpoint& from) const {
   const auto to = from.other.lock();
   if (to == nullptr) return from.buffer_bytes;
   const std::size_t used = to->inbox.size() + to->on_their_way;
-  return used >= to->buffer_bytes ? 0 : to->buffer_bytes - used;
+  const std::size_t free = used >= to->buffer_bytes ? 0 : to->buffer_bytes - used;
+  // As TCP does: rather than byte by byte, room is told of when it is worth a segment.
+  const std::size_t worth =
+      std::min<std::size_t>(world_->options().segment_bytes, to->buffer_bytes / 2);
+  return free < worth ? 0 : free;
 }
 
 std::int64_t SimWire::send(SimEndpoint& from, const char* data, std::size_t size) const {
