@@ -1,4 +1,5 @@
 // Runs examples/pipe_notifier, which brings a trait implementation of its own.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
