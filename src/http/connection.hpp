@@ -126,6 +126,7 @@ class Connection final : public ksvc::CompletionTarget,
   void pause_receiving();
   bool backlogged() const noexcept;
   void arm_in(std::chrono::milliseconds delay);
+  void arm_for_state();
   void arm_for_idleness();
   bool unsettled() const noexcept;
   void wait_until_settled();

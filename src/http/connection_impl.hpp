@@ -413,11 +413,9 @@ void Connection<Worker>::end_request(bool keep_alive) {
   } else if (left > 0) {
     skip_left_ = left;
     state_ = State::skipping;
-    arm_in(service_.limits().early_response_linger);
-    skip_body();
-  } else {
-    arm_for_idleness();
   }
+  arm_for_state();
+  if (state_ == State::skipping) skip_body();
 }
 
 template <class Worker>
@@ -429,7 +427,7 @@ void Connection<Worker>::skip_body() {
   skip_left_ -= dropped;
   if (skip_left_ > 0) return;
   state_ = State::serving;
-  arm_for_idleness();
+  arm_for_state();
 }
 
 }  // namespace weft::http

@@ -62,7 +62,7 @@ bool Connection<Worker>::flush_outgoing() {
   }
   if (out.in_flight.empty()) {
     outgoing_.reset();
-    if (state_ == State::serving && !handling_) arm_for_idleness();
+    if (!handling_) arm_for_state();
     return true;
   }
   const std::size_t step =
@@ -136,6 +136,18 @@ void Connection<Worker>::arm_in(std::chrono::milliseconds delay) {
 template <class Worker>
 void Connection<Worker>::arm_for_idleness() {
   arm_in(service_.draining() ? service_.limits().drain_quiet : service_.limits().idle_timeout);
+}
+
+// Sets the deadline for whatever is waited for now, without a handler.
+template <class Worker>
+void Connection<Worker>::arm_for_state() {
+  const Limits& limits = service_.limits();
+  if (sending_) return arm_in(limits.write_timeout);
+  if (state_ == State::skipping) return arm_in(limits.early_response_linger);
+  if (state_ != State::serving) return;
+  const auto* spill = input_.spill();
+  if (spill != nullptr && spill->parsing) return arm_in(limits.request_timeout);
+  arm_for_idleness();
 }
 
 template <class Worker>

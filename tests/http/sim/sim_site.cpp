@@ -29,10 +29,11 @@ SimSite::SimSite() {
   using std::chrono::milliseconds;
   routes_.reserve(kMostRoutes);
   site.log = [this](const std::string& line) { complaints.push_back(line); };
-  site.limits.request_timeout = milliseconds(2'000);
-  site.limits.idle_timeout = milliseconds(3'000);
-  site.limits.write_timeout = milliseconds(2'000);
-  site.limits.drain_grace = milliseconds(10'000);
+  site.limits.request_timeout = milliseconds(5'000);
+  site.limits.idle_timeout = milliseconds(8'000);
+  site.limits.write_timeout = milliseconds(5'000);
+  site.limits.early_response_linger = milliseconds(3'000);
+  site.limits.drain_grace = milliseconds(60'000);
 
   add(Method::get, "/hello", [](SimSite&, Exchange& x) { answer(x, "hello"); });
   add(Method::get, "/sleep/:ms", [](SimSite&, Exchange& x) {

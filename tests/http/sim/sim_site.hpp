@@ -10,7 +10,8 @@ namespace weft::http::test {
 
 class SimSite {
  public:
-  // A site whose limits are short, so that little virtual time shows what they do.
+  // A site whose limits are generous: no client that does its part, through a slow network, exceeds
+  // one.
   SimSite();
   SimSite(const SimSite&) = delete;
   SimSite& operator=(const SimSite&) = delete;

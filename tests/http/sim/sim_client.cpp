@@ -1,0 +1,166 @@
+#include "sim_client.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+namespace weft::http::test {
+
+SimClient::SimClient(ksvc::SimWorld& world, std::uint16_t port, ClientPlan plan, std::uint64_t seed)
+    : world_(world),
+      wire_(world),
+      plan_(std::move(plan)),
+      random_(seed),
+      checker_(plan_.asks),
+      port_(port) {
+  for (const Ask& ask : plan_.asks) {
+    bytes_ += ask.bytes;
+    ends_.push_back(bytes_.size());
+  }
+  limit_ = std::min(plan_.ends_at, bytes_.size());
+  world_.after(plan_.starts_after, [this] { start(); });
+}
+
+void SimClient::server_drains() { checker_.may_announce_close(); }
+
+void SimClient::start() {
+  started_at_ = world_.now();
+  end_ = wire_.make_endpoint();
+  end_->changed = [this] { look(); };
+  world_.connect(end_, port_, [this](int os_errno) {
+    connect_error_ = os_errno;
+    if (os_errno != 0) return leave(false);
+    connected_at_ = world_.now();
+    look();
+  });
+}
+
+// Does all that can be done for now.
+void SimClient::look() {
+  if (gone_ || connected_at_ == ksvc::kNoDeadline) return;
+  read();
+  send();
+}
+
+void SimClient::send_later(std::chrono::nanoseconds most) {
+  if (most.count() <= 0 || waits_to_send_) return;
+  waits_to_send_ = true;
+  const std::uint64_t delay = random_.below(static_cast<std::uint64_t>(most.count()) + 1);
+  world_.after(std::chrono::nanoseconds(delay), [this] {
+    waits_to_send_ = false;
+    look();
+  });
+}
+
+void SimClient::read() {
+  while (!waits_to_read_ && !ended_ && !reset_) {
+    std::array<char, 16 * 1024> block;
+    const bool slow = plan_.rests.count() > 0;
+    const std::size_t most = slow ? random_.between(2'000, 16'000) : block.size();
+    const std::int64_t got = wire_.receive(*end_, block.data(), most);
+    if (got == -EAGAIN) return;
+    ended_ = got == 0;
+    reset_ = got < 0;
+    if (got <= 0) return;
+    const std::size_t before = checker_.answered();
+    checker_.receive({block.data(), static_cast<std::size_t>(got)});
+    if (checker_.answered() > before) send_later(plan_.thinks);
+    if (slow) {
+      waits_to_read_ = true;
+      world_.after(plan_.rests, [this] {
+        waits_to_read_ = false;
+        look();
+      });
+    }
+  }
+}
+
+void SimClient::send() {
+  if (ended_ || reset_) return leave(false);
+  while (!waits_to_send_ && !writing_shut_ && sent_ < limit_ && !checker_.announced_close()) {
+    const std::size_t size = piece_size();
+    if (size == 0) return;
+    const std::int64_t taken = wire_.send(*end_, bytes_.data() + sent_, size);
+    if (taken == -EAGAIN) return;
+    if (taken < 0) {
+      // What the server has said before is still to be read.
+      writing_shut_ = true;
+      write_failed_ = true;
+      return;
+    }
+    sent(static_cast<std::size_t>(taken));
+    if (static_cast<std::size_t>(taken) < size) return;
+    if (plan_.most_pieces > 1) send_later(plan_.between_pieces);
+  }
+  if (!waits_to_send_) end();
+}
+
+// How much goes out next: up to the end of the last request that may be under way, or of a piece.
+std::size_t SimClient::piece_size() {
+  const std::size_t last = std::min(checker_.answered() + plan_.depth, ends_.size()) - 1;
+  const std::size_t allowed = std::min(ends_[last], limit_);
+  if (allowed <= sent_) return 0;
+  const std::size_t left = allowed - sent_;
+  if (plan_.most_pieces <= 1) return left;
+  const std::size_t current = sent_at_.size();
+  const std::size_t common = plan_.asks[current].bytes.size() / plan_.most_pieces + 1;
+  return std::min(left, random_.between(1, 2 * common));
+}
+
+void SimClient::sent(std::size_t size) {
+  sent_ += size;
+  checker_.sent(sent_);
+  while (sent_at_.size() < ends_.size() && ends_[sent_at_.size()] <= sent_) {
+    sent_at_.push_back(world_.now());
+  }
+}
+
+bool SimClient::has_its_answers() const {
+  return checker_.announced_close() || checker_.answered() >= sent_at_.size();
+}
+
+// All is sent, or what it wanted to send of it.
+void SimClient::end() {
+  if (sent_ < limit_ && !checker_.announced_close()) return;
+  using Ending = ClientPlan::Ending;
+  switch (plan_.ending) {
+    case Ending::waits:
+      if (has_its_answers()) shut_writing();
+      return;
+    case Ending::half_closes: return shut_writing();
+    case Ending::closes: return leave(false);
+    case Ending::resets: return leave(true);
+    case Ending::vanishes: gone_ = true; return;
+    case Ending::stalls: checker_.gave_up(); return;
+  }
+}
+
+void SimClient::shut_writing() {
+  if (std::exchange(writing_shut_, true)) return;
+  checker_.gave_up();
+  wire_.shut_write(*end_);
+}
+
+void SimClient::leave(bool reset) {
+  gone_ = true;
+  over_ = true;
+  left_at_ = world_.now();
+  wire_.close(*end_, reset);
+}
+
+std::string SimClient::missed(ksvc::TimePoint deadline) const {
+  using Ending = ClientPlan::Ending;
+  const bool listens = plan_.ending == Ending::waits || plan_.ending == Ending::half_closes ||
+                       plan_.ending == Ending::stalls;
+  if (!listens || checker_.announced_close()) return {};
+  const std::size_t answered = checker_.answered();
+  if (was_refused() || answered >= sent_at_.size()) return {};
+  if (sent_at_[answered] > deadline) return {};
+  return "request " + std::to_string(answered) + " of " + std::to_string(plan_.asks.size()) +
+         " was sent whole and not answered: " +
+         plan_.asks[answered].bytes.substr(0, plan_.asks[answered].bytes.find('\r')) +
+         (reset_ ? "; the connection was reset" : "") + (ended_ ? "; the server ended it" : "");
+}
+
+}  // namespace weft::http::test

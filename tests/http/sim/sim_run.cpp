@@ -1,0 +1,122 @@
+#include "sim_run.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "http/service_impl.hpp"
+
+namespace weft::http::test {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+// What a request may take from its client to where the server has it.
+constexpr milliseconds kMargin{50};
+constexpr milliseconds kLongestDelay{300};
+// By then everybody has noticed everything, whatever was lost.
+constexpr std::chrono::seconds kAftermath{120};
+
+gvt::WorkerOptions worker_options() {
+  gvt::WorkerOptions options;
+#if defined(WEFT_ASAN) || defined(WEFT_TSAN)
+  options.scheduler.stack_bytes = 256 * 1024;
+#endif
+  return options;
+}
+
+}  // namespace
+
+SimRun::SimRun(std::uint64_t seed, const SimRunOptions& options)
+    : seed_(seed), options_(options), world_(seed, options.world) {
+  const int listener = world_.make_listener();
+  port_ = world_.port_of(listener);
+  worker_ = Worker::assemble(worker_options(), ksvc::SimBackend::make(world_, options_.backend),
+                             ksvc::SimClock(world_));
+  service_.emplace(*worker_, site_.site, listener, counters_);
+  drain_at_ = world_.now() + options_.drain_after;
+  world_.at(drain_at_, [this] {
+    for (SimClient& client : clients_) client.server_drains();
+    worker_->post(drain_command_);
+  });
+}
+
+SimRun::~SimRun() = default;
+
+SimClient& SimRun::add_client(ClientPlan plan) {
+  const std::uint64_t seed = seed_ * 1'000 + clients_.size();
+  return clients_.emplace_back(world_, port_, std::move(plan), seed);
+}
+
+void SimRun::begin_drain(gvt::Runnable& self) {
+  static_cast<DrainCommand&>(self).run.service_->begin_drain();
+}
+
+std::string SimRun::run() {
+  service_->start();
+  worker_->run();
+  drained_at_ = world_.now();
+  const bool left = counters_.accepted.value() != counters_.closed.value();
+  if (left) complain("not every connection was closed when the drain ended");
+  service_.reset();
+  finish_what_is_in_flight();
+  judge_server();
+  worker_.reset();
+  const ksvc::TimePoint end = world_.now() + kAftermath;
+  while (world_.step(end)) {
+  }
+  for (std::size_t i = 0; i < clients_.size(); ++i) judge_client(clients_[i], i);
+  return wrong_;
+}
+
+// Answers to cancels that nobody waits for, above all.
+void SimRun::finish_what_is_in_flight() {
+  ksvc::DirectWakeSink sink;
+  ksvc::SimBackend& backend = worker_->backend();
+  const ksvc::TimePoint give_up = world_.now() + std::chrono::seconds(1);
+  while (backend.in_flight() > 0 && world_.now() < give_up) {
+    backend.submit_and_wait(1, give_up);
+    backend.drain(sink);
+  }
+}
+
+void SimRun::judge_server() {
+  const auto none = [this](const char* what, std::uint64_t count) {
+    if (count > 0) complain(std::to_string(count) + " " + what + " are left");
+  };
+  none("parked handlers", worker_->parked());
+  none("operations", worker_->backend().in_flight());
+  none("leases", worker_->backend().buffers().lent());
+  none("descriptors", world_.open_descriptors());
+  // The wheel forgets lazily where timers were. One that is left would fire now, and into nothing.
+  worker_->timers().advance(world_.now() + std::chrono::hours(24));
+  if (worker_->timers().next_due() != ksvc::kNoDeadline) complain("a timer is left");
+  if (drained_at_ > drain_at_ + site_.site.limits.drain_grace) complain("the drain took too long");
+  for (const std::string& line : site_.complaints) {
+    if (line.find("grace") != std::string::npos) complain("the server said: " + line);
+  }
+}
+
+void SimRun::judge_client(const SimClient& client, std::size_t number) {
+  const auto complain_of = [&](const std::string& what) {
+    const auto left_after = client.left_at() - drain_at_;
+    complain("client " + std::to_string(number) + ": " + what + "; it left " +
+             std::to_string(left_after.count() / 1'000) + " us after the drain began");
+  };
+  if (!client.checker().wrong().empty()) complain_of(client.checker().wrong());
+  if (client.was_faulted()) return;
+  auto margin = kMargin;
+  if (options_.world.faults.delay > 0) margin += kLongestDelay;
+  const std::string missed = client.missed(drain_at_ + (site_.site.limits.drain_quiet - margin));
+  if (!missed.empty()) complain_of(missed);
+  if (!client.plan().is_fair()) return;
+  if (!client.is_over()) complain_of("still waits for the server");
+  if (client.was_refused()) {
+    if (client.started_at() + margin < drain_at_) complain_of("was refused before the drain");
+    return;
+  }
+  if (client.checker().amid_an_answer()) complain_of("got half an answer");
+  if (client.saw_reset() && !client.checker().announced_close()) complain_of("saw a reset");
+}
+
+}  // namespace weft::http::test
