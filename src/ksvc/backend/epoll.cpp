@@ -208,7 +208,11 @@ bool Epoll::cancel(int fd, CorrelationId target) {
 void Epoll::start(const Close& op, CorrelationId corr_id) {
   if (is_the_systems(op.fd)) {
     Descriptor& entry = descriptor(op.fd);
-    WEFT_ASSERT(entry.read == ReadKind::none && entry.write == WriteKind::none);
+    // Only what nobody waits for may be in flight.
+    WEFT_ASSERT(entry.read == ReadKind::none || chains_.owner_id(entry.read_id) == 0);
+    WEFT_ASSERT(entry.write == WriteKind::none || chains_.owner_id(entry.write_id) == 0);
+    if (entry.read != ReadKind::none) end_read(entry, -ECANCELED);
+    if (entry.write != WriteKind::none) end_write(entry, -ECANCELED);
     const bool queued = entry.queued;
     entry = {};
     entry.queued = queued;

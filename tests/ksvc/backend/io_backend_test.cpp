@@ -271,6 +271,17 @@ TYPED_TEST(IoBackendTest, close_closes_without_a_completion) {
   EXPECT_TRUE(this->backend().settled());
 }
 
+TYPED_TEST(IoBackendTest, descriptor_may_be_closed_over_what_nobody_waits_for) {
+  auto event = this->make_event();
+  this->backend().submit(PollReadable{event.get()}, 0);
+  this->turn();
+  this->backend().submit(Close{event.release()}, 0);
+  this->turn();
+  this->backend().submit(Nop{}, 1);
+  EXPECT_EQ(this->await_final(1).result, 0);
+  EXPECT_EQ(this->seen().size(), 1U);
+}
+
 TYPED_TEST(IoBackendTest, descriptor_number_works_again_after_a_close) {
   for (CorrelationId id = 1; id <= 20; ++id) {
     auto pair = this->make_pair();
