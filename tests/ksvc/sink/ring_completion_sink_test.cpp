@@ -129,6 +129,28 @@ TEST_F(CountedRing, maker_that_does_not_wait_is_not_woken) {
   EXPECT_EQ(maker_woken, 0);
 }
 
+// As a worker's notifier, of which the ends know nothing but that it wakes.
+struct FakeNotifier {
+  void wake() noexcept { ++wakes; }
+  int wakes = 0;
+};
+
+TEST(RingCompletionSink, ends_that_live_in_loops_are_woken_by_their_notifiers) {
+  FakeNotifier readers;
+  FakeNotifier makers;
+  using Wake = WakeByNotifier<FakeNotifier>;
+  BasicRingCompletionSink<Wake> sink(CompletionRing::create(2).value(), Wake{&readers});
+  CompletionRingReader<Wake> reader(sink.ring(), Wake{&makers});
+  ASSERT_TRUE(reader.may_sleep());
+  for (CorrelationId i = 0; i < 3; ++i) sink.complete({i, 0, false, {}});
+  sink.flush();
+  EXPECT_EQ(readers.wakes, 1);
+  EXPECT_EQ(reader.read([](const CompletionRecord&) {}), 2U);
+  EXPECT_EQ(makers.wakes, 1) << "one completion still waits for room";
+  sink.flush();
+  EXPECT_EQ(reader.read([](const CompletionRecord&) {}), 1U);
+}
+
 // Every sequence of so many completions, flushes and reads, beside what must come of it.
 TEST(RingCompletionSink, every_short_sequence_loses_nothing_and_keeps_the_order) {
   constexpr unsigned kSteps = 8;
