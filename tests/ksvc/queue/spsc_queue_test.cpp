@@ -136,8 +136,9 @@ void pass_between_threads(std::size_t capacity, unsigned count) {
   SpscQueue<std::string> queue(capacity);
   std::thread producer([&] {
     for (unsigned i = 0; i < count; ++i) {
-      std::string value = "a value too long to be kept in place " + std::to_string(i);
-      while (!queue.push(std::move(value))) std::this_thread::yield();
+      while (!queue.push("a value too long to be kept in place " + std::to_string(i))) {
+        std::this_thread::yield();
+      }
     }
   });
   unsigned next = 0;
