@@ -12,8 +12,6 @@
 // owner.
 #pragma once
 
-#include <fcntl.h>
-
 #include <memory>
 #include <type_traits>
 
