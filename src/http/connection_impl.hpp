@@ -381,9 +381,11 @@ bool Connection<Worker>::next_request_can_be_found() const {
   return head.content_length <= arrived + service_.limits().early_response_drain_bytes;
 }
 
-// Whether the client has sent something behind the request in progress.
+// Whether the client has sent something behind the request in progress, as far as that can be
+// known: without a receive of the usual kind in flight, the kernel may have what we have not.
 template <class Worker>
 bool Connection<Worker>::more_has_arrived() const {
+  if (!ended_ && (!receiving_ || borrowed_)) return true;
   const Progress& progress = *progress_;
   const std::uint64_t unread_body =
       progress.body_read ? progress.body_bytes : progress.head->content_length;

@@ -15,6 +15,7 @@ std::uint16_t BlockTable::detach(BufferLease& lease) {
   char* fresh = store_.take();
   end_lending(lease);
   blocks_[number].data = fresh;
+  ++detached_;
   lease.block = kDetachedBlock;
   lease.generation = store_.generation(lease.data);
   return number;
@@ -22,6 +23,7 @@ std::uint16_t BlockTable::detach(BufferLease& lease) {
 
 BufferLease BlockTable::borrow() {
   char* data = store_.take();
+  ++detached_;
   unpoison(data, block_bytes());
   return {data, 0, kDetachedBlock, store_.generation(data)};
 }
@@ -30,6 +32,7 @@ void BlockTable::take_back_detached(const BufferLease& lease) noexcept {
   std::uint16_t& generation = store_.generation(lease.data);
   WEFT_ASSERT(generation == lease.generation);
   ++generation;
+  --detached_;
   poison(lease.data, block_bytes());
   store_.give_back(lease.data);
 }

@@ -56,6 +56,8 @@ class BlockTable {
   std::size_t size() const noexcept { return blocks_.size(); }
   std::size_t lent() const noexcept { return lent_; }
   std::size_t available() const noexcept { return blocks_.size() - lent_; }
+  // Leases that have left the numbered blocks, or never were among them, and are not back.
+  std::size_t detached() const noexcept { return detached_; }
   char* data(std::uint16_t block) const noexcept { return blocks_[block].data; }
   const BlockStore& store() const noexcept { return store_; }
 
@@ -80,6 +82,7 @@ class BlockTable {
   BlockStore store_;
   std::vector<Block> blocks_;
   std::size_t lent_ = 0;
+  std::size_t detached_ = 0;
 };
 
 }  // namespace weft::ksvc

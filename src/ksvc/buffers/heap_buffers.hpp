@@ -29,6 +29,7 @@ class HeapBuffers {
   std::uint32_t block_bytes() const noexcept { return table_.block_bytes(); }
   std::size_t lent() const noexcept { return table_.lent(); }
   std::size_t available() const noexcept { return table_.available(); }
+  std::size_t detached() const noexcept { return table_.detached(); }
   static const char* name() noexcept { return "heap buffers"; }
 
  private:

@@ -22,6 +22,7 @@ ClientPlan random_plan(Random& random, const PlanOptions& options) {
   if (random.chance(70)) plan.between_pieces = microseconds(random.below(5'000));
   if (random.chance(30)) plan.thinks = microseconds(random.below(100'000));
   if (random.chance(options.slow_readers)) plan.rests = milliseconds(random.between(1, 5));
+  plan.lets_server_end = random.chance(50);
   if (random.chance(30)) plan.ending = Ending::half_closes;
   if (random.chance(options.unfair_clients)) {
     constexpr std::array<Ending, 6> kEndings{Ending::waits,  Ending::half_closes, Ending::closes,

@@ -27,6 +27,7 @@ struct ClientPlan {
   std::chrono::nanoseconds between_pieces{0};  // at most
   std::chrono::nanoseconds thinks{0};          // behind an answer, at most
   std::chrono::nanoseconds rests{0};           // between reads: a slow reader
+  bool lets_server_end = false;                // when that has announced to do so
   Ending ending = Ending::waits;
   std::size_t ends_at = kAtItsEnd;  // after how many bytes
 

@@ -64,7 +64,9 @@ void SimClient::read() {
     reset_ = got < 0;
     if (got <= 0) return;
     const std::size_t before = checker_.answered();
+    if (!checker_.amid_an_answer()) answer_began_at_ = world_.now();
     checker_.receive({block.data(), static_cast<std::size_t>(got)});
+    if (checker_.announced_close()) announced_at_ = world_.now();
     if (checker_.answered() > before) send_later(plan_.thinks);
     if (slow) {
       waits_to_read_ = true;
@@ -123,6 +125,7 @@ bool SimClient::has_its_answers() const {
 // All is sent, or what it wanted to send of it.
 void SimClient::end() {
   if (sent_ < limit_ && !checker_.announced_close()) return;
+  if (plan_.lets_server_end && checker_.announced_close()) return;
   using Ending = ClientPlan::Ending;
   switch (plan_.ending) {
     case Ending::waits:
@@ -149,18 +152,35 @@ void SimClient::leave(bool reset) {
   wire_.close(*end_, reset);
 }
 
-std::string SimClient::missed(ksvc::TimePoint deadline) const {
+std::string SimClient::missed(ksvc::TimePoint deadline, std::chrono::nanoseconds margin) const {
   using Ending = ClientPlan::Ending;
   const bool listens = plan_.ending == Ending::waits || plan_.ending == Ending::half_closes ||
                        plan_.ending == Ending::stalls;
-  if (!listens || checker_.announced_close()) return {};
   const std::size_t answered = checker_.answered();
-  if (was_refused() || answered >= sent_at_.size()) return {};
+  if (!listens || was_refused() || answered >= sent_at_.size()) return {};
+  if (checker_.announced_close()) {
+    // To a slow reader the answer may have been on its way for long.
+    const bool by_drain = answered > 0 && !plan_.asks[answered - 1].closes;
+    const bool there =
+        by_drain && plan_.rests.count() == 0 && sent_at_[answered] + margin < answer_began_at_;
+    return there ? unanswered("the answer before it announced the end") : std::string();
+  }
   if (sent_at_[answered] > deadline) return {};
-  return "request " + std::to_string(answered) + " of " + std::to_string(plan_.asks.size()) +
-         " was sent whole and not answered: " +
-         plan_.asks[answered].bytes.substr(0, plan_.asks[answered].bytes.find('\r')) +
-         (reset_ ? "; the connection was reset" : "") + (ended_ ? "; the server ended it" : "");
+  return unanswered(reset_ ? "reset" : ended_ ? "ended" : "left alone");
+}
+
+std::string SimClient::unanswered(const char* why) const {
+  const std::size_t request = checker_.answered();
+  const std::string& bytes = plan_.asks[request].bytes;
+  return "request " + std::to_string(request) + " of " + std::to_string(plan_.asks.size()) +
+         " was sent whole and not answered: " + bytes.substr(0, bytes.find('\r')) + ": " + why;
+}
+
+std::chrono::nanoseconds SimClient::waited_for_end() const {
+  if (!over_ || !checker_.announced_close() || !plan_.lets_server_end) {
+    return std::chrono::nanoseconds(0);
+  }
+  return left_at_ - announced_at_;
 }
 
 }  // namespace weft::http::test

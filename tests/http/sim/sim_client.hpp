@@ -39,8 +39,11 @@ class SimClient {
   const std::vector<ksvc::TimePoint>& sent_at() const { return sent_at_; }
 
   // What it has missed, given that nothing was done to its connection: empty if nothing. What was
-  // sent whole by `deadline` must be answered.
-  std::string missed(ksvc::TimePoint deadline) const;
+  // sent whole by `deadline` must be answered, and so must what was sent longer than `margin`
+  // before an answer began that announced the end.
+  std::string missed(ksvc::TimePoint deadline, std::chrono::nanoseconds margin) const;
+  // How long it let the server end what that had announced to.
+  std::chrono::nanoseconds waited_for_end() const;
 
  private:
   void start();
@@ -54,6 +57,7 @@ class SimClient {
   void end();
   void shut_writing();
   void leave(bool reset);
+  std::string unanswered(const char* why) const;
 
   ksvc::SimWorld& world_;
   ksvc::SimWire wire_;
@@ -69,6 +73,8 @@ class SimClient {
   std::shared_ptr<ksvc::SimEndpoint> end_;
   ksvc::TimePoint started_at_;
   ksvc::TimePoint left_at_;
+  ksvc::TimePoint answer_began_at_;
+  ksvc::TimePoint announced_at_;
   ksvc::TimePoint connected_at_ = ksvc::kNoDeadline;
   int connect_error_ = 0;
   bool waits_to_send_ = false;

@@ -12,7 +12,10 @@ namespace {
 using std::chrono::milliseconds;
 
 // What a request may take from its client to where the server has it.
-constexpr milliseconds kMargin{50};
+constexpr std::chrono::nanoseconds kMargin = milliseconds(1);
+// Well below what the server waits for a client to see its end.
+constexpr milliseconds kMostForAnEnd{500};
+constexpr std::chrono::nanoseconds kMarginOfFaults = milliseconds(50);
 constexpr milliseconds kLongestDelay{300};
 // By then everybody has noticed everything, whatever was lost.
 constexpr std::chrono::seconds kAftermath{120};
@@ -87,6 +90,7 @@ void SimRun::judge_server() {
   none("parked handlers", worker_->parked());
   none("operations", worker_->backend().in_flight());
   none("leases", worker_->backend().buffers().lent());
+  none("detached leases", worker_->backend().buffers().detached());
   none("descriptors", world_.open_descriptors());
   // The wheel forgets lazily where timers were. One that is left would fire now, and into nothing.
   worker_->timers().advance(world_.now() + std::chrono::hours(24));
@@ -105,9 +109,9 @@ void SimRun::judge_client(const SimClient& client, std::size_t number) {
   };
   if (!client.checker().wrong().empty()) complain_of(client.checker().wrong());
   if (client.was_faulted()) return;
-  auto margin = kMargin;
-  if (options_.world.faults.delay > 0) margin += kLongestDelay;
-  const std::string missed = client.missed(drain_at_ + (site_.site.limits.drain_quiet - margin));
+  const std::chrono::nanoseconds margin = this->margin();
+  const std::string missed = client.missed(drain_at_ + (site_.site.limits.drain_quiet - margin),
+                                           2 * margin + 3 * options_.world.turn_time);
   if (!missed.empty()) complain_of(missed);
   if (!client.plan().is_fair()) return;
   if (!client.is_over()) complain_of("still waits for the server");
@@ -117,6 +121,17 @@ void SimRun::judge_client(const SimClient& client, std::size_t number) {
   }
   if (client.checker().amid_an_answer()) complain_of("got half an answer");
   if (client.saw_reset() && !client.checker().announced_close()) complain_of("saw a reset");
+  if (client.waited_for_end() > margin + kMostForAnEnd)
+    complain_of("was left waiting for the announced end");
+}
+
+// How long a request may take from its client to where the server has it, and knows of it.
+std::chrono::nanoseconds SimRun::margin() const {
+  const ksvc::SimFaults& faults = options_.world.faults;
+  std::chrono::nanoseconds margin = options_.any_faults ? kMarginOfFaults : kMargin;
+  if (options_.any_faults) margin += 10 * options_.world.turn_time;
+  if (faults.delay > 0) margin += kLongestDelay;
+  return margin;
 }
 
 }  // namespace weft::http::test

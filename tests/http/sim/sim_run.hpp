@@ -26,6 +26,7 @@ namespace weft::http::test {
 
 struct SimRunOptions {
   ksvc::SimOptions world;
+  bool any_faults = false;  // what is late then is nobody's fault
   ksvc::BackendOptions backend;
   std::chrono::nanoseconds drain_after = std::chrono::seconds(1);
 };
@@ -64,6 +65,7 @@ class SimRun {
   void finish_what_is_in_flight();
   void judge_server();
   void judge_client(const SimClient& client, std::size_t number);
+  std::chrono::nanoseconds margin() const;
   void complain(const std::string& what) { wrong_ += what + "\n"; }
 
   std::uint64_t seed_;

@@ -10,6 +10,7 @@ namespace weft::http::test {
 namespace {
 
 using std::chrono::microseconds;
+using std::chrono::milliseconds;
 
 // Off for most seeds, so that each fault is seen alone and in all company; else rare or frequent.
 unsigned maybe(Random& random, unsigned rare, unsigned frequent) {
@@ -20,8 +21,6 @@ unsigned maybe(Random& random, unsigned rare, unsigned frequent) {
 
 ksvc::SimFaults random_faults(Random& random) {
   ksvc::SimFaults faults;
-  // One in eight has none: everything else must be right too.
-  if (random.chance(12)) return faults;
   faults.reorder = maybe(random, 50, 500);
   faults.error = maybe(random, 3, 40);
   faults.early_end = maybe(random, 30, 500);
@@ -40,12 +39,18 @@ ksvc::SimFaults random_faults(Random& random) {
 
 SimRunOptions random_options(Random& random) {
   SimRunOptions options;
-  options.world.faults = random_faults(random);
+  // One in eight has none: everything else must be right too.
+  options.any_faults = !random.chance(12);
+  if (options.any_faults) options.world.faults = random_faults(random);
   options.backend.buffers = {1'024, 4'096};
-  if (random.chance(20)) options.backend.buffers = {2, 512};
-  if (random.chance(20)) options.backend.completion_entries = 8;
-  if (random.chance(10)) options.world.most_descriptors = 4;
+  if (options.any_faults) {
+    if (random.chance(20)) options.backend.buffers = {2, 512};
+    if (random.chance(20)) options.backend.completion_entries = 8;
+    if (random.chance(10)) options.world.most_descriptors = 4;
+  }
   if (random.chance(30)) options.world.socket_buffer_bytes = 4'096;
+  // A program that is busy: much happens before it looks again.
+  if (random.chance(20)) options.world.turn_time = milliseconds(random.between(1, 20));
   options.drain_after = microseconds(random.below(random.chance(70) ? 300'000 : 3'000'000));
   return options;
 }
@@ -75,6 +80,7 @@ std::string described(const SimRunOptions& options) {
   tell("completion_entries", options.backend.completion_entries);
   tell("most_descriptors", options.world.most_descriptors);
   tell("socket_buffer_bytes", options.world.socket_buffer_bytes);
+  tell("turn_time", static_cast<std::uint64_t>(options.world.turn_time.count()));
   tell("drain after us", static_cast<std::uint64_t>(options.drain_after.count()) / 1'000);
   return text;
 }
