@@ -1,13 +1,15 @@
+// What SimBackend does apart from carrying out operations: submission, lent memory, completions.
 #include "ksvc/sim/sim_backend.hpp"
 
-#include <netinet/in.h>
 #include <poll.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 
 #include "ksvc/core/poison.hpp"
+#include "ksvc/sim/sim_checksum.hpp"
 
 namespace weft::ksvc {
 
@@ -16,23 +18,35 @@ namespace {
 // What memory looks like while the kernel is to fill it.
 constexpr char kUnfilled = '\xA5';
 constexpr std::uint64_t kLongReorder_ns = 300'000;
+// The kernel takes everything in the end.
+constexpr unsigned kMostBusyTurns = 3;
+constexpr std::uint64_t kLongInterruption_ns = 1'000'000;
+constexpr std::size_t kMostListed = 32;
 
-std::uint64_t checksum_of(const void* data, std::size_t size) noexcept {
-  std::uint64_t sum = 0xCBF2'9CE4'8422'2325;
-  const auto* bytes = static_cast<const unsigned char*>(data);
-  for (std::size_t i = 0; i < size; ++i) sum = (sum ^ bytes[i]) * 0x0000'0100'0000'01B3;
-  return sum;
-}
+// In the order of ChainedOperation.
+constexpr std::array kNames = {"nop",      "accept",         "receive", "receive into", "send",
+                               "send now", "send zero copy", "connect", "shutdown",     "read at",
+                               "write at", "poll",           "cancel",  "close"};
+static_assert(kNames.size() == std::variant_size_v<ChainedOperation>);
 
 // Whether the descriptor may not be closed while the operation is in flight.
-constexpr bool holds_descriptor(const ChainedOperation& op) {
+bool holds_descriptor(const ChainedOperation& op) {
   return !std::holds_alternative<Close>(op) && !std::holds_alternative<Cancel>(op) &&
          !std::holds_alternative<SendNow>(op);
 }
 
-// Whether the owner hears of its end, whatever that is.
-constexpr bool always_told(const ChainedOperation& op) {
-  return !std::holds_alternative<Close>(op) && !std::holds_alternative<SendNow>(op);
+bool reads_from(const ChainedOperation& op) {
+  return std::holds_alternative<Accept>(op) || std::holds_alternative<Receive>(op) ||
+         std::holds_alternative<ReceiveInto>(op) || std::holds_alternative<PollReadable>(op);
+}
+
+bool writes_to(const ChainedOperation& op) {
+  return std::holds_alternative<Send>(op) || std::holds_alternative<SendZeroCopy>(op) ||
+         std::holds_alternative<Connect>(op);
+}
+
+bool is_pattern(const char* data, std::size_t size) {
+  return std::all_of(data, data + size, [](char byte) { return byte == kUnfilled; });
 }
 
 }  // namespace
@@ -46,214 +60,352 @@ SimBackend::SimBackend(SimWorld& world, const BackendOptions& options)
 
 SimBackend::~SimBackend() {
   *alive_ = false;
-  for (const auto& [number, lent] : lent_) {
-    if (lent.written) unpoison(lent.data, lent.size);
+  for (Record& record : records_) {
+    if (record.state != State::unused) give_back(record);
   }
   for (auto* waiting : {&ready_, &overflow_}) {
-    for (Posted& posted : *waiting) {
-      if (posted.completion.lease) buffers_.release(posted.completion.lease);
+    for (Ready& ready : *waiting) {
+      if (ready.lease) buffers_.release(ready.lease);
     }
   }
 }
 
-void SimBackend::queue(const ChainedOperation& op, CorrelationId corr_id,
-                       ChainKeeper::Terms terms) {
-  const std::uint64_t number = next_number_++;
-  const int fd = descriptor_of(op);
-  world_.note("submit", number, op.index());
-  lend(number, op);
-  if (std::holds_alternative<SendNow>(op) && made_by_backend(fd)) {
-    if (world_.descriptor(fd).unsettled_send_now++ > 0) {
+// ---- Submission.
+
+std::uint32_t SimBackend::make_record() {
+  if (unused_.empty()) {
+    records_.emplace_back();
+    return static_cast<std::uint32_t>(records_.size() - 1);
+  }
+  const std::uint32_t index = unused_.back();
+  unused_.pop_back();
+  return index;
+}
+
+SimBackend::Descriptor& SimBackend::descriptor(int fd) {
+  const auto index = static_cast<std::size_t>(fd - kBackendDescriptor);
+  if (index >= descriptors_.size()) descriptors_.resize(std::max(index + 1, index * 2));
+  return descriptors_[index];
+}
+
+void SimBackend::queue(const ChainedOperation& op, CorrelationId corr_id, ChainKeeper::Terms terms,
+                       bool chained) {
+  const std::uint32_t index = make_record();
+  Record& record = records_[index];
+  record.op = op;
+  record.corr_id = corr_id;
+  record.terms = terms;
+  record.number = ++last_number_;
+  record.fd = descriptor_of(op);
+  record.state = State::submitted;
+  record.chained = chained || chain_goes_on_;
+  chain_goes_on_ = terms.linked;
+  ++in_flight_;
+  world_.note("submit", record.number, op.index());
+  if (made_by_backend(record.fd)) check_descriptor(record);
+  if (!record.chained) lend(record);
+  submitted_.push_back(index);
+}
+
+void SimBackend::check_descriptor(Record& record) {
+  // Cancelling what is gone finds nothing, which is no harm.
+  if (std::holds_alternative<Cancel>(record.op)) return;
+  Descriptor& entry = descriptor(record.fd);
+  const std::string name = kNames[record.op.index()];
+  if (entry.closed || !world_.is_open(record.fd)) {
+    world_.fail("a descriptor is used after its close, for a " + name);
+  }
+  if (holds_descriptor(record.op)) {
+    // Nobody can know the end of what nobody waits for.
+    record.holds = record.corr_id != 0;
+    if (record.holds) ++entry.in_flight;
+  } else if (std::holds_alternative<SendNow>(record.op)) {
+    if (entry.sent_now > settled_through_) {
       world_.fail("a second SendNow on one descriptor before the first was settled");
     }
-    unsettled_sends_.push_back(fd);
-  }
-  if (always_told(op)) {
-    // Nobody can know the end of what nobody waits for.
-    const bool holds = corr_id != 0 && holds_descriptor(op) && made_by_backend(fd);
-    told_[number] = holds ? fd : -1;
-    if (holds) ++world_.descriptor(fd).operations;
-  }
-  submitted_.push_back({op, corr_id, terms, number});
-}
-
-void SimBackend::forget_sends() {
-  for (const int fd : std::exchange(unsettled_sends_, {})) {
-    if (world_.is_open(fd)) world_.descriptor(fd).unsettled_send_now = 0;
+    entry.sent_now = record.number;
+  } else if (!record.chained) {
+    if (entry.in_flight > 0) {
+      world_.fail("a descriptor is closed with operations in flight on it");
+    }
+    entry.closed = true;
   }
 }
 
 void SimBackend::submit_and_wait(unsigned at_least, TimePoint deadline) {
   ++entries_;
+  settled_ = false;
+  entered_with_ = last_number_;
   const auto most_ns = static_cast<std::uint64_t>(world_.options().turn_time.count());
   world_.run_until(world_.now() + std::chrono::nanoseconds(1 + world_.random().below(most_ns)));
   enter();
   run_chains();
-  if (at_least > 0 && world_.strikes(world_.options().faults.spurious_wake)) return;
-  while (ready_.size() < at_least && overflow_.empty() && submitted_.empty()) {
+  const SimFaults& faults = world_.options().faults;
+  if (at_least > 0 && world_.strikes(faults.spurious_wake)) return world_.note("wakes");
+  if (at_least > 0 && world_.strikes(faults.interrupt)) {
+    deadline = std::min(deadline, world_.now() + std::chrono::nanoseconds(
+                                                     world_.random().below(kLongInterruption_ns)));
+  }
+  const std::size_t enough = std::min<std::size_t>(at_least, completion_entries_);
+  while (ready_.size() < enough && overflow_.empty() && took_all_) {
     const TimePoint limit = std::min(deadline, chains_.next_deadline());
     if (!world_.step(limit)) {
-      if (limit == kNoDeadline) {
-        world_.fail("waits for what can never happen, with " + std::to_string(told_.size()) +
-                    " operations in flight");
-      }
+      if (limit == kNoDeadline) fail_stuck();
       world_.run_until(limit);
-      if (limit == deadline) return run_chains();
+      if (limit == deadline) break;
     }
     run_chains();
   }
+  run_chains();
+  world_.note("return", ready_.size());
 }
 
 void SimBackend::enter() {
   while (!overflow_.empty() && ready_.size() < completion_entries_) {
-    ready_.push_back(std::move(overflow_.front()));
+    ready_.push_back(overflow_.front());
     overflow_.pop_front();
   }
-  // A queue that has overflowed takes nothing until it was drained.
-  if (!overflow_.empty()) return;
   std::size_t count = submitted_.size();
-  if (world_.strikes(world_.options().faults.busy)) count = world_.random().below(count + 1);
+  if (count > 0 && busy_turns_ < kMostBusyTurns && world_.strikes(world_.options().faults.busy)) {
+    ++busy_turns_;
+    count = world_.random().below(count);
+  } else {
+    busy_turns_ = 0;
+  }
   for (std::size_t i = 0; i < count; ++i) {
-    const Submitted taken = submitted_[i];
-    carry_out(taken);
+    const std::uint32_t index = submitted_[i];
+    const Record& record = records_[index];
+    if (record.chained) {
+      // Inside the chains an operation goes by its place here, and 0 is nobody's name.
+      chains_.add(record.op, index + 1, record.terms);
+      start_kept();
+    } else {
+      start(index);
+    }
   }
   submitted_.erase(submitted_.begin(), submitted_.begin() + static_cast<std::ptrdiff_t>(count));
+  took_all_ = submitted_.empty();
 }
 
-void SimBackend::carry_out(const Submitted& submitted) {
-  const bool kept = submitted.terms.linked || submitted.terms.deadline != kNoDeadline;
-  if (!kept && !chains_.open()) {
-    std::visit([&](const auto& op) { start(op, submitted.corr_id, submitted.number); },
-               submitted.op);
-    return;
-  }
-  // The chain's own submission names it from here on.
-  give_back(submitted.number);
-  chains_.add(submitted.op, submitted.corr_id, submitted.terms);
-  run_chains();
+void SimBackend::start_kept() {
+  chains_.advance(
+      [this](const auto&, CorrelationId own_id) {
+        const auto index = static_cast<std::uint32_t>(chains_.owner_id(own_id) - 1);
+        records_[index].chain_id = own_id;
+        lend(records_[index]);
+        start(index);
+      },
+      [this](const Completion& cut) {
+        const auto index = static_cast<std::uint32_t>(cut.corr_id - 1);
+        records_[index].state = State::ended;
+        put_on_the_way({index, cut.result, false, 0, {}});
+      });
 }
 
 void SimBackend::run_chains() {
   if (chains_.idle()) return;
-  chains_.cancel_late(world_.now(), [this](int, CorrelationId own_id) { cancel_now(own_id); });
-  chains_.advance(
-      [this](const auto& op, CorrelationId own_id) {
-        const std::uint64_t number = next_number_++;
-        lend(number, op);
-        const int fd = descriptor_of(op);
-        told_[number] = holds_descriptor(op) && made_by_backend(fd) ? fd : -1;
-        if (told_[number] >= 0) ++world_.descriptor(fd).operations;
-        start(op, own_id, number);
+  if (chains_.next_deadline() <= world_.now()) {
+    chains_.cancel_late(world_.now(), [this](int, CorrelationId own_id) {
+      const auto index = static_cast<std::uint32_t>(chains_.owner_id(own_id) - 1);
+      if (records_[index].state == State::running) cut_short(index);
+    });
+  }
+  start_kept();
+}
+
+void SimBackend::fail_stuck() const {
+  std::string what = "waits for what can never happen, with " + std::to_string(in_flight_) +
+                     " operations in flight:";
+  std::size_t listed = 0;
+  for (const Record& record : records_) {
+    if (record.state == State::unused || ++listed > kMostListed) continue;
+    what += "\n    " + std::to_string(record.number) + ": " + kNames[record.op.index()];
+    if (made_by_backend(record.fd)) {
+      what += " on descriptor " + std::to_string(record.fd - kBackendDescriptor);
+    }
+    if (record.state == State::submitted) what += ", behind others";
+  }
+  world_.fail(what);
+}
+
+void SimBackend::check_nothing_left() const {
+  if (in_flight_ > 0) world_.fail(std::to_string(in_flight_) + " operations are in flight");
+  if (buffers_.lent() > 0) world_.fail(std::to_string(buffers_.lent()) + " blocks are lent");
+  if (buffers_.detached() > 0) {
+    world_.fail(std::to_string(buffers_.detached()) +
+                " detached or borrowed leases are not released");
+  }
+}
+
+// ---- Memory.
+
+void SimBackend::lend(Record& record) {
+  // Without a descriptor nothing is going to be done with it.
+  if (!made_by_backend(record.fd)) return;
+  std::visit(
+      [&record]<class Op>(const Op& op) {
+        if constexpr (requires { op.data; }) {
+          record.memory = const_cast<char*>(static_cast<const char*>(op.data));
+          record.size = op.size;
+          record.fills = std::is_same_v<Op, ReceiveInto> || std::is_same_v<Op, ReadAt>;
+        }
       },
-      [this](const Completion& completion) { arrive({completion, 0, {}, nullptr, true}); });
-}
-
-Completion SimBackend::take_ready() {
-  Posted posted = std::move(ready_.front());
-  ready_.pop_front();
-  if (posted.final && posted.number != 0) {
-    check_lent(posted.number);
-    give_back(posted.number);
+      record.op);
+  if (record.memory == nullptr) return;
+  if (!record.fills) {
+    record.checksum = sim_checksum(record.memory, record.size);
+  } else if (!record.chained) {
+    record.before.assign(record.memory, record.size);
+    std::memset(record.memory, kUnfilled, record.size);
+    poison(record.memory, record.size);
   }
-  if (posted.into != nullptr)
-    std::copy(posted.bytes.begin(), posted.bytes.end(), static_cast<char*>(posted.into));
-  world_.note("complete", posted.number,
-              static_cast<std::uint64_t>(static_cast<std::int64_t>(posted.completion.result)));
-  return posted.completion;
+  if (!std::holds_alternative<SendNow>(record.op)) return;
+  lent_now_.push_back({record.number, record.memory, record.size, record.checksum});
 }
 
-void SimBackend::lend(std::uint64_t number, const ChainedOperation& op) {
-  Lent lent;
-  const auto reads = [&](const auto& sent) { lent = {sent.data, sent.size, 0, false}; };
-  const auto fills = [&](const auto& wanted) { lent = {wanted.data, wanted.size, 0, true}; };
-  if (const auto* send = std::get_if<Send>(&op)) reads(*send);
-  if (const auto* now = std::get_if<SendNow>(&op)) reads(*now);
-  if (const auto* zero_copy = std::get_if<SendZeroCopy>(&op)) reads(*zero_copy);
-  if (const auto* write = std::get_if<WriteAt>(&op)) reads(*write);
-  if (const auto* into = std::get_if<ReceiveInto>(&op)) fills(*into);
-  if (const auto* read = std::get_if<ReadAt>(&op)) fills(*read);
-  if (lent.data == nullptr || lent.size == 0) return;
-  if (lent.written) {
-    std::memset(const_cast<void*>(lent.data), kUnfilled, lent.size);
-    lent.checksum = checksum_of(lent.data, lent.size);
-    poison(lent.data, lent.size);
-  } else {
-    lent.checksum = checksum_of(lent.data, lent.size);
+void SimBackend::check_lent(const Record& record) const {
+  if (record.memory == nullptr) return;
+  if (!record.fills) {
+    if (sim_checksum(record.memory, record.size) == record.checksum) return;
+    world_.fail("memory that was to be sent was changed before the end of its " +
+                std::string(kNames[record.op.index()]));
   }
-  lent_[number] = lent;
+  if (record.chained) return;
+  unpoison(record.memory, record.size);
+  if (is_pattern(record.memory, record.size)) return;
+  world_.fail("memory that was to be filled was written to before the end of its " +
+              std::string(kNames[record.op.index()]));
 }
 
-void SimBackend::check_lent(std::uint64_t number) const {
-  const auto found = lent_.find(number);
-  if (found == lent_.end()) return;
-  const Lent& lent = found->second;
-  if (lent.written) unpoison(lent.data, lent.size);
-  if (checksum_of(lent.data, lent.size) == lent.checksum) return;
-  world_.fail(lent.written ? "memory that was to be filled was written to before the final "
-                             "completion"
-                           : "memory that was to be sent was changed before the final completion");
-}
-
-void SimBackend::give_back(std::uint64_t number) {
-  if (const auto lent = lent_.find(number); lent != lent_.end()) {
-    if (lent->second.written) unpoison(lent->second.data, lent->second.size);
-    lent_.erase(lent);
+// Bytes that were not received are as they were.
+void SimBackend::give_back(Record& record) {
+  if (record.memory != nullptr && record.fills) {
+    if (!record.chained) {
+      unpoison(record.memory, record.size);
+      std::copy(record.before.begin(), record.before.end(), record.memory);
+    }
+    std::copy(record.incoming.begin(), record.incoming.end(), record.memory);
+    record.before.clear();
+    record.incoming.clear();
   }
-  const auto told = told_.find(number);
-  if (told == told_.end()) return;
-  if (told->second >= 0) --world_.descriptor(told->second).operations;
-  told_.erase(told);
+  record.memory = nullptr;
 }
 
-void SimBackend::complete_from_outside(CorrelationId corr_id, bool more) {
-  arrive({Completion{corr_id, POLLIN, more, {}}, 0, {}, nullptr, !more});
+void SimBackend::check_sends_now() {
+  for (const LentNow& lent : lent_now_) {
+    if (sim_checksum(lent.data, lent.size) != lent.checksum) {
+      world_.fail("memory of a SendNow was changed before it was settled");
+    }
+  }
 }
 
-// The results of one operation keep their order; those of different ones need not.
-void SimBackend::put_on_the_way(TimePoint not_before, Posted posted) {
-  if (not_before <= world_.now()) return arrive(std::move(posted));
-  world_.at(not_before, [this, alive = alive_, posted = std::move(posted)]() mutable {
-    if (*alive) return arrive(std::move(posted));
+// ---- Completions.
+
+bool SimBackend::end(std::uint32_t index, std::int32_t result, BufferLease lease) {
+  tell(index, result, false, lease);
+  return true;
+}
+
+void SimBackend::tell(std::uint32_t index, std::int32_t result, bool more, BufferLease lease) {
+  Record& record = records_[index];
+  if (!more) {
+    leave(index);
+    record.state = State::ended;
+    // A Close may stand behind it in its chain.
+    if (record.chained) let_go(record);
+  }
+  world_.note("result", record.number, static_cast<std::uint64_t>(std::int64_t{result}));
+  if (record.chained) {
+    // What comes next may need the bytes.
+    if (!more && record.fills) {
+      check_lent(record);
+      give_back(record);
+    }
+    Completion completion{record.chain_id, result, more, {}};
+    if (!chains_.ended(completion) && !more) return retire(index);
+  }
+  put_on_the_way({index, result, more, 0, lease});
+}
+
+// Results of one stream keep their order; those of different ones need not.
+void SimBackend::put_on_the_way(const Ready& ready) {
+  const Record& record = records_[ready.index];
+  TimePoint time = world_.now();
+  if (world_.strikes(world_.options().faults.reorder)) {
+    time = time + std::chrono::nanoseconds(1 + world_.random().below(kLongReorder_ns));
+  }
+  const auto keep_order = [&time](TimePoint& told) { told = time = std::max(time, told); };
+  if (made_by_backend(record.fd) && holds_descriptor(record.op)) {
+    if (reads_from(record.op)) keep_order(descriptor(record.fd).told_reading);
+    if (writes_to(record.op)) keep_order(descriptor(record.fd).told_writing);
+  }
+  if (record.chained) keep_order(told_chained_);
+  if (time <= world_.now()) return arrive(ready);
+  const bool is_send_now = std::holds_alternative<SendNow>(record.op);
+  if (is_send_now) ++late_sends_now_;
+  world_.at(time, [this, alive = alive_, ready, is_send_now] {
+    if (!*alive) return;
+    if (is_send_now) --late_sends_now_;
+    arrive(ready);
   });
 }
 
-void SimBackend::arrive(Posted posted) {
-  if (ChainKeeper::is_own(posted.completion.corr_id) && !chains_.ended(posted.completion)) {
-    posted.completion.corr_id = 0;
-  }
+void SimBackend::arrive(const Ready& ready) {
   const bool full = !overflow_.empty() || ready_.size() >= completion_entries_;
-  (full ? overflow_ : ready_).push_back(std::move(posted));
+  (full ? overflow_ : ready_).push_back(ready);
 }
 
-void SimBackend::post(Operation& operation, std::int32_t result, BufferLease lease) {
-  TimePoint time = world_.now();
-  if (world_.strikes(world_.options().faults.reorder)) {
-    time = time + std::chrono::nanoseconds(world_.random().below(kLongReorder_ns));
+void SimBackend::complete_from_outside(CorrelationId corr_id, bool more) {
+  arrive({kNone, POLLIN, more, corr_id, {}});
+}
+
+void SimBackend::let_go(Record& record) {
+  if (std::exchange(record.holds, false)) --descriptor(record.fd).in_flight;
+}
+
+void SimBackend::retire(std::uint32_t index) {
+  Record& record = records_[index];
+  let_go(record);
+  record = {};
+  unused_.push_back(index);
+  --in_flight_;
+}
+
+unsigned SimBackend::begin_drain() {
+  check_sends_now();
+  const auto count = static_cast<unsigned>(ready_.size());
+  if (count == 0 || !world_.strikes(world_.options().faults.partial_drain)) return count;
+  return static_cast<unsigned>(world_.random().below(count + 1));
+}
+
+Completion SimBackend::take_ready() {
+  const Ready ready = ready_.front();
+  ready_.pop_front();
+  if (ready.index == kNone) return {ready.corr_id, ready.result, ready.more, {}};
+  Record& record = records_[ready.index];
+  const Completion completion{record.corr_id, ready.result, ready.more, ready.lease};
+  std::uint64_t sum = 0;
+  if (ready.lease) sum = sim_checksum(ready.lease.data, ready.lease.size);
+  if (!record.incoming.empty()) sum = sim_checksum(record.incoming.data(), record.incoming.size());
+  world_.note("complete", record.number,
+              static_cast<std::uint64_t>(std::int64_t{ready.result}) ^ sum);
+  if (!ready.more) {
+    if (std::holds_alternative<SendNow>(record.op)) {
+      std::erase_if(lent_now_,
+                    [&record](const LentNow& lent) { return lent.number == record.number; });
+    }
+    check_lent(record);
+    give_back(record);
+    retire(ready.index);
   }
-  operation.last_posted = std::max(operation.last_posted, time);
-  put_on_the_way(operation.last_posted,
-                 {Completion{operation.corr_id, result, true, lease}, operation.number});
+  return completion;
 }
 
-void SimBackend::end(Operation& operation, std::int32_t result, BufferLease lease,
-                     std::string bytes) {
-  TimePoint time = world_.now();
-  if (world_.strikes(world_.options().faults.reorder)) {
-    time = time + std::chrono::nanoseconds(world_.random().below(kLongReorder_ns));
-  }
-  time = std::max(operation.last_posted, time);
-  void* into = nullptr;
-  if (const auto* wanted = std::get_if<ReceiveInto>(&operation.op)) into = wanted->data;
-  Posted posted{Completion{operation.corr_id, result, false, lease}, operation.number,
-                std::move(bytes), into, true};
-  operations_.erase(operation.number);
-  put_on_the_way(time, std::move(posted));
-}
-
-void SimBackend::end_at_once(CorrelationId corr_id, std::uint64_t number, std::int32_t result,
-                             std::string bytes, void* into) {
-  put_on_the_way(world_.now(),
-                 {Completion{corr_id, result, false, {}}, number, std::move(bytes), into, true});
+void SimBackend::end_drain() {
+  settled_ = took_all_ && ready_.empty() && overflow_.empty() && late_sends_now_ == 0;
+  if (!settled_) return;
+  settled_through_ = entered_with_;
+  std::erase_if(lent_now_, [this](const LentNow& lent) { return lent.number <= entered_with_; });
 }
 
 }  // namespace weft::ksvc

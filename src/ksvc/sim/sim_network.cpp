@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "ksvc/sim/sim_checksum.hpp"
 #include "ksvc/sim/sim_world.hpp"
 
 namespace weft::ksvc {
@@ -64,6 +65,7 @@ std::int64_t SimWire::send(SimEndpoint& from, const char* data, std::size_t size
   if (from.write_shut || from.broken || !from.connected) return -EPIPE;
   const std::size_t taken = std::min(size, room(from));
   if (taken == 0 && size > 0) return -EAGAIN;
+  world_->note("sent", taken, sim_checksum(data, taken));
   const auto to = from.other.lock();
   for (std::size_t at = 0; at < taken;) {
     if (world_->strikes(world_->options().faults.reset)) {
@@ -71,7 +73,8 @@ std::int64_t SimWire::send(SimEndpoint& from, const char* data, std::size_t size
       return static_cast<std::int64_t>(taken);
     }
     const std::size_t longest = std::min<std::size_t>(taken - at, world_->options().segment_bytes);
-    const std::size_t segment = world_->random().between(1, longest);
+    const bool cut_early = longest > 1 && world_->strikes(world_->options().cut);
+    const std::size_t segment = cut_early ? world_->random().between(1, longest - 1) : longest;
     if (to != nullptr) {
       to->on_their_way += segment;
       world_->at(arrival(*to),
@@ -95,6 +98,7 @@ void SimWire::deliver_segment(const std::weak_ptr<SimEndpoint>& weak,
     if (to->closed) send_reset(*to);
     return;
   }
+  world_->note("arrived", bytes.size());
   to->inbox += bytes;
   tell_changed(*to);
 }
@@ -103,6 +107,7 @@ std::int64_t SimWire::receive(SimEndpoint& to, char* data, std::size_t size) con
   if (!to.inbox.empty()) {
     const std::size_t taken = std::min(size, to.inbox.size());
     std::copy_n(to.inbox.data(), taken, data);
+    world_->note("received", taken, sim_checksum(data, taken));
     to.inbox.erase(0, taken);
     // There is room again.
     if (const auto from = to.other.lock()) tell_changed(*from);
@@ -118,9 +123,10 @@ void SimWire::shut_write(SimEndpoint& from) const {
   from.write_shut = true;
   const auto to = from.other.lock();
   if (to == nullptr) return;
-  world_->at(arrival(*to), [weak = std::weak_ptr(to)] {
+  world_->at(arrival(*to), [world = world_, weak = std::weak_ptr(to)] {
     const auto end = weak.lock();
     if (end == nullptr || end->broken) return;
+    world->note("ended");
     end->end_arrived = true;
     tell_changed(*end);
   });
@@ -134,9 +140,15 @@ void SimWire::shut_read(SimEndpoint& end) const {
 void SimWire::send_reset(SimEndpoint& from) const {
   const auto to = from.other.lock();
   if (to == nullptr || to->broken) return;
-  world_->at(arrival(*to), [weak = std::weak_ptr(to)] {
-    if (const auto end = weak.lock()) break_endpoint(*end, ECONNRESET);
-  });
+  // It may overtake what was sent before, which is lost then.
+  const auto most = static_cast<std::uint64_t>(world_->options().latency.count());
+  world_->after(std::chrono::nanoseconds(world_->random().below(most + 1)),
+                [world = world_, weak = std::weak_ptr(to)] {
+                  const auto end = weak.lock();
+                  if (end == nullptr) return;
+                  world->note("reset");
+                  break_endpoint(*end, ECONNRESET);
+                });
 }
 
 void SimWire::close(SimEndpoint& end, bool reset) const {

@@ -56,10 +56,9 @@ struct SimDescriptor {
   std::shared_ptr<SimListener> listener;
   std::shared_ptr<SimEndpoint> endpoint;
   std::shared_ptr<std::string> file;
-  bool signalled = false;           // an event
-  std::function<void()> changed;    // an event's
-  unsigned operations = 0;          // that have not told their owner of their end
-  unsigned unsettled_send_now = 0;  // at most one may be
+  bool signalled = false;         // an event
+  std::function<void()> changed;  // an event's
+  std::uint64_t serial = 0;       // no other descriptor of the world has had it
 };
 
 class SimWorld;

@@ -13,207 +13,242 @@
 namespace weft::ksvc {
 
 namespace {
+
 constexpr std::uint64_t kLongCancel_ns = 500'000;
 constexpr std::uint64_t kLongNotice_ns = 50'000'000;
+constexpr std::uint64_t kLongPause_ns = 200'000;
+
+bool is_reader(const ChainedOperation& op) {
+  return std::holds_alternative<Accept>(op) || std::holds_alternative<Receive>(op) ||
+         std::holds_alternative<ReceiveInto>(op) || std::holds_alternative<PollReadable>(op);
+}
+
+bool is_writer(const ChainedOperation& op) {
+  return std::holds_alternative<Send>(op) || std::holds_alternative<SendZeroCopy>(op) ||
+         std::holds_alternative<Connect>(op);
+}
+
+// Whether an error may strike as it starts: what stays armed has faults of its own, and what has no
+// completion or must not fail has none.
+bool may_fail_at_once(const ChainedOperation& op) {
+  return !std::holds_alternative<Accept>(op) && !std::holds_alternative<PollReadable>(op) &&
+         !std::holds_alternative<Nop>(op) && !std::holds_alternative<Cancel>(op) &&
+         !std::holds_alternative<Close>(op) && !std::holds_alternative<Shutdown>(op);
+}
+
 }  // namespace
 
-void SimBackend::start(const Nop&, CorrelationId corr_id, std::uint64_t number) {
-  end_at_once(corr_id, number, 0);
+// ---- What is in flight on a descriptor, in the order of submission.
+
+std::uint32_t* SimBackend::list_of(const Record& record) {
+  if (!made_by_backend(record.fd)) return nullptr;
+  if (is_reader(record.op)) return &descriptor(record.fd).readers;
+  if (is_writer(record.op)) return &descriptor(record.fd).writers;
+  return nullptr;
 }
+
+void SimBackend::join(std::uint32_t index) {
+  std::uint32_t* at = list_of(records_[index]);
+  while (*at != kNone) at = &records_[*at].next;
+  *at = index;
+}
+
+void SimBackend::leave(std::uint32_t index) {
+  std::uint32_t* at = list_of(records_[index]);
+  while (at != nullptr && *at != kNone) {
+    if (*at == index) {
+      *at = std::exchange(records_[index].next, kNone);
+      return;
+    }
+    at = &records_[*at].next;
+  }
+}
+
+// ---- Starting.
+
+void SimBackend::start(std::uint32_t index) {
+  Record& record = records_[index];
+  record.state = State::running;
+  if (!record.fills) check_lent(record);
+  const ChainedOperation op = record.op;  // the record may end meanwhile
+  if (const int forced = world_.take_forced_error(op.index()); forced != 0) {
+    end(index, -forced);
+    return;
+  }
+  if (!std::holds_alternative<Nop>(op) && !std::holds_alternative<Cancel>(op) &&
+      !made_by_backend(record.fd)) {
+    end(index, -EBADF);
+    return;
+  }
+  if (may_fail_at_once(op) && world_.strikes(world_.options().faults.error)) {
+    mark_faulted(record.fd);
+    end(index, drawn_error(record));
+    return;
+  }
+  std::visit([this, index](const auto& typed) { start_op(index, typed); }, op);
+}
+
+void SimBackend::start_op(std::uint32_t index, const Nop&) { end(index, 0); }
 
 void SimBackend::submit(const RefuseConnections& op, CorrelationId) {
   world_.note("refuse", static_cast<std::uint64_t>(op.fd));
-  SimDescriptor& entry = world_.descriptor(op.fd);
+  const SimDescriptor& entry = world_.descriptor(op.fd);
   if (entry.listener != nullptr) entry.listener->refusing = true;
 }
 
-void SimBackend::start(const SendNow& op, CorrelationId corr_id, std::uint64_t number) {
-  check_lent(number);
-  lent_.erase(number);
-  if (!made_by_backend(op.fd)) return end_at_once(corr_id, 0, -EBADF);
-  SimDescriptor& entry = world_.descriptor(op.fd);
-  if (entry.endpoint == nullptr) return end_at_once(corr_id, 0, -ENOTSOCK);
-  if (world_.strikes(world_.options().faults.error)) {
-    mark_faulted(op.fd);
-    return end_at_once(corr_id, 0, any_error(op));
+void SimBackend::start_op(std::uint32_t index, const SendNow& op) {
+  const auto endpoint = world_.descriptor(op.fd).endpoint;
+  const SimFaults& faults = world_.options().faults;
+  if (endpoint == nullptr) {
+    end(index, -ENOTSOCK);
+    return;
   }
-  std::size_t size = op.size;
-  if (world_.strikes(world_.options().faults.short_write)) size = world_.random().below(size + 1);
-  const auto sent = wire_.send(*entry.endpoint, static_cast<const char*>(op.data), size);
-  if (sent == static_cast<std::int64_t>(op.size)) return;
-  end_at_once(corr_id, 0, sent == 0 ? -EAGAIN : static_cast<std::int32_t>(sent));
+  if (op.size > 0 && world_.strikes(faults.again)) {
+    end(index, -EAGAIN);
+    return;
+  }
+  const std::size_t size = some_of(op.size, faults.short_write);
+  const auto sent = wire_.send(*endpoint, static_cast<const char*>(op.data), size);
+  if (sent == static_cast<std::int64_t>(op.size) && !records_[index].chained) {
+    leave(index);
+    return retire(index);
+  }
+  end(index, static_cast<std::int32_t>(sent));
 }
 
-void SimBackend::start(const Connect& op, CorrelationId corr_id, std::uint64_t number) {
-  if (!made_by_backend(op.fd)) return end_at_once(corr_id, number, -EBADF);
-  const SimDescriptor& entry = world_.descriptor(op.fd);
-  if (entry.endpoint == nullptr) return end_at_once(corr_id, number, -ENOTSOCK);
-  if (entry.endpoint->connected) return end_at_once(corr_id, number, -EISCONN);
+void SimBackend::start_op(std::uint32_t index, const Connect& op) {
+  const auto endpoint = world_.descriptor(op.fd).endpoint;
+  if (endpoint == nullptr || endpoint->connected) {
+    end(index, endpoint == nullptr ? -ENOTSOCK : -EISCONN);
+    return;
+  }
   sockaddr_in address{};
   std::memcpy(&address, op.address, std::min<std::size_t>(op.size, sizeof address));
-  operations_[number] = {number, corr_id, op, op.fd};
-  world_.connect(entry.endpoint, ntohs(address.sin_port),
-                 [this, alive = alive_, number](int os_errno) {
-                   if (!*alive) return;
-                   const auto found = operations_.find(number);
-                   if (found != operations_.end()) end(found->second, -os_errno);
+  join(index);
+  world_.connect(endpoint, ntohs(address.sin_port),
+                 [this, alive = alive_, index, number = records_[index].number](int os_errno) {
+                   if (*alive && is_running(index, number)) end(index, -os_errno);
                  });
 }
 
-void SimBackend::start(const Shutdown& op, CorrelationId corr_id, std::uint64_t number) {
-  if (!made_by_backend(op.fd)) return end_at_once(corr_id, number, -EBADF);
-  SimDescriptor& entry = world_.descriptor(op.fd);
-  if (entry.endpoint == nullptr || !entry.endpoint->connected || entry.endpoint->broken) {
-    return end_at_once(corr_id, number, -ENOTCONN);
+void SimBackend::start_op(std::uint32_t index, const Shutdown& op) {
+  const auto endpoint = world_.descriptor(op.fd).endpoint;
+  if (endpoint == nullptr || !endpoint->connected || endpoint->broken) {
+    end(index, -ENOTCONN);
+    return;
   }
-  if (op.how == SHUT_WR || op.how == SHUT_RDWR) wire_.shut_write(*entry.endpoint);
-  if (op.how == SHUT_RD || op.how == SHUT_RDWR) wire_.shut_read(*entry.endpoint);
-  end_at_once(corr_id, number, 0);
+  if (op.how == SHUT_WR || op.how == SHUT_RDWR) wire_.shut_write(*endpoint);
+  if (op.how == SHUT_RD || op.how == SHUT_RDWR) wire_.shut_read(*endpoint);
+  end(index, 0);
   progress(op.fd);
 }
 
-void SimBackend::start(const ReadAt& op, CorrelationId corr_id, std::uint64_t number) {
-  if (!made_by_backend(op.fd)) return end_at_once(corr_id, number, -EBADF);
-  const SimDescriptor& entry = world_.descriptor(op.fd);
-  if (entry.file == nullptr) return end_at_once(corr_id, number, -ESPIPE);
-  if (world_.strikes(world_.options().faults.error)) {
-    return end_at_once(corr_id, number, any_error(op));
+void SimBackend::start_op(std::uint32_t index, const ReadAt& op) {
+  const auto file = world_.descriptor(op.fd).file;
+  if (file == nullptr) {
+    end(index, -ESPIPE);
+    return;
   }
-  std::string bytes;
-  if (op.offset < entry.file->size()) bytes = entry.file->substr(op.offset, op.size);
-  if (bytes.size() > 1 && world_.strikes(world_.options().faults.short_read)) {
-    bytes.resize(world_.random().between(1, bytes.size()));
+  if (op.offset < file->size()) {
+    const std::size_t there = std::min<std::size_t>(op.size, file->size() - op.offset);
+    records_[index].incoming =
+        file->substr(op.offset, some_of(there, world_.options().faults.short_read));
   }
-  const auto size = static_cast<std::int32_t>(bytes.size());
-  end_at_once(corr_id, number, size, std::move(bytes), op.data);
+  end(index, static_cast<std::int32_t>(records_[index].incoming.size()));
 }
 
-void SimBackend::start(const WriteAt& op, CorrelationId corr_id, std::uint64_t number) {
-  if (!made_by_backend(op.fd)) return end_at_once(corr_id, number, -EBADF);
-  SimDescriptor& entry = world_.descriptor(op.fd);
-  if (entry.file == nullptr) return end_at_once(corr_id, number, -ESPIPE);
-  if (world_.strikes(world_.options().faults.error)) {
-    return end_at_once(corr_id, number, any_error(op));
+void SimBackend::start_op(std::uint32_t index, const WriteAt& op) {
+  const auto file = world_.descriptor(op.fd).file;
+  if (file == nullptr) {
+    end(index, -ESPIPE);
+    return;
   }
-  std::size_t size = op.size;
-  if (size > 1 && world_.strikes(world_.options().faults.short_write)) {
-    size = world_.random().between(1, size);
-  }
-  if (entry.file->size() < op.offset + size) entry.file->resize(op.offset + size, '\0');
+  const std::size_t size = some_of(op.size, world_.options().faults.short_write);
+  if (file->size() < op.offset + size) file->resize(op.offset + size, '\0');
   std::copy_n(static_cast<const char*>(op.data), size,
-              entry.file->begin() + static_cast<std::ptrdiff_t>(op.offset));
-  end_at_once(corr_id, number, static_cast<std::int32_t>(size));
+              file->begin() + static_cast<std::ptrdiff_t>(op.offset));
+  end(index, static_cast<std::int32_t>(size));
 }
 
-void SimBackend::start(const Cancel& op, CorrelationId corr_id, std::uint64_t number) {
-  if (!world_.strikes(world_.options().faults.late_cancel)) {
-    return do_cancel(op.target, corr_id, number);
+void SimBackend::start_op(std::uint32_t index, const Close& op) {
+  if (descriptor(op.fd).in_flight > 0) {
+    world_.fail("a descriptor is closed with operations in flight on it");
   }
-  world_.after(std::chrono::nanoseconds(world_.random().below(kLongCancel_ns)),
-               [this, alive = alive_, target = op.target, corr_id, number] {
-                 if (*alive) do_cancel(target, corr_id, number);
-               });
-}
-
-void SimBackend::do_cancel(CorrelationId target, CorrelationId corr_id, std::uint64_t number) {
-  end_at_once(corr_id, number, cancel_now(target));
-}
-
-int SimBackend::cancel_now(CorrelationId target) {
-  for (auto& [number, operation] : operations_) {
-    const CorrelationId id = operation.corr_id;
-    if (id != target && chains_.owner_id(id) != target) continue;
-    if (operation.awaits_notice) continue;
-    const auto cut_short = [this](Operation& ended) {
-      end(ended, ended.done > 0 ? static_cast<std::int32_t>(ended.done) : -ECANCELED);
-    };
-    if (!world_.strikes(world_.options().faults.late_cancel)) {
-      cut_short(operation);
-      return 0;
+  for (const bool reading : {true, false}) {
+    // Only what nobody waits for can be there.
+    while ((reading ? descriptor(op.fd).readers : descriptor(op.fd).writers) != kNone) {
+      cut_short(reading ? descriptor(op.fd).readers : descriptor(op.fd).writers);
     }
-    // Under way: it ends a little later, as it would have, or as cancelled.
-    world_.after(std::chrono::nanoseconds(world_.random().below(kLongCancel_ns)),
-                 [this, alive = alive_, late = number, cut_short] {
-                   if (!*alive) return;
-                   const auto found = operations_.find(late);
-                   if (found != operations_.end()) cut_short(found->second);
-                 });
-    return -EALREADY;
   }
-  return -ENOENT;
-}
-
-void SimBackend::start(const Close& op, CorrelationId corr_id, std::uint64_t) {
+  descriptor(op.fd) = {};
   world_.close(op.fd, op.reset);
-  if (ChainKeeper::is_own(corr_id)) end_at_once(corr_id, 0, 0);
+  if (records_[index].chained) {
+    end(index, 0);
+  } else {
+    retire(index);
+  }
 }
 
-void SimBackend::start_waiting(const ChainedOperation& op, int fd, CorrelationId corr_id,
-                               std::uint64_t number) {
-  if (!made_by_backend(fd)) return end_at_once(corr_id, number, -EBADF);
+void SimBackend::start_waiting(std::uint32_t index) {
+  const int fd = records_[index].fd;
   SimDescriptor& entry = world_.descriptor(fd);
-  Operation& operation = operations_[number];
-  operation = {number, corr_id, op, fd};
-  const auto changed = [this, alive = alive_, fd] {
-    if (*alive && world_.is_open(fd)) progress(fd);
+  const auto changed = [this, alive = alive_, fd, serial = entry.serial] {
+    if (*alive && world_.is_open(fd) && world_.descriptor(fd).serial == serial) progress(fd);
   };
   if (entry.endpoint != nullptr) entry.endpoint->changed = changed;
   if (entry.listener != nullptr) entry.listener->changed = changed;
   entry.changed = changed;
-  const bool may_fail =
-      !std::holds_alternative<Accept>(op) && !std::holds_alternative<PollReadable>(op);
-  if (may_fail && world_.strikes(world_.options().faults.error)) {
-    mark_faulted(fd);
-    return end(operation, any_error(op));
-  }
+  join(index);
   progress(fd);
 }
+
+// ---- Going on.
 
 // What one operation does may change what another waits for, so this takes one after another.
 void SimBackend::progress(int fd) {
   to_progress_.push_back(fd);
   if (std::exchange(progressing_, true)) return;
   for (std::size_t i = 0; i < to_progress_.size(); ++i) {
-    std::vector<std::uint64_t> numbers;
-    for (const auto& [number, operation] : operations_) {
-      if (operation.fd == to_progress_[i]) numbers.push_back(number);
-    }
-    for (const std::uint64_t number : numbers) {
-      const auto found = operations_.find(number);
-      if (found != operations_.end()) advance(found->second);
-    }
+    const int changed = to_progress_[i];
+    go_on(changed, true);
+    go_on(changed, false);
   }
   to_progress_.clear();
   progressing_ = false;
 }
 
-void SimBackend::advance(Operation& operation) {
-  // A copy: what it refers to may end with the operation.
-  const ChainedOperation op = operation.op;
-  if (const auto* accept = std::get_if<Accept>(&op)) return advance(operation, *accept);
-  if (const auto* receive = std::get_if<Receive>(&op)) return advance(operation, *receive);
-  if (const auto* into = std::get_if<ReceiveInto>(&op)) return advance(operation, *into);
-  if (const auto* poll = std::get_if<PollReadable>(&op)) return advance(operation, *poll);
-  if (const auto* send = std::get_if<Send>(&op)) {
-    return advance_send(operation, send->data, send->size, false);
-  }
-  if (const auto* send = std::get_if<SendZeroCopy>(&op)) {
-    return advance_send(operation, send->data, send->size, true);
+// The first goes on until it ends, then the one behind it: what waits on a stream waits in line.
+void SimBackend::go_on(int fd, bool reading) {
+  for (;;) {
+    const Descriptor& entry = descriptor(fd);
+    const std::uint32_t first = reading ? entry.readers : entry.writers;
+    if (first == kNone || !advance(first)) return;
   }
 }
 
-void SimBackend::advance(Operation& operation, const Accept& op) {
-  const std::uint64_t number = operation.number;
-  const auto listener = world_.descriptor(operation.fd).listener;
-  if (listener == nullptr) return end(operation, -EINVAL);
+bool SimBackend::advance(std::uint32_t index) {
+  const ChainedOperation op = records_[index].op;
+  return std::visit([this, index](const auto& typed) { return advance_op(index, typed); }, op);
+}
+
+bool SimBackend::stays_armed() {
+  // As the kernel does, which has no room to tell more.
+  if (ready_.size() >= completion_entries_ || !overflow_.empty()) return false;
+  return !world_.strikes(world_.options().faults.early_end);
+}
+
+bool SimBackend::advance_op(std::uint32_t index, const Accept& op) {
+  const auto listener = world_.descriptor(op.fd).listener;
+  if (listener == nullptr) return end(index, -EINVAL);
   while (!listener->queue.empty()) {
-    take_connection(operation, op, *listener);
-    if (operations_.find(number) == operations_.end()) return;
+    const std::int32_t result = take_connection(*listener);
+    if (result < 0 || !op.multishot || !stays_armed()) return end(index, result);
+    tell(index, result, true);
   }
-  if (!op.wait) end(operation, -EAGAIN);
+  return op.wait ? false : end(index, -EAGAIN);
 }
 
-void SimBackend::take_connection(Operation& operation, const Accept& op, SimListener& listener) {
+std::int32_t SimBackend::take_connection(SimListener& listener) {
   if (world_.strikes(world_.options().faults.accept_error)) {
     constexpr std::array kErrors = {EMFILE, ENFILE, ENOMEM, ECONNABORTED};
     const int os_errno = kErrors[world_.random().below(kErrors.size())];
@@ -222,93 +257,151 @@ void SimBackend::take_connection(Operation& operation, const Accept& op, SimList
       listener.queue.pop_front();
       wire_.cut(*lost);
     }
-    return end(operation, -os_errno);
+    return -os_errno;
   }
   SimDescriptor taken;
   taken.kind = SimDescriptor::Kind::socket;
   taken.endpoint = listener.queue.front();
   const int fd = world_.open(std::move(taken));
-  if (fd < 0) return end(operation, fd);
-  listener.queue.pop_front();
-  if (!op.multishot || world_.strikes(world_.options().faults.early_end)) {
-    return end(operation, fd);
-  }
-  post(operation, fd);
+  if (fd >= 0) listener.queue.pop_front();
+  return fd;
 }
 
-void SimBackend::advance(Operation& operation, const Receive&) {
-  const auto endpoint = world_.descriptor(operation.fd).endpoint;
-  if (endpoint == nullptr || !endpoint->connected) return end(operation, -ENOTCONN);
-  while (!endpoint->inbox.empty()) {
-    if (world_.strikes(world_.options().faults.no_buffers)) return end(operation, -ENOBUFS);
+bool SimBackend::advance_op(std::uint32_t index, const Receive& op) {
+  const auto endpoint = world_.descriptor(op.fd).endpoint;
+  if (endpoint == nullptr) return end(index, -ENOTSOCK);
+  if (!endpoint->connected) return end(index, -ENOTCONN);
+  const SimFaults& faults = world_.options().faults;
+  while (!endpoint->inbox.empty() && !endpoint->read_shut) {
+    if (world_.strikes(faults.no_buffers)) return end(index, -ENOBUFS);
     BufferLease lease = buffers_.acquire();
-    if (!lease) return end(operation, -ENOBUFS);
-    std::size_t most = buffers_.block_bytes();
-    if (world_.strikes(world_.options().faults.short_read)) most = world_.random().between(1, most);
-    const auto got = wire_.receive(*endpoint, lease.data, most);
+    if (!lease) return end(index, -ENOBUFS);
+    const std::size_t there = std::min<std::size_t>(buffers_.block_bytes(), endpoint->inbox.size());
+    const auto got = wire_.receive(*endpoint, lease.data, some_of(there, faults.short_read));
     lease.size = static_cast<std::uint32_t>(got);
-    if (world_.strikes(world_.options().faults.early_end)) {
-      return end(operation, static_cast<std::int32_t>(got), lease);
-    }
-    post(operation, static_cast<std::int32_t>(got), lease);
+    const auto result = static_cast<std::int32_t>(got);
+    if (!stays_armed()) return end(index, result, lease);
+    tell(index, result, true, lease);
   }
-  if (!endpoint->readable()) return;
-  end(operation, static_cast<std::int32_t>(wire_.receive(*endpoint, nullptr, 0)));
+  if (!endpoint->readable()) return false;
+  return end(index, static_cast<std::int32_t>(wire_.receive(*endpoint, nullptr, 0)));
 }
 
-void SimBackend::advance(Operation& operation, const ReceiveInto& op) {
-  const auto endpoint = world_.descriptor(operation.fd).endpoint;
-  if (endpoint == nullptr || !endpoint->connected) return end(operation, -ENOTCONN);
-  if (!endpoint->readable()) return;
-  std::size_t most = op.size;
-  if (most > 1 && world_.strikes(world_.options().faults.short_read)) {
-    most = world_.random().between(1, most);
-  }
-  std::string bytes(std::min(most, endpoint->inbox.size()), '\0');
+bool SimBackend::advance_op(std::uint32_t index, const ReceiveInto& op) {
+  const auto endpoint = world_.descriptor(op.fd).endpoint;
+  if (endpoint == nullptr) return end(index, -ENOTSOCK);
+  if (!endpoint->connected) return end(index, -ENOTCONN);
+  if (!endpoint->readable()) return false;
+  const std::size_t there = std::min<std::size_t>(op.size, endpoint->inbox.size());
+  std::string bytes(some_of(there, world_.options().faults.short_read), '\0');
   const auto got = wire_.receive(*endpoint, bytes.data(), bytes.size());
-  end(operation, static_cast<std::int32_t>(got), {}, std::move(bytes));
+  if (got > 0) records_[index].incoming = std::move(bytes);
+  return end(index, static_cast<std::int32_t>(got));
 }
 
-void SimBackend::advance(Operation& operation, const PollReadable&) {
-  const SimDescriptor& entry = world_.descriptor(operation.fd);
+bool SimBackend::advance_op(std::uint32_t index, const PollReadable& op) {
+  const SimDescriptor& entry = world_.descriptor(op.fd);
   const bool ready = entry.signalled || (entry.endpoint != nullptr && entry.endpoint->readable()) ||
                      (entry.listener != nullptr && !entry.listener->queue.empty());
-  if (!ready) return;
-  if (world_.strikes(world_.options().faults.early_end)) return end(operation, POLLIN);
-  post(operation, POLLIN);
+  if (!ready) return false;
+  if (!stays_armed()) return end(index, POLLIN);
+  tell(index, POLLIN, true);
+  return false;
 }
 
-void SimBackend::advance_send(Operation& operation, const void* data, std::uint32_t size,
-                              bool zero_copy) {
-  if (operation.awaits_notice) return;
-  const auto endpoint = world_.descriptor(operation.fd).endpoint;
-  if (endpoint == nullptr) return end(operation, -ENOTSOCK);
-  const std::uint32_t left = size - operation.done;
-  const auto sent = wire_.send(*endpoint, static_cast<const char*>(data) + operation.done, left);
-  if (sent == -EAGAIN) return;
-  if (sent < 0) {
-    const auto result = operation.done > 0 ? static_cast<std::int64_t>(operation.done) : sent;
-    return end(operation, static_cast<std::int32_t>(result));
+bool SimBackend::advance_op(std::uint32_t index, const Send& op) {
+  return send_more(index, op.size, false);
+}
+
+bool SimBackend::advance_op(std::uint32_t index, const SendZeroCopy& op) {
+  return send_more(index, op.size, true);
+}
+
+bool SimBackend::send_more(std::uint32_t index, std::uint32_t size, bool zero_copy) {
+  Record& record = records_[index];
+  const auto endpoint = world_.descriptor(record.fd).endpoint;
+  if (endpoint == nullptr) return end(index, -ENOTSOCK);
+  const SimFaults& faults = world_.options().faults;
+  while (record.done < size) {
+    const std::size_t part = some_of(size - record.done, faults.short_write);
+    const auto sent = wire_.send(*endpoint, record.memory + record.done, part);
+    if (sent == -EAGAIN) return false;
+    if (sent < 0) {
+      return end(index, static_cast<std::int32_t>(record.done > 0 ? record.done : sent));
+    }
+    record.done += static_cast<std::uint32_t>(sent);
+    if (static_cast<std::size_t>(sent) < part || record.done == size) continue;
+    // It goes on a little later, as if the kernel had been short of memory for a while.
+    later(kLongPause_ns, [this, index, number = record.number, fd = record.fd] {
+      if (is_running(index, number)) progress(fd);
+    });
+    return false;
   }
-  operation.done += static_cast<std::uint32_t>(sent);
-  if (operation.done < size) return;
-  if (!zero_copy) return end(operation, static_cast<std::int32_t>(size));
-  // The memory is looked at until the bytes have arrived, or for longer.
-  post(operation, static_cast<std::int32_t>(size));
-  operation.awaits_notice = true;
-  const bool late = world_.strikes(world_.options().faults.late_notice);
-  const auto most_ns =
-      late ? kLongNotice_ns : 1 + static_cast<std::uint64_t>(world_.options().latency.count());
-  world_.after(std::chrono::nanoseconds(world_.random().below(most_ns)),
-               [this, alive = alive_, number = operation.number] {
-                 if (!*alive) return;
-                 const auto found = operations_.find(number);
-                 if (found != operations_.end()) end(found->second, 0);
-               });
+  const auto result = static_cast<std::int32_t>(size);
+  if (!zero_copy) return end(index, result);
+  // The memory is looked at until the bytes have arrived, or for longer. Nothing waits behind it.
+  leave(index);
+  record.noticed = true;
+  tell(index, result, true);
+  const auto latency_ns = static_cast<std::uint64_t>(world_.options().latency.count());
+  later(world_.strikes(faults.late_notice) ? kLongNotice_ns : 1 + latency_ns,
+        [this, index, number = record.number] {
+          if (is_running(index, number)) end(index, 0);
+        });
+  return true;
 }
 
-std::int32_t SimBackend::any_error(const ChainedOperation& op) {
-  if (std::holds_alternative<ReadAt>(op) || std::holds_alternative<WriteAt>(op)) {
+// ---- Cancelling.
+
+void SimBackend::start_op(std::uint32_t index, const Cancel&) {
+  if (!world_.strikes(world_.options().faults.late_cancel)) return do_cancel(index);
+  later(kLongCancel_ns, [this, index] { do_cancel(index); });
+}
+
+std::uint32_t SimBackend::find(int fd, CorrelationId target) const {
+  if (!made_by_backend(fd)) return kNone;
+  const auto entry = static_cast<std::size_t>(fd - kBackendDescriptor);
+  if (entry >= descriptors_.size()) return kNone;
+  for (std::uint32_t at : {descriptors_[entry].readers, descriptors_[entry].writers}) {
+    for (; at != kNone; at = records_[at].next) {
+      if (records_[at].corr_id == target) return at;
+    }
+  }
+  return kNone;
+}
+
+void SimBackend::do_cancel(std::uint32_t index) {
+  const Cancel op = std::get<Cancel>(records_[index].op);
+  const std::uint32_t target = find(op.fd, op.target);
+  if (target == kNone) {
+    end(index, -ENOENT);
+  } else if (world_.strikes(world_.options().faults.already)) {
+    // Under way: it ends a little later, as it would have, or as cancelled.
+    end(index, -EALREADY);
+    later(kLongCancel_ns, [this, target, number = records_[target].number] {
+      if (is_running(target, number)) cut_short(target);
+    });
+  } else {
+    cut_short(target);
+    end(index, 0);
+  }
+}
+
+void SimBackend::cut_short(std::uint32_t index) {
+  const Record& record = records_[index];
+  if (record.noticed) return;
+  end(index, record.done > 0 ? static_cast<std::int32_t>(record.done) : -ECANCELED);
+}
+
+// ---- Chance.
+
+std::size_t SimBackend::some_of(std::size_t size, unsigned per_mille) {
+  if (size <= 1 || !world_.strikes(per_mille)) return size;
+  return world_.random().between(1, size - 1);
+}
+
+std::int32_t SimBackend::drawn_error(const Record& record) {
+  if (std::holds_alternative<ReadAt>(record.op) || std::holds_alternative<WriteAt>(record.op)) {
     constexpr std::array kErrors = {EIO, ENOMEM, EINTR};
     return -kErrors[world_.random().below(kErrors.size())];
   }
@@ -322,7 +415,5 @@ void SimBackend::mark_faulted(int fd) {
   endpoint->faulted = true;
   if (const auto other = endpoint->other.lock()) other->faulted = true;
 }
-
-static_assert(IoBackend<SimBackend>);
 
 }  // namespace weft::ksvc

@@ -7,16 +7,21 @@
 #include <utility>
 
 #include "ksvc/core/operation.hpp"
+#include "ksvc/sim/sim_checksum.hpp"
 
 namespace weft::ksvc {
 
 namespace {
 // SYNs that nobody answers are sent again.
-constexpr std::chrono::milliseconds kSynRetry{1000};
+constexpr std::chrono::seconds kFirstRetry{1};
+constexpr unsigned kMostAttempts = 6;
 }  // namespace
 
 SimWorld::SimWorld(std::uint64_t seed, SimOptions options)
-    : seed_(seed), options_(std::move(options)), random_(seed) {}
+    : seed_(seed),
+      options_(std::move(options)),
+      random_(seed),
+      reuses_descriptors_(random_.below(2) == 0) {}
 
 SimWorld::~SimWorld() = default;
 
@@ -43,12 +48,13 @@ void SimWorld::run_until(TimePoint time) {
 
 int SimWorld::open(SimDescriptor descriptor) {
   if (open_ >= options_.most_descriptors) return -EMFILE;
-  std::size_t index = 0;
+  std::size_t index = reuses_descriptors_ ? 0 : descriptors_.size();
   while (index < descriptors_.size() && descriptors_[index].kind != SimDescriptor::Kind::free) {
     ++index;
   }
   if (index == descriptors_.size()) descriptors_.emplace_back();
   descriptors_[index] = std::move(descriptor);
+  descriptors_[index].serial = next_serial_++;
   ++open_;
   return kBackendDescriptor | static_cast<int>(index);
 }
@@ -66,7 +72,6 @@ SimDescriptor& SimWorld::descriptor(int fd) {
 
 void SimWorld::close(int fd, bool reset) {
   SimDescriptor& entry = descriptor(fd);
-  if (entry.operations > 0) fail("a descriptor is closed with operations in flight on it");
   if (entry.endpoint != nullptr) SimWire(*this).close(*entry.endpoint, reset);
   if (entry.listener != nullptr) {
     entry.listener->closed = true;
@@ -119,9 +124,14 @@ void SimWorld::clear(int event) { descriptor(event).signalled = false; }
 
 void SimWorld::connect(std::shared_ptr<SimEndpoint> client, std::uint16_t port,
                        std::function<void(int os_errno)> done) {
+  try_connect(std::move(client), port, 0, std::move(done));
+}
+
+void SimWorld::try_connect(std::shared_ptr<SimEndpoint> client, std::uint16_t port,
+                           unsigned attempt, std::function<void(int os_errno)> done) {
   const auto delay = std::chrono::nanoseconds(
       random_.below(static_cast<std::uint64_t>(options_.latency.count()) + 1));
-  after(delay, [this, client = std::move(client), port, done = std::move(done)] {
+  after(delay, [this, client = std::move(client), port, attempt, done = std::move(done)] {
     if (client->closed) return;
     std::shared_ptr<SimListener> listener;
     for (const auto& known : listeners_) {
@@ -133,7 +143,9 @@ void SimWorld::connect(std::shared_ptr<SimEndpoint> client, std::uint16_t port,
       return done(ECONNREFUSED);
     }
     if (listener->refusing || listener->queue.size() >= listener->backlog) {
-      after(kSynRetry, [this, client, port, done] { connect(client, port, done); });
+      if (attempt + 1 == kMostAttempts) return done(ETIMEDOUT);
+      after(kFirstRetry * (1 << attempt),
+            [this, client, port, attempt, done] { try_connect(client, port, attempt + 1, done); });
       return;
     }
     auto server = SimWire(*this).make_endpoint();
@@ -146,20 +158,46 @@ void SimWorld::connect(std::shared_ptr<SimEndpoint> client, std::uint16_t port,
 }
 
 void SimWorld::note(std::string_view what, std::uint64_t first, std::uint64_t second) {
-  const auto add = [this](std::uint64_t byte) { hash_ = (hash_ ^ byte) * 0x0000'0100'0000'01B3; };
-  for (const char letter : what) add(static_cast<unsigned char>(letter));
-  for (const std::uint64_t number : {static_cast<std::uint64_t>(now_.ns), first, second}) {
-    for (int byte = 0; byte < 8; ++byte) add(number >> (8 * byte) & 0xFF);
+  const Noted& noted = notes_[noted_++ % kKeptNotes] = {now_, what, first, second};
+  hash_ = sim_mix(hash_, sim_checksum(what.data(), what.size()));
+  hash_ = sim_mix(hash_, static_cast<std::uint64_t>(now_.ns));
+  hash_ = sim_mix(sim_mix(hash_, first), second);
+  if (options_.keep_trace) trace_ += line(noted);
+}
+
+std::string SimWorld::line(const Noted& noted) {
+  return std::to_string(noted.time.ns) + ' ' + std::string(noted.what) + ' ' +
+         std::to_string(noted.first) + ' ' +
+         std::to_string(static_cast<std::int64_t>(noted.second)) + '\n';
+}
+
+int SimWorld::take_forced_error(std::size_t kind) {
+  for (auto forced = forced_errors_.begin(); forced != forced_errors_.end(); ++forced) {
+    if (forced->first != kind) continue;
+    const int os_errno = forced->second;
+    forced_errors_.erase(forced);
+    return os_errno;
   }
-  if (!options_.keep_trace) return;
-  trace_ += std::to_string(now_.ns) + ' ' + std::string(what) + ' ' + std::to_string(first) + ' ' +
-            std::to_string(static_cast<std::int64_t>(second)) + '\n';
+  return 0;
+}
+
+void SimWorld::check_nothing_left() const {
+  if (open_ == 0) return;
+  std::string what = "descriptors are left open:";
+  for (std::size_t i = 0; i < descriptors_.size(); ++i) {
+    if (descriptors_[i].kind != SimDescriptor::Kind::free) what += ' ' + std::to_string(i);
+  }
+  fail(what);
 }
 
 void SimWorld::fail(const std::string& what) const {
   std::fprintf(stderr, "weft: simulated kernel: %s\n  seed %llu, at %lld ns\n", what.c_str(),
                static_cast<unsigned long long>(seed_), static_cast<long long>(now_.ns));
   if (!options_.replay.empty()) std::fprintf(stderr, "  replay: %s\n", options_.replay.c_str());
+  std::fputs("  the last that happened, with its time in ns:\n", stderr);
+  for (std::uint64_t i = noted_ > kKeptNotes ? noted_ - kKeptNotes : 0; i < noted_; ++i) {
+    std::fputs(("    " + line(notes_[i % kKeptNotes])).c_str(), stderr);
+  }
   std::abort();
 }
 

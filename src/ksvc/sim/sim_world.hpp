@@ -6,13 +6,16 @@
 // worlds may live side by side. One thread; must outlive whatever refers to it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "ksvc/backend/chain_keeper.hpp"
 #include "ksvc/core/clock.hpp"
 #include "ksvc/sim/sim_network.hpp"
 #include "ksvc/sim/sim_options.hpp"
@@ -45,8 +48,9 @@ class SimWorld {
   // Lets time go on until then, with all that happens meanwhile.
   void run_until(TimePoint time);
 
-  // Descriptors, all of the kind that a back end makes itself. The lowest free one is used first.
-  // Negative errno when there may be no more.
+  // Descriptors, all of the kind that a back end makes itself. In one half of all worlds the lowest
+  // free one is used first, as systems do; in the others none is used twice, so that every use
+  // after a close is seen. Negative errno when there may be no more.
   int open(SimDescriptor descriptor);
   SimDescriptor& descriptor(int fd);
   bool is_open(int fd) const noexcept;
@@ -69,19 +73,41 @@ class SimWorld {
   void connect(std::shared_ptr<SimEndpoint> client, std::uint16_t port,
                std::function<void(int os_errno)> done);
 
-  // What happened, in numbers that do not depend on addresses.
+  // The next operation of this kind, by its place in ChainedOperation, fails so.
+  template <class Op>
+  void fail_next(int os_errno) {
+    forced_errors_.emplace_back(ChainedOperation(Op{}).index(), os_errno);
+  }
+  // 0 for none.
+  int take_forced_error(std::size_t kind);
+
+  // What happened, in numbers that do not depend on addresses. `what` must live for ever.
   void note(std::string_view what, std::uint64_t first = 0, std::uint64_t second = 0);
   std::uint64_t trace_hash() const noexcept { return hash_; }
   const std::string& trace() const noexcept { return trace_; }
 
+  // Says what is wrong, the seed and the last that happened, and ends the process.
   [[noreturn]] void fail(const std::string& what) const;
+  // Fails when a descriptor is still open.
+  void check_nothing_left() const;
 
  private:
+  void try_connect(std::shared_ptr<SimEndpoint> client, std::uint16_t port, unsigned attempt,
+                   std::function<void(int os_errno)> done);
   struct Event {
     TimePoint time;
     std::uint64_t number;
     std::function<void()> happens;
   };
+  struct Noted {
+    TimePoint time;
+    std::string_view what;
+    std::uint64_t first;
+    std::uint64_t second;
+  };
+  static constexpr std::size_t kKeptNotes = 40;
+  static std::string line(const Noted& noted);
+
   static bool is_later(const Event& left, const Event& right) noexcept {
     return left.time != right.time ? left.time > right.time : left.number > right.number;
   }
@@ -96,8 +122,13 @@ class SimWorld {
   std::size_t open_ = 0;
   std::uint16_t next_port_ = 40'000;
   std::vector<std::weak_ptr<SimListener>> listeners_;
+  std::vector<std::pair<std::size_t, int>> forced_errors_;
+  bool reuses_descriptors_;
+  std::uint64_t next_serial_ = 1;
   std::uint64_t hash_ = 0xCBF2'9CE4'8422'2325;
   std::string trace_;
+  std::array<Noted, kKeptNotes> notes_{};  // the last ones, in a ring
+  std::uint64_t noted_ = 0;
 };
 
 }  // namespace weft::ksvc
