@@ -14,8 +14,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 FLAGS = ["-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
          "-Wno-missing-field-initializers",
-         # What the build defines for tests.
-         '-DWEFT_BINARY_DIR="build"', '-DWEFT_SOURCE_DIR="."']
+         # What the build defines, for tests and for the traits of a server.
+         '-DWEFT_BINARY_DIR="build"', '-DWEFT_SOURCE_DIR="."',
+         *(f"-DWEFT_SERVER_{choice}=1" for choice in
+           ("SQPOLL", "FIXED_FILES", "MULTISHOT_ACCEPT", "ZERO_COPY_SEND"))]
 
 
 def headers():

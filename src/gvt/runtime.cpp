@@ -7,9 +7,8 @@
 
 #include "gvt/blocking_io.hpp"
 #include "gvt/worker.hpp"
-#include "ksvc/backend/basic_io_uring.hpp"
-#include "ksvc/backend/epoll.hpp"
 #include "ksvc/core/assert.hpp"
+#include "ksvc/instance/named_instances.hpp"
 #include "ksvc/router/backend_choice.hpp"
 #include "weft/green.hpp"
 
@@ -37,13 +36,13 @@ struct SleepTimer : gvt::Timer {
 };
 
 // Fails, with nothing run, when there can be no such back end.
-template <class Backend>
+template <class Traits>
 Result<void> run_on(std::function<void()>& main, const RunOptions& options) {
   gvt::WorkerOptions worker_options;
   worker_options.scheduler.stack_bytes = options.stack_bytes;
-  auto worker = gvt::Worker<Backend>::create(worker_options);
+  auto worker = gvt::WorkerOf<Traits>::create(worker_options);
   if (!worker) return worker.error();
-  gvt::Worker<Backend>& owner = *worker.value();
+  gvt::WorkerOf<Traits>& owner = *worker.value();
   owner.stop_when_all_tasks_ended();
   owner.task_started();
   owner.make_ready(*new detail::SpawnedTask<std::function<void()>>(std::move(main)));
@@ -92,12 +91,12 @@ void run(std::function<void()> main, const RunOptions& options) {
   if (options.backend == RunOptions::Backend::epoll) wanted = ksvc::BackendKind::epoll;
   auto choice = ksvc::choose_backend(ksvc::probe_kernel_features(), wanted);
   if (choice && choice.kind == ksvc::BackendKind::io_uring) {
-    const auto ran = run_on<ksvc::BasicIoUring>(main, options);
+    const auto ran = run_on<ksvc::RuntimeTraits>(main, options);
     if (ran) return;
     choice = ksvc::without_io_uring(choice, ran.error().os_errno);
   }
   if (!choice) throw std::runtime_error(choice.reason);
-  if (const auto ran = run_on<ksvc::Epoll>(main, options); !ran) {
+  if (const auto ran = run_on<ksvc::RuntimeEpollTraits>(main, options); !ran) {
     throw std::runtime_error("cannot set up epoll: " + ran.error().message());
   }
 }

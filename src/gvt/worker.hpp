@@ -5,6 +5,7 @@
 // inbox.
 #pragma once
 
+#include <concepts>
 #include <memory>
 #include <utility>
 
@@ -132,6 +133,12 @@ class Worker final : public Scheduler, private BlockingIo {
   bool stopping_ = false;
   bool stops_when_done_ = false;
 };
+
+// The worker that a set of traits stands for: the sink of one is always DirectWakeSink.
+template <class Traits>
+  requires std::same_as<typename Traits::Sink, ksvc::DirectWakeSink>
+using WorkerOf =
+    Worker<typename Traits::Backend, typename Traits::Clock, typename Traits::Notifier>;
 
 template <ksvc::IoBackend Backend, ksvc::Clock Clock, ksvc::WatchedBy<Backend> Notifier>
 void Worker<Backend, Clock, Notifier>::run() {

@@ -10,9 +10,8 @@
 
 #include "gvt/worker.hpp"
 #include "http/service_impl.hpp"
-#include "ksvc/backend/basic_io_uring.hpp"
-#include "ksvc/backend/epoll.hpp"
 #include "ksvc/core/assert.hpp"
+#include "ksvc/instance/named_instances.hpp"
 #include "net/address.hpp"
 
 namespace weft::http {
@@ -104,9 +103,9 @@ void Server::start_threads() {
     try {
       slot.thread = std::thread([this, &slot] {
         if (options_.backend == ksvc::BackendKind::io_uring) {
-          serve<ksvc::BasicIoUring>(slot);
+          serve<ksvc::RuntimeTraits>(slot);
         } else {
-          serve<ksvc::Epoll>(slot);
+          serve<ksvc::RuntimeEpollTraits>(slot);
         }
       });
     } catch (const std::system_error& error) {
@@ -126,9 +125,9 @@ void Server::open() {
   changed_.notify_all();
 }
 
-template <class Backend>
+template <class Traits>
 void Server::serve(Slot& slot) noexcept {
-  using Worker = gvt::Worker<Backend>;
+  using Worker = gvt::WorkerOf<Traits>;
   std::unique_ptr<Worker> worker;
   std::optional<Service<Worker>> service;
   std::optional<Failure> failure;

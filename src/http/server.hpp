@@ -73,7 +73,7 @@ class Server {
   };
 
   // What a slot's thread does.
-  template <class Backend>
+  template <class Traits>
   void serve(Slot& slot) noexcept;
   void start_threads();
   // True when the worker is to run.
