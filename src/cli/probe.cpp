@@ -98,7 +98,7 @@ class TextReport {
   }
 
   void traits() {
-    title("traits", "which implementation weft takes here, and why");
+    title("traits", "what RuntimeInstance is made of here, and why");
     for (const ksvc::TraitChoice& trait : report_.traits) {
       const bool had = std::string_view(trait.choice) != "none";
       const std::string choice = padded(trait.choice, 20);
