@@ -71,10 +71,9 @@ class Service final : private gvt::TurnObserver {
   void run_until_at_rest();
   bool at_rest();
   void stop_if_drained();
-  bool may_log();
-  // A line that there is no memory for is left out.
+  // Logs a line, or counts it when there have been too many or there is no memory for it.
   template <class MakeLine>
-  void log(const MakeLine& make_line) const noexcept;
+  void complain(const MakeLine& make_line) noexcept;
 
   Worker& worker_;
   const Site& site_;

@@ -120,12 +120,10 @@ void Service<Worker>::adopt(int fd) {
 // Out of descriptors or memory: the accept has ended, and arming it at once would only spin.
 template <class Worker>
 void Service<Worker>::accept_failed(int os_errno) {
-  if (may_log()) {
-    log([&] {
-      return std::string("cannot accept connections: ") + std::strerror(os_errno) +
-             "; trying again every " + std::to_string(limits().accept_pause.count()) + " ms";
-    });
-  }
+  complain([&] {
+    return std::string("cannot accept connections: ") + std::strerror(os_errno) +
+           "; trying again every " + std::to_string(limits().accept_pause.count()) + " ms";
+  });
   worker_.timers().set(accept_timer_, worker_.turn_time() + limits().accept_pause);
 }
 
@@ -209,7 +207,8 @@ void Service<Worker>::stop_if_drained() {
 template <class Worker>
 void Service<Worker>::grace_ended(gvt::Timer& timer) {
   Service& self = static_cast<ServiceTimer&>(timer).service;
-  self.log([&self] {
+  self.next_log_ = {};  // this one is not left out
+  self.complain([&self] {
     return "the grace period is over: " + std::to_string(self.connections_.size()) +
            " connections are cut off";
   });
@@ -217,34 +216,29 @@ void Service<Worker>::grace_ended(gvt::Timer& timer) {
 }
 
 template <class Worker>
-bool Service<Worker>::may_log() {
+template <class MakeLine>
+void Service<Worker>::complain(const MakeLine& make_line) noexcept {
   if (worker_.turn_time() < next_log_) {
     ++log_lines_dropped_;
-    return false;
+    return;
   }
   next_log_ = worker_.turn_time() + limits().log_pause;
-  if (log_lines_dropped_ > 0) {
-    log([this] { return std::to_string(log_lines_dropped_) + " messages were left out"; });
-    log_lines_dropped_ = 0;
-  }
-  return true;
-}
-
-template <class Worker>
-template <class MakeLine>
-void Service<Worker>::log(const MakeLine& make_line) const noexcept {
   try {
-    site_.log(make_line());
+    std::string line = make_line();
+    if (log_lines_dropped_ > 0) {
+      line += " (" + std::to_string(log_lines_dropped_) + " messages before this were left out)";
+    }
+    site_.log(line);
+    log_lines_dropped_ = 0;
   } catch (const std::bad_alloc&) {
-    return;
+    ++log_lines_dropped_;
   }
 }
 
 template <class Worker>
 void Service<Worker>::log_handler_error(std::string_view target, std::string_view what) {
   counters_.handler_errors.add(1);
-  if (!may_log()) return;
-  log([&] { return "the handler for " + printable(target) + " threw: " + printable(what); });
+  complain([&] { return "the handler for " + printable(target) + " threw: " + printable(what); });
 }
 
 }  // namespace weft::http

@@ -27,12 +27,16 @@ std::size_t random_size(Random& random) {
   return random.below(30'000);
 }
 
+std::string chunk_size_text(std::size_t size) {
+  std::array<char, 16> digits{};
+  return {digits.data(), std::to_chars(digits.data(), digits.data() + 16, size, 16).ptr};
+}
+
 std::string chunked(Random& random, std::string_view body) {
   std::string out;
   while (!body.empty()) {
     const std::size_t size = random.between(1, std::min<std::size_t>(body.size(), 2'000));
-    std::array<char, 16> digits{};
-    out.append(digits.data(), std::to_chars(digits.data(), digits.data() + 16, size, 16).ptr);
+    out += chunk_size_text(size);
     if (random.chance(10)) out += ";note=\"x\"";
     out += "\r\n";
     out += body.substr(0, size);
@@ -112,9 +116,7 @@ Ask random_parked(Random& random) {
 
 Ask random_failing(Random& random) {
   constexpr std::array<std::string_view, 3> kTargets{"/throw", "/throw-oddly", "/park-throw"};
-  Expected expected{"500 Internal Server Error", kPlainUtf8, {}, "Internal Server Error\n"};
-  return make_ask(head_text({"GET", kTargets[random.below(kTargets.size())]}, {}), {}, true,
-                  expected);
+  return failing(kTargets[random.below(kTargets.size())]);
 }
 
 Ask random_other(Random& random) {
@@ -143,10 +145,7 @@ Ask random_other(Random& random) {
       ask.closes = !keep;
       return ask;
     }
-    default:
-      expected.body = "hello";
-      expected.head_only = true;
-      return make_ask(head_text({"HEAD", "/hello"}, {}), {}, true, expected);
+    default: return head_of_hello();
   }
 }
 
@@ -184,6 +183,31 @@ Ask post_echo(std::string_view body) {
   return make_ask(
       head_text({"POST", "/echo"}, "Content-Length: " + std::to_string(body.size()) + "\r\n"), body,
       true, expected);
+}
+
+Ask post_echo_in_chunks(const std::vector<std::string>& chunks) {
+  Expected expected;
+  std::string whole;
+  std::string sent;
+  for (const std::string& chunk : chunks) {
+    whole += chunk;
+    sent += chunk_size_text(chunk.size()) + "\r\n" + chunk + "\r\n";
+  }
+  expected.body = whole;
+  return make_ask(head_text({"POST", "/echo"}, "Transfer-Encoding: chunked\r\n"),
+                  sent + "0\r\n\r\n", true, expected);
+}
+
+Ask head_of_hello() {
+  Expected expected;
+  expected.body = "hello";
+  expected.head_only = true;
+  return make_ask(head_text({"HEAD", "/hello"}, {}), {}, true, expected);
+}
+
+Ask failing(std::string_view target) {
+  const Expected expected{"500 Internal Server Error", kPlainUtf8, {}, "Internal Server Error\n"};
+  return make_ask(head_text({"GET", target}, {}), {}, true, expected);
 }
 
 Ask random_ask(Random& random) {

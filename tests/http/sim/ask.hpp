@@ -5,6 +5,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "random.hpp"
 
@@ -38,6 +39,10 @@ std::string answer_text(const Expected& expected, bool closing);
 Ask random_ask(Random& random);
 Ask get(std::string_view target, std::string_view body);
 Ask post_echo(std::string_view body);
+Ask post_echo_in_chunks(const std::vector<std::string>& chunks);
+Ask head_of_hello();
+// A handler that throws.
+Ask failing(std::string_view target);
 
 // The body that /big/N answers.
 std::string big_body(std::size_t bytes);

@@ -28,7 +28,11 @@ ClientPlan random_plan(Random& random, const PlanOptions& options) {
     constexpr std::array<Ending, 6> kEndings{Ending::waits,  Ending::half_closes, Ending::closes,
                                              Ending::resets, Ending::vanishes,    Ending::stalls};
     plan.ending = kEndings[random.below(kEndings.size())];
-    plan.ends_at = random.below(plan.total_bytes() + 1);
+    if (random.chance(70)) {
+      plan.ends_at = random.below(plan.total_bytes() + 1);
+    } else {
+      plan.ends_amid = random.below(random.chance(50) ? 1'000 : 100'000);
+    }
   }
   return plan;
 }

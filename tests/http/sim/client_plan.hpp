@@ -29,11 +29,14 @@ struct ClientPlan {
   std::chrono::nanoseconds rests{0};           // between reads: a slow reader
   bool lets_server_end = false;                // when that has announced to do so
   Ending ending = Ending::waits;
-  std::size_t ends_at = kAtItsEnd;  // after how many bytes
+  std::size_t ends_at = kAtItsEnd;        // after so many bytes sent
+  std::size_t ends_amid = kAtItsEnd;      // or after so many received
+  std::size_t pauses_behind = kAtItsEnd;  // this byte, for as long as between pieces
 
   // Whether it does its part, so that the server has to do all of its own.
   bool is_fair() const {
-    return ends_at == kAtItsEnd && (ending == Ending::waits || ending == Ending::half_closes);
+    return ends_at == kAtItsEnd && ends_amid == kAtItsEnd &&
+           (ending == Ending::waits || ending == Ending::half_closes);
   }
   std::size_t total_bytes() const;
 };

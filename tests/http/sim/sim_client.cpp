@@ -54,7 +54,7 @@ void SimClient::send_later(std::chrono::nanoseconds most) {
 }
 
 void SimClient::read() {
-  while (!waits_to_read_ && !ended_ && !reset_) {
+  while (!gone_ && !waits_to_read_ && !ended_ && !reset_) {
     std::array<char, 16 * 1024> block;
     const bool slow = plan_.rests.count() > 0;
     const std::size_t most = slow ? random_.between(2'000, 16'000) : block.size();
@@ -68,6 +68,11 @@ void SimClient::read() {
     checker_.receive({block.data(), static_cast<std::size_t>(got)});
     if (checker_.announced_close()) announced_at_ = world_.now();
     if (checker_.answered() > before) send_later(plan_.thinks);
+    received_ += static_cast<std::size_t>(got);
+    if (received_ >= plan_.ends_amid) {
+      limit_ = sent_;
+      do_as_planned();
+    }
     if (slow) {
       waits_to_read_ = true;
       world_.after(plan_.rests, [this] {
@@ -79,6 +84,7 @@ void SimClient::read() {
 }
 
 void SimClient::send() {
+  if (gone_) return;
   if (ended_ || reset_) return leave(false);
   while (!waits_to_send_ && !writing_shut_ && sent_ < limit_ && !checker_.announced_close()) {
     const std::size_t size = piece_size();
@@ -93,7 +99,7 @@ void SimClient::send() {
     }
     sent(static_cast<std::size_t>(taken));
     if (static_cast<std::size_t>(taken) < size) return;
-    if (plan_.most_pieces > 1) send_later(plan_.between_pieces);
+    if (plan_.most_pieces > 1 || sent_ == plan_.pauses_behind) send_later(plan_.between_pieces);
   }
   if (!waits_to_send_) end();
 }
@@ -103,7 +109,8 @@ std::size_t SimClient::piece_size() {
   const std::size_t last = std::min(checker_.answered() + plan_.depth, ends_.size()) - 1;
   const std::size_t allowed = std::min(ends_[last], limit_);
   if (allowed <= sent_) return 0;
-  const std::size_t left = allowed - sent_;
+  std::size_t left = allowed - sent_;
+  if (sent_ < plan_.pauses_behind) left = std::min(left, plan_.pauses_behind - sent_);
   if (plan_.most_pieces <= 1) return left;
   const std::size_t current = sent_at_.size();
   const std::size_t common = plan_.asks[current].bytes.size() / plan_.most_pieces + 1;
@@ -126,6 +133,10 @@ bool SimClient::has_its_answers() const {
 void SimClient::end() {
   if (sent_ < limit_ && !checker_.announced_close()) return;
   if (plan_.lets_server_end && checker_.announced_close()) return;
+  do_as_planned();
+}
+
+void SimClient::do_as_planned() {
   using Ending = ClientPlan::Ending;
   switch (plan_.ending) {
     case Ending::waits:

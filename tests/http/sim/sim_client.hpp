@@ -55,6 +55,7 @@ class SimClient {
   void sent(std::size_t size);
   bool has_its_answers() const;
   void end();
+  void do_as_planned();
   void shut_writing();
   void leave(bool reset);
   std::string unanswered(const char* why) const;
@@ -70,6 +71,7 @@ class SimClient {
   std::vector<ksvc::TimePoint> sent_at_;
   std::size_t limit_;  // so many of the bytes it sends
   std::size_t sent_ = 0;
+  std::size_t received_ = 0;
   std::shared_ptr<ksvc::SimEndpoint> end_;
   ksvc::TimePoint started_at_;
   ksvc::TimePoint left_at_;

@@ -110,8 +110,12 @@ void SimRun::judge_client(const SimClient& client, std::size_t number) {
   if (!client.checker().wrong().empty()) complain_of(client.checker().wrong());
   if (client.was_faulted()) return;
   const std::chrono::nanoseconds margin = this->margin();
-  const std::string missed = client.missed(drain_at_ + (site_.site.limits.drain_quiet - margin),
-                                           2 * margin + 3 * options_.world.turn_time);
+  // What arrived long before its connection was accepted may be told of bit by bit.
+  const bool accepts_late =
+      options_.world.faults.accept_error > 0 || options_.world.most_descriptors < clients_.size();
+  const std::string missed =
+      client.missed(drain_at_ + (site_.site.limits.drain_quiet - margin),
+                    accepts_late ? kAftermath : 2 * margin + 3 * options_.world.turn_time);
   if (!missed.empty()) complain_of(missed);
   if (!client.plan().is_fair()) return;
   if (!client.is_over()) complain_of("still waits for the server");

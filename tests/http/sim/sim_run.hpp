@@ -53,6 +53,7 @@ class SimRun {
 
   const std::deque<SimClient>& clients() const { return clients_; }
   std::uint64_t trace_hash() const { return world_.trace_hash(); }
+  ksvc::TimePoint drain_began_at() const { return drain_at_; }
   ksvc::TimePoint drained_at() const { return drained_at_; }
 
  private:
