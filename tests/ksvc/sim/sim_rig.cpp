@@ -32,7 +32,10 @@ class EchoServer {
   }
 
   bool idle() const { return open_ == 0; }
-  void close() { backend_.submit(Cancel{listener_, kAccept}, 0); }
+  void close() {
+    closing_ = true;
+    if (!stopped_) backend_.submit(Cancel{listener_, kAccept}, 0);
+  }
   bool stopped() const { return stopped_; }
 
  private:
@@ -53,7 +56,7 @@ class EchoServer {
       backend_.submit(Receive{completion.result}, kReceive + connections_.size() - 1);
     }
     if (completion.more) return;
-    stopped_ = completion.result == -ECANCELED;
+    stopped_ = closing_;
     if (!stopped_) backend_.submit(Accept{listener_, true}, kAccept);
   }
 
@@ -109,6 +112,7 @@ class EchoServer {
   int listener_;
   std::deque<Connection> connections_;
   std::size_t open_ = 0;
+  bool closing_ = false;
   bool stopped_ = false;
 };
 
