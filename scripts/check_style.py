@@ -6,8 +6,11 @@ usage: check_style.py [ROOT]
 Sources: at most 100 columns, no tab, no trailing white space, a newline at the end. Headers:
 a comment that says what they are, then #pragma once, and nothing else before the first include.
 A file past 600 lines is named, without failing.
+Markdown: a relative link leads to something that is there, and so does the path of a source file
+in backticks, but for patterns such as `src/FOLDER/NAME.cpp`.
 """
 
+import re
 import sys
 from pathlib import Path
 
@@ -18,6 +21,11 @@ SUFFIXES = {".cpp", ".hpp", ".c", ".h", ".py", ".sh"}
 # Data is bytes, whatever its name ends in.
 DATA = ["tests/vectors", "fuzz/corpus", "tests/tools/layers"]
 
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+CODE = re.compile(r"`[^`]*`")
+SOURCE_PATH = re.compile(r"`((?:" + "|".join(map(re.escape, FOLDERS)) + r")/[\w./*-]+\.\w+)`")
+PATTERN_WORD = re.compile(r"NAME|FOLDER|LAYER")
+
 
 def sources(root):
     for folder in FOLDERS:
@@ -25,6 +33,34 @@ def sources(root):
             if path.suffix in SUFFIXES and path.is_file():
                 if not any(path.is_relative_to(root / data) for data in DATA):
                     yield path
+
+
+def documents(root):
+    yield from sorted(root.glob("*.md"))
+    for folder in ["docs", *FOLDERS]:
+        yield from sorted((root / folder).rglob("*.md"))
+
+
+def leads_somewhere(path):
+    return any(path.parent.glob(path.name)) if "*" in path.name else path.exists()
+
+
+def check_references(root, document, text):
+    shown = document.relative_to(root)
+    in_block = False
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.lstrip().startswith("```"):
+            in_block = not in_block
+        if in_block:
+            continue
+        for target in LINK.findall(CODE.sub("``", line)):
+            path = target.split("#")[0]
+            # A link to elsewhere has a scheme; one within the document has no path.
+            if ":" not in path and not leads_somewhere(document.parent / path):
+                yield f"{shown}:{number}: a link to {target}, which is not there"
+        for path in SOURCE_PATH.findall(line):
+            if not PATTERN_WORD.search(path) and not leads_somewhere(root / path):
+                yield f"{shown}:{number}: names {path}, which is not there"
 
 
 def check_lines(shown, text):
@@ -62,6 +98,9 @@ def check_tree(root):
         lines = text.count("\n")
         if lines > LINES_TO_LOOK_AGAIN:
             notes.append(f"{shown}: note: {lines} lines; look again at what it holds")
+    for document in documents(root):
+        text = document.read_text(encoding="utf-8", errors="replace")
+        complaints += check_references(root, document, text)
     return complaints, notes
 
 

@@ -56,6 +56,32 @@ class CheckStyle(unittest.TestCase):
         self.complains("include/weft/a.hpp", "// A.\n#include <string>\n#pragma once\n",
                        "include/weft/a.hpp:1: no #pragma once before the first include")
 
+    def test_a_link_to_what_is_not_there_fails(self):
+        self.complains("docs/a.md", "One.\n[b](../src/b.hpp#part)\n",
+                       "docs/a.md:2: a link to ../src/b.hpp#part, which is not there")
+
+    def test_a_link_whose_text_is_code_is_a_link(self):
+        self.complains("src/ksvc/README.md", "[`Thing<int>`](core/thing.hpp)\n",
+                       "src/ksvc/README.md:1: a link to core/thing.hpp, which is not there")
+
+    def test_links_to_what_is_there_and_to_other_places_pass(self):
+        text = "[a](a.md) [b](../docs/) [c](#part) [d](https://example.org/x) [e](a.md#part)\n"
+        self.assertEqual(check("docs/a.md", text), (0, []))
+
+    def test_what_looks_like_a_link_in_code_is_none(self):
+        text = "`[](x)`\n```cpp\nf([](y) {});\n```\n"
+        self.assertEqual(check("docs/a.md", text), (0, []))
+
+    def test_a_named_source_file_that_is_not_there_fails(self):
+        self.complains("docs/a.md", "See `src/gvt/gone.hpp`.\n",
+                       "docs/a.md:1: names src/gvt/gone.hpp, which is not there")
+        self.complains("docs/a.md", "See `src/gvt/gone_*.hpp`.\n",
+                       "docs/a.md:1: names src/gvt/gone_*.hpp, which is not there")
+
+    def test_a_pattern_for_names_and_a_built_file_are_no_source_files(self):
+        text = "`tests/FOLDER/NAME_test.cpp`, `build/bench/http.json`\n"
+        self.assertEqual(check("docs/a.md", text), (0, []))
+
     def test_vectors_are_data_and_free_of_the_rules(self):
         self.assertEqual(check("tests/vectors/a.py", "x\t \r\n"), (0, []))
 
