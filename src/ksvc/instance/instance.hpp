@@ -46,6 +46,7 @@ class InstanceOf {
   using Clock = typename Traits::Clock;
   using Parts = InstanceParts<Traits>;
 
+  // Fails with EOPNOTSUPP when this kernel cannot watch the notifier, and as the parts do.
   static Result<std::unique_ptr<InstanceOf>> create(const Parts& parts = {});
   InstanceOf(const InstanceOf&) = delete;
   InstanceOf& operator=(const InstanceOf&) = delete;

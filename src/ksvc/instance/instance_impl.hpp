@@ -14,6 +14,10 @@ namespace weft::ksvc {
 
 template <class Traits>
 Result<std::unique_ptr<InstanceOf<Traits>>> InstanceOf<Traits>::create(const Parts& parts) {
+  if constexpr (requires(const KernelFeatures& features) { Notifier::supported(features); }) {
+    // Watching would fail at once, again and again.
+    if (!Notifier::supported(probe_kernel_features())) return Error::from_errno(EOPNOTSUPP);
+  }
   auto page = Page::create(parts.page);
   if (!page) return page.error();
   auto backend = Backend::create(parts.backend);

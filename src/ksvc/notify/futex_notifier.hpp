@@ -12,6 +12,7 @@
 
 #include "ksvc/core/io_backend.hpp"
 #include "ksvc/core/notifier.hpp"
+#include "ksvc/router/kernel_features.hpp"
 
 namespace weft::ksvc {
 
@@ -51,6 +52,8 @@ class BasicFutexNotifier {
 
   // Zero until a wake; for whoever waits on several words by himself.
   const Atomic<std::uint32_t>& word() const noexcept { return word_; }
+  // Whether rings can wait for it on this kernel; a loop of its own making always can.
+  static bool supported(const KernelFeatures& features) noexcept { return features.futex_wait; }
   static const char* name() noexcept { return "futex"; }
 
  private:
