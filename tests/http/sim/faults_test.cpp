@@ -147,6 +147,55 @@ TEST(SimulatedFaults, a_client_that_is_silent_without_free_blocks_costs_no_turns
   EXPECT_LE(turns, 3U * 4);  // the date, each second
 }
 
+TEST(SimulatedFaults, a_parked_handler_keeps_no_block_from_others) {
+  SimRun run(kSeed, lasting(seconds(2)));
+  for (int i = 0; i < 50; ++i) run.add_client(client_of({get("/sleep/900", "900")}));
+  run.world().after(milliseconds(500), [&] {
+    EXPECT_EQ(run.worker().parked(), 50U);
+    EXPECT_EQ(run.backend().buffers().lent(), 0U);
+  });
+  EXPECT_EQ(run.run(), "");
+}
+
+TEST(SimulatedFaults, what_waits_behind_a_handler_is_bounded_each_time) {
+  SimRunOptions options = lasting(seconds(5));
+  SimRun run(kSeed, options);
+  run.site().site.limits.pipelined_bytes = 20'000;
+  std::vector<Ask> asks;
+  std::size_t half = 0;
+  for (int round = 0; round < 2; ++round) {
+    half = 0;
+    for (const Ask& ask : asks) half += ask.bytes.size();
+    asks.push_back(get("/sleep/1000", "1000"));
+    for (int n = 0; n < 100; ++n) asks.push_back(post_echo(text(5'000)));
+  }
+  const SimClient& client = run.add_client(client_of(std::move(asks)));
+  // What the server takes, what a turn brings beyond it, and what the network holds.
+  const std::size_t most = 20'000 + options.world.socket_buffer_bytes * 2;
+  run.world().after(milliseconds(900), [&, most] { EXPECT_LE(client.sent_bytes(), most); });
+  run.world().after(milliseconds(1'900), [&, most] {
+    EXPECT_GT(client.sent_bytes(), half);
+    EXPECT_LE(client.sent_bytes(), half + most);
+  });
+  EXPECT_EQ(run.run(), "");
+  expect_all_answered(run);
+}
+
+TEST(SimulatedFaults, a_request_that_comes_in_the_turn_of_its_deadline_is_answered) {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    SimRunOptions options = lasting(milliseconds(100));
+    options.world.turn_time = milliseconds(20);
+    SimRun run(seed, options);
+    for (int i = 0; i < 400; ++i) {
+      ClientPlan plan = client_of({get("/hello", "hello"), get("/hello", "hello")});
+      plan.depth = 1;
+      plan.thinks = milliseconds(500);
+      run.add_client(std::move(plan));
+    }
+    EXPECT_EQ(run.run(), "");
+  }
+}
+
 TEST(SimulatedFaults, a_completion_queue_of_eight_entries_loses_nothing) {
   SimRunOptions options = lasting(seconds(5));
   options.backend.completion_entries = 8;
@@ -233,6 +282,7 @@ TEST(SimulatedFaults, a_reader_that_takes_nothing_is_given_up_after_the_write_ti
   run.world().after(seconds(1), [&] { EXPECT_EQ(run.counters().closed.value(), 0U); });
   run.world().after(given_up, [&] { EXPECT_EQ(run.counters().closed.value(), 1U); });
   EXPECT_EQ(run.run(), "");
+  EXPECT_TRUE(run.clients().front().is_reset());
 }
 
 TEST(SimulatedFaults, a_drain_amid_many_busy_clients_fails_nobody) {

@@ -30,6 +30,9 @@ class SimClient {
   const AnswerChecker& checker() const { return checker_; }
   // The world did something to its connection after which nothing can be asked of the server.
   bool was_faulted() const { return end_ != nullptr && end_->faulted; }
+  std::size_t sent_bytes() const { return sent_; }
+  // Whether a reset has arrived, even where nobody has read of it.
+  bool is_reset() const { return end_ != nullptr && end_->broken; }
   bool was_refused() const { return connect_error_ != 0; }
   bool saw_reset() const { return reset_ || write_failed_; }
   bool is_over() const { return over_; }

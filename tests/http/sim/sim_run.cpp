@@ -52,7 +52,9 @@ SimClient& SimRun::add_client(ClientPlan plan) {
 }
 
 void SimRun::begin_drain(gvt::Runnable& self) {
-  static_cast<DrainCommand&>(self).run.service_->begin_drain();
+  SimRun& run = static_cast<DrainCommand&>(self).run;
+  run.drain_began_at_ = run.worker_->turn_time();
+  run.service_->begin_drain();
 }
 
 std::string SimRun::run() {
@@ -114,7 +116,7 @@ void SimRun::judge_client(const SimClient& client, std::size_t number) {
   const bool accepts_late =
       options_.world.faults.accept_error > 0 || options_.world.most_descriptors < clients_.size();
   const std::string missed =
-      client.missed(drain_at_ + (site_.site.limits.drain_quiet - margin),
+      client.missed(drain_began_at_ + (site_.site.limits.drain_quiet - margin),
                     accepts_late ? kAftermath : 2 * margin + 3 * options_.world.turn_time);
   if (!missed.empty()) complain_of(missed);
   if (!client.plan().is_fair()) return;

@@ -53,7 +53,7 @@ class SimRun {
 
   const std::deque<SimClient>& clients() const { return clients_; }
   std::uint64_t trace_hash() const { return world_.trace_hash(); }
-  ksvc::TimePoint drain_began_at() const { return drain_at_; }
+  ksvc::TimePoint drain_began_at() const { return drain_began_at_; }
   ksvc::TimePoint drained_at() const { return drained_at_; }
 
  private:
@@ -79,7 +79,8 @@ class SimRun {
   std::unique_ptr<Worker> worker_;
   std::optional<Service<Worker>> service_;
   DrainCommand drain_command_{*this};
-  ksvc::TimePoint drain_at_;
+  ksvc::TimePoint drain_at_;  // asked for; and when the server knew of it
+  ksvc::TimePoint drain_began_at_;
   ksvc::TimePoint drained_at_;
   std::string wrong_;
 };

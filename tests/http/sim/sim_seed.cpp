@@ -95,6 +95,9 @@ SeedOutcome run_seed(std::uint64_t seed) {
   options.world.replay = replay;
   options.world.keep_trace = std::getenv("WEFT_SIM_TRACE") != nullptr;
   SimRun run(seed, options);
+  Limits& limits = run.site().site.limits;
+  if (random.chance(30)) limits.pipelined_bytes = random.between(100, 5'000);
+  if (random.chance(30)) limits.send_step_bytes = random.between(1'000, 10'000);
   for (ClientPlan& plan : random_plans(random, {})) run.add_client(std::move(plan));
   SeedOutcome outcome;
   outcome.wrong = run.run();
