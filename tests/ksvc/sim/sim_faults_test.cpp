@@ -198,6 +198,20 @@ TEST(SimFaults, send_now_is_refused_although_there_is_room) {
   EXPECT_EQ(rig.await(1).result, -EAGAIN);
 }
 
+TEST(SimFaults, turn_is_not_settled_before_it_is_told_of_a_refused_send_now) {
+  SimFaults faults = with(&SimFaults::again);
+  faults.reorder = 1000;
+  SimRig rig(faults);
+  auto pair = rig.connect();
+  rig.backend->submit(SendNow{pair.fd, "hello", 5}, 1);
+  rig.backend->submit_and_wait(0, kNoDeadline);
+  rig.backend->drain(rig);
+  EXPECT_TRUE(rig.seen.empty());
+  EXPECT_FALSE(rig.backend->settled());
+  EXPECT_EQ(rig.await(1).result, -EAGAIN);
+  EXPECT_TRUE(rig.backend->settled());
+}
+
 TEST(SimFaults, no_buffers_although_blocks_are_free) {
   SimRig rig(with(&SimFaults::no_buffers));
   auto pair = rig.connect();
