@@ -4,6 +4,18 @@
 // so the same seed and options give the same run, to the byte; the trace's hash is the proof. What
 // breaks a contract of the kernel's ends the process, with the seed and how to replay it. Several
 // worlds may live side by side. One thread; must outlive whatever refers to it.
+//
+//   SimWorld world(seed, {.faults = {.short_read = 100}});
+//   const int listener = world.make_listener();
+//   auto worker = Worker<SimBackend, SimClock, SimNotifier>::assemble(
+//       {}, SimBackend::make(world), SimClock(world));
+//   SimPeer client(world, world.port_of(listener));  // or SimWire's calls on an end of its own
+//   client.on_bytes = [&](std::string_view bytes) { ... };
+//   client.send("hello");
+//   world.after(3ms, [&] { client.finish(); });
+//   worker->run();
+//   worker->backend().check_nothing_left();
+//   world.check_nothing_left();
 #pragma once
 
 #include <array>
