@@ -73,7 +73,7 @@ class TextReport {
     calls(ksvc::Tier::shared_page, "answered from mapped memory, without a system call");
     ring_calls();
     pool_calls();
-    calls(ksvc::Tier::inline_only, "made on the caller's own thread, because they are about it");
+    calls(ksvc::Tier::inline_only, "on the caller's own thread: about it, or answered in 64 bits");
     calls(ksvc::Tier::refused, "would end, copy or ruin the process");
     return std::move(text_);
   }
