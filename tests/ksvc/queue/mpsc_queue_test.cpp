@@ -40,6 +40,18 @@ TEST(MpscQueue, a_full_queue_says_so_and_loses_nothing) {
   }
 }
 
+TEST(MpscQueue, a_queue_for_one_value_holds_one) {
+  MpscQueue<int> queue(1);
+  int value = -1;
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_TRUE(queue.push(round));
+    EXPECT_FALSE(queue.push(100));
+    ASSERT_TRUE(queue.pop(value));
+    EXPECT_EQ(value, round);
+    EXPECT_FALSE(queue.pop(value));
+  }
+}
+
 TEST(MpscQueue, many_producers_lose_nothing_and_each_keeps_its_order) {
   constexpr int kProducers = 4;
   constexpr int kEach = 20'000;
