@@ -33,6 +33,7 @@ class InFlightTable {
  public:
   // Never given out; nor is anything above it.
   static constexpr CorrelationId kNoId = CorrelationId{1} << 62;
+  static constexpr std::uint32_t kLastGeneration = (1U << 30) - 1;
 
   InFlightTable(std::size_t slots, void* instance, PoolTask::Run run)
       : size_(slots), slots_(std::make_unique<InFlight[]>(slots)) {
@@ -57,7 +58,8 @@ class InFlightTable {
     return slot;
   }
   void give_back(InFlight& slot) noexcept {
-    slot.generation = (slot.generation + 1) & kGenerations;
+    // Never zero, or the first slot's id would be zero, which is nobody's.
+    slot.generation = slot.generation == kLastGeneration ? 1 : slot.generation + 1;
     slot.place = InFlight::Place::free;
     slot.lease = {};
     free_.push_back(slot.slot);
@@ -80,8 +82,6 @@ class InFlightTable {
   }
 
  private:
-  static constexpr std::uint32_t kGenerations = (1U << 30) - 1;
-
   std::size_t size_;
   std::unique_ptr<InFlight[]> slots_;
   std::vector<std::uint32_t> free_;
