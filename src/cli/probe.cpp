@@ -1,4 +1,4 @@
-// `weft probe`: what this kernel offers, which back end weft takes on it, and why.
+// `weft probe`: what this kernel offers, what weft chooses on it and why, where system calls go.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -214,7 +214,7 @@ int run_probe(Arguments arguments) {
 
 const Command kProbeCommand{
     "probe",
-    "Tells what this kernel offers, which back end weft takes on it, and why",
+    "Tells what this kernel offers, what weft chooses on it and why, and where system calls go",
     run_probe,
 };
 
