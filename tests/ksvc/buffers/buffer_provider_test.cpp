@@ -15,6 +15,7 @@
 #include "ksvc/buffers/provided_buffer_ring.hpp"
 #include "ksvc/buffers/registered_buffers.hpp"
 #include "ksvc/core/poison.hpp"
+#include "ksvc/sim/sim_buffers.hpp"
 
 namespace weft::ksvc {
 namespace {
@@ -90,8 +91,8 @@ struct ProviderNames {
   }
 };
 
-using EveryProvider =
-    testing::Types<OwnHarness<HeapBuffers>, OwnHarness<RegisteredBuffers>, RingHarness>;
+using EveryProvider = testing::Types<OwnHarness<HeapBuffers>, OwnHarness<RegisteredBuffers>,
+                                     OwnHarness<SimBuffers>, RingHarness>;
 TYPED_TEST_SUITE(BufferProviderTest, EveryProvider, ProviderNames);
 
 TYPED_TEST(BufferProviderTest, lends_each_block_once_and_then_none) {
