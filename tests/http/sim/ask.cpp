@@ -9,7 +9,6 @@ namespace weft::http::test {
 namespace {
 
 constexpr std::size_t kDateLength = 29;
-constexpr std::string_view kPlain = "text/plain";
 constexpr std::string_view kPlainUtf8 = "text/plain; charset=utf-8";
 
 std::string random_body(Random& random, std::size_t size) {

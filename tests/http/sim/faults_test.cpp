@@ -125,9 +125,8 @@ TEST(SimulatedFaults, without_free_blocks_no_byte_is_lost_and_nothing_spins) {
   run.world().after(seconds(4), [&] { turns = run.backend().entries(); });
   EXPECT_EQ(run.run(), "");
   expect_all_answered(run);
-  // An end without a block, a receive into borrowed memory, and what they lead to, for each
-  // arrival.
-  EXPECT_LE(turns, blocks * 5);
+  // Arrivals share turns, so there are fewer of those than there would be blocks.
+  EXPECT_LE(turns, blocks);
 }
 
 TEST(SimulatedFaults, a_client_that_is_silent_without_free_blocks_costs_no_turns) {
