@@ -16,7 +16,8 @@ struct Entry {
   std::array<std::uint64_t, 6> arguments{};
   CorrelationId corr_id = 0;  // comes back with the result; the sink may ask something of it
   // For read(), pread64() and recvfrom(): the instance's buffer provider gives the memory, and the
-  // completion carries its lease; the second and third argument are not looked at.
+  // completion carries its lease; the second and third argument are not looked at. In a forked
+  // child the answer is -EOPNOTSUPP, since nothing there can carry a lease.
   bool lend_buffer = false;
 };
 

@@ -90,6 +90,7 @@ class InstanceOf {
 
   unsigned take_entries();
   void dispatch(const Entry& entry);
+  bool lend_memory(InFlight& slot);
   bool give_to_ring(InFlight& slot);
   void give_to_pool(InFlight& slot);
   void retry_pool();

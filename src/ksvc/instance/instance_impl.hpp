@@ -3,8 +3,11 @@
 
 #include <sys/syscall.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
+#include <new>
+#include <system_error>
 #include <utility>
 
 #include "ksvc/instance/instance.hpp"
@@ -18,14 +21,21 @@ Result<std::unique_ptr<InstanceOf<Traits>>> InstanceOf<Traits>::create(const Par
     // Watching would fail at once, again and again.
     if (!Notifier::supported(probe_kernel_features())) return Error::from_errno(EOPNOTSUPP);
   }
-  auto page = Page::create(parts.page);
-  if (!page) return page.error();
-  auto backend = Backend::create(parts.backend);
-  if (!backend) return backend.error();
-  auto sink = parts.make_sink();
-  if (!sink) return sink.error();
-  return std::unique_ptr<InstanceOf>(new InstanceOf(
-      parts, std::move(backend).value(), std::move(page).value(), std::move(sink).value()));
+  // Threads, notifiers and memory that cannot be had are told of by exceptions, as constructors do.
+  try {
+    auto page = Page::create(parts.page);
+    if (!page) return page.error();
+    auto backend = Backend::create(parts.backend);
+    if (!backend) return backend.error();
+    auto sink = parts.make_sink();
+    if (!sink) return sink.error();
+    return std::unique_ptr<InstanceOf>(new InstanceOf(
+        parts, std::move(backend).value(), std::move(page).value(), std::move(sink).value()));
+  } catch (const std::system_error& refused) {
+    return Error::from_errno(refused.code().value());
+  } catch (const std::bad_alloc&) {
+    return Error::from_errno(ENOMEM);
+  }
 }
 
 template <class Traits>
@@ -56,6 +66,8 @@ Answer InstanceOf<Traits>::Port::submit(const Entry& entry) {
     return {AnswerState::answered, call_directly(entry)};
   }
   if (tier == Tier::inline_only || page_.fact(Fact::pid) != owner_pid_) {
+    // An answer given at once has no lease to carry, and the entry has no memory.
+    if (entry.lend_buffer) return {AnswerState::answered, -EOPNOTSUPP};
     const std::int64_t result = call_directly(entry);
     if (changes_facts(entry.nr)) page_.refresh_identity();
     return {AnswerState::answered, result};
@@ -154,11 +166,21 @@ void InstanceOf<Traits>::dispatch(const Entry& entry) {
   if (stopping_.load(std::memory_order_acquire)) return finish(slot, -ECANCELED);
   if (entry.lend_buffer) {
     if (!can_lend_for(entry.nr)) return finish(slot, -EINVAL);
-    slot.lease = buffers_.get().borrow();
+    if (!lend_memory(slot)) return finish(slot, -ENOMEM);
     slot.entry.arguments[1] = reinterpret_cast<std::uintptr_t>(slot.lease.data);
     slot.entry.arguments[2] = buffers_.get().block_bytes();
   }
   if (!give_to_ring(slot)) give_to_pool(slot);
+}
+
+template <class Traits>
+bool InstanceOf<Traits>::lend_memory(InFlight& slot) {
+  try {
+    slot.lease = buffers_.get().borrow();
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
 }
 
 template <class Traits>
@@ -187,8 +209,10 @@ template <class Traits>
 void InstanceOf<Traits>::retry_pool() {
   while (!waiting_for_pool_.empty()) {
     InFlight& slot = *waiting_for_pool_.front();
-    if (pool_->submit(slot) != PoolAnswer::accepted) return;
+    const PoolAnswer answer = pool_->submit(slot);
+    if (answer == PoolAnswer::full) return;
     waiting_for_pool_.pop_front();
+    if (answer == PoolAnswer::stopped) finish(slot, -ECANCELED);
   }
 }
 
@@ -232,7 +256,9 @@ template <class Traits>
 void InstanceOf<Traits>::finish(InFlight& slot, std::int64_t result) noexcept {
   Completion completion{slot.entry.corr_id, static_cast<std::int32_t>(result), false, slot.lease};
   if (completion.lease) {
-    completion.lease.size = result > 0 ? static_cast<std::uint32_t>(result) : 0;
+    // With MSG_TRUNC a receive tells how long the datagram was, not how much of it was kept.
+    const auto most = static_cast<std::int64_t>(buffers_.get().block_bytes());
+    completion.lease.size = static_cast<std::uint32_t>(std::clamp<std::int64_t>(result, 0, most));
     if (result <= 0) {
       buffers_.get().release(completion.lease);
       completion.lease = {};

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,7 +13,9 @@
 #include <ctime>
 #include <map>
 #include <mutex>
+#include <new>
 #include <set>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -259,6 +262,33 @@ TYPED_TEST(InstanceTest, a_lent_buffer_comes_with_the_result_and_goes_back) {
   EXPECT_EQ(this->sink().take(8).result, -EINVAL);
 }
 
+TYPED_TEST(InstanceTest, a_lease_holds_no_more_than_its_block) {
+  auto port = this->instance().port();
+  int ends[2] = {-1, -1};
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends), 0);
+  const std::vector<char> datagram(2 * this->instance().buffers().block_bytes(), 'x');
+  const auto size = static_cast<ssize_t>(datagram.size());
+  ASSERT_EQ(::send(ends[0], datagram.data(), datagram.size(), 0), size);
+  Entry entry = call(1, SYS_recvfrom, ends[1], 0, 0, MSG_TRUNC);
+  entry.lend_buffer = true;
+  port.submit(entry);
+  Completion got = this->sink().take(1);
+  EXPECT_EQ(got.result, size);
+  ASSERT_TRUE(got.lease);
+  EXPECT_EQ(got.lease.size, this->instance().buffers().block_bytes());
+  this->instance().release(got.lease);
+  ::close(ends[0]);
+  ::close(ends[1]);
+}
+
+TYPED_TEST(InstanceTest, a_stopped_pool_cancels_what_it_would_have_done) {
+  auto port = this->instance().port();
+  this->instance().pool().stop();
+  std::uint64_t bits = 0;
+  port.submit(call(1, SYS_getrandom, &bits, sizeof bits, 0));
+  EXPECT_EQ(this->sink().take(1).result, -ECANCELED);
+}
+
 TYPED_TEST(InstanceTest, more_calls_than_slots_from_several_threads_all_end_once) {
   this->end();
   this->start(this->builder().in_flight(4).queued(8));
@@ -351,6 +381,19 @@ TYPED_TEST(InstanceTest, in_a_forked_child_calls_are_made_in_place) {
   EXPECT_EQ(this->sink().take(4).result, 6);
 }
 
+TYPED_TEST(InstanceTest, in_a_forked_child_nothing_is_lent) {
+  auto port = this->instance().port();
+  Pipe pipe;
+  pipe.write("not taken");
+  EXPECT_TRUE(holds_in_child([&] {
+    char bytes[16] = {};
+    Entry entry = call(1, SYS_read, pipe.ends[0], bytes, sizeof bytes);
+    entry.lend_buffer = true;
+    const auto answer = port.submit(entry);
+    return answer.state == AnswerState::answered && answer.result == -EOPNOTSUPP && bytes[0] == 0;
+  }));
+}
+
 TYPED_TEST(InstanceTest, who_we_are_is_right_after_changing_it) {
   if (::geteuid() != 0) GTEST_SKIP() << "only root can become somebody else";
   auto port = this->instance().port();
@@ -362,6 +405,40 @@ TYPED_TEST(InstanceTest, who_we_are_is_right_after_changing_it) {
            port.page().fact(Fact::euid) == kNobody && port.page().identity().uid == kNobody;
   }));
   EXPECT_EQ(port.page().fact(Fact::euid), 0U);
+}
+
+// A notifier for which the process has no descriptor left.
+class NoNotifier : public EventFdNotifier {
+ public:
+  NoNotifier() { throw std::system_error(EMFILE, std::generic_category(), "eventfd"); }
+};
+
+TEST(InstanceCreate, what_a_part_throws_is_an_error) {
+  auto refused = start_thread(InstanceBuilder<EpollTraits>()
+                                  .page<MmapSharedPage>({.path = testing::TempDir()})
+                                  .notifier<NoNotifier>());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().os_errno, EMFILE);
+}
+
+// Has blocks to lend, but no memory for more.
+class NoMemory : public HeapBuffers {
+ public:
+  using HeapBuffers::HeapBuffers;
+  BufferLease borrow() { throw std::bad_alloc(); }
+};
+
+TEST(InstanceCreate, memory_that_cannot_be_lent_is_a_result) {
+  using ScarceTraits = EpollTraits::WithBuffers<NoMemory>;
+  auto thread = start_thread(
+      InstanceBuilder<ScarceTraits>().page<MmapSharedPage>({.path = testing::TempDir()}));
+  ASSERT_TRUE(thread);
+  auto& instance = (*thread)->instance();
+  auto port = instance.port();
+  Entry entry = call(1, SYS_read, -1);
+  entry.lend_buffer = true;
+  port.submit(entry);
+  EXPECT_EQ(instance.sink().take(1).result, -ENOMEM);
 }
 
 }  // namespace
