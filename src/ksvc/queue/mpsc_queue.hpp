@@ -1,8 +1,9 @@
 // MpscQueue: a bounded queue that many threads put values into and one takes them out of.
 //
 // Lock-free: a producer claims a place by one compare-and-swap, and the place's own sequence number
-// says whether it holds a value: 2n when it is free for the n-th push ever, 2n + 1 when it holds what
-// that one brought. So a slow producer holds up those behind it but no other producer. A full queue says so and changes nothing. push() on any thread; pop() on the owner's.
+// says whether it holds a value: 2n when it is free for the n-th push ever, 2n + 1 when it holds
+// what that one brought. So a slow producer holds up those behind it but no other producer. A full
+// queue says so and changes nothing. push() on any thread; pop() on the owner's.
 #pragma once
 
 #include <atomic>
