@@ -48,6 +48,7 @@ class InFlightTable {
   }
 
   bool full() const noexcept { return free_.empty(); }
+  std::size_t size() const noexcept { return size_; }
   std::size_t used() const noexcept { return size_ - free_.size(); }
 
   InFlight& take(const Entry& entry) noexcept {

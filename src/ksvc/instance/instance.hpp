@@ -102,6 +102,8 @@ class InstanceOf {
   void cancel_all();
   bool has_work() noexcept;
   TimePoint wake_up_time() const noexcept;
+  std::size_t results_waiting() const noexcept;
+  bool may_begin() const noexcept;
   void publish_counters() noexcept;
 
   Clock clock_;

@@ -132,17 +132,29 @@ bool InstanceOf<Traits>::turn() {
 // Never, unless the sink's reader is behind: then only time tells when it has made room.
 template <class Traits>
 TimePoint InstanceOf<Traits>::wake_up_time() const noexcept {
-  if constexpr (requires { sink_->waiting(); }) {
-    if (sink_->waiting() > 0) return clock_.now() + std::chrono::milliseconds(1);
-  }
-  return kNoDeadline;
+  return results_waiting() > 0 ? clock_.now() + std::chrono::milliseconds(1) : kNoDeadline;
+}
+
+// Results that the sink's reader has made no room for.
+template <class Traits>
+std::size_t InstanceOf<Traits>::results_waiting() const noexcept {
+  if constexpr (requires { sink_->waiting(); }) return sink_->waiting();
+  return 0;
+}
+
+// A reader that is far behind, or gone, holds up those who submit, or its results would fill the
+// memory. At the end all are taken, to be cancelled.
+template <class Traits>
+bool InstanceOf<Traits>::may_begin() const noexcept {
+  if (table_.full()) return false;
+  return results_waiting() < table_.size() || stopping_.load(std::memory_order_acquire);
 }
 
 // What a producer may have put in before it rang. A full table leaves entries where they are: a
 // completion, which ends the sleep, makes room for them.
 template <class Traits>
 bool InstanceOf<Traits>::has_work() noexcept {
-  if (!table_.full() && !entries_.empty()) return true;
+  if (may_begin() && !entries_.empty()) return true;
   if (!pool_results_.empty() || has_returned_.load(std::memory_order_acquire)) return true;
   return stopping_.load(std::memory_order_acquire) && (table_.used() == 0 || !cancelled_);
 }
@@ -151,7 +163,7 @@ template <class Traits>
 unsigned InstanceOf<Traits>::take_entries() {
   unsigned taken = 0;
   Entry entry;
-  while (taken < kEntriesPerTurn && !table_.full() && entries_.pop(entry)) {
+  while (taken < kEntriesPerTurn && may_begin() && entries_.pop(entry)) {
     dispatch(entry);
     ++taken;
   }

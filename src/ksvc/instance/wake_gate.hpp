@@ -32,8 +32,8 @@ class WakeGate {
     awake();
     return false;
   }
-  // Exchanges too: a store would cut the chain from a ring that found the word taken down already to
-  // the owner's next look, which then need not see what that ring was for.
+  // Exchanges too: a store would cut the chain from a ring that found the word taken down already
+  // to the owner's next look, which then need not see what that ring was for.
   void awake() noexcept { sleeping_.exchange(false, std::memory_order_acq_rel); }
 
   N& notifier() noexcept { return notifier_; }

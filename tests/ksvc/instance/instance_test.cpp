@@ -30,6 +30,8 @@
 #include "ksvc/pool/inline_worker.hpp"
 #include "ksvc/pool/lazy_pool.hpp"
 #include "ksvc/router/probe_router.hpp"
+#include "ksvc/sink/completion_ring_reader.hpp"
+#include "ksvc/sink/ring_completion_sink.hpp"
 
 namespace weft::ksvc {
 namespace {
@@ -419,6 +421,42 @@ TEST(InstanceCreate, what_a_part_throws_is_an_error) {
                                   .notifier<NoNotifier>());
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().os_errno, EMFILE);
+}
+
+TEST(InstanceCreate, a_reader_that_is_gone_makes_the_queue_full_and_one_that_comes_back_gets_all) {
+  using ReadTraits = EpollTraits::WithSink<RingCompletionSink>;
+  auto thread = start_thread(InstanceBuilder<ReadTraits>()
+                                 .page<MmapSharedPage>({.path = testing::TempDir()})
+                                 .sink<RingCompletionSink>(RingSinkOptions{.capacity = 4})
+                                 .pool<InlineWorker>()
+                                 .in_flight(4)
+                                 .queued(4));
+  ASSERT_TRUE(thread);
+  auto& instance = (*thread)->instance();
+  auto port = instance.port();
+  // What the ring, its waiting list, one turn and the queue hold, and a few more.
+  constexpr CorrelationId kMost = 1000;
+  CorrelationId accepted = 0;
+  const auto submit = [&] { return port.submit(call(accepted + 1, SYS_getrandom, nullptr, 0, 0)); };
+  int refusals = 0;
+  while (accepted < kMost && refusals < 1000) {
+    if (submit().state == AnswerState::queued) {
+      ++accepted;
+      refusals = 0;
+    } else {
+      ++refusals;
+      std::this_thread::yield();
+    }
+  }
+  EXPECT_LT(accepted, kMost);
+  CompletionRingReader<> reader(instance.sink().ring());
+  CorrelationId read = 0;
+  while (read < accepted) {
+    reader.wait(std::chrono::seconds(20));
+    ASSERT_GT(
+        reader.read([&](const CompletionRecord& record) { EXPECT_EQ(record.corr_id, ++read); }),
+        0U);
+  }
 }
 
 // Has blocks to lend, but no memory for more.
