@@ -334,13 +334,23 @@ void SimBackend::put_on_the_way(const Ready& ready) {
   if (world_.strikes(world_.options().faults.reorder)) {
     time = time + std::chrono::nanoseconds(1 + world_.random().below(kLongReorder_ns));
   }
-  const auto keep_order = [&time](TimePoint& told) { told = time = std::max(time, told); };
+  bool at_once = time <= world_.now();
+  std::array<TimePoint*, 3> streams{};
   if (made_by_backend(record.fd) && holds_descriptor(record.op)) {
-    if (reads_from(record.op)) keep_order(descriptor(record.fd).told_reading);
-    if (writes_to(record.op)) keep_order(descriptor(record.fd).told_writing);
+    if (reads_from(record.op)) streams[0] = &descriptor(record.fd).told_reading;
+    if (writes_to(record.op)) streams[1] = &descriptor(record.fd).told_writing;
   }
-  if (record.chained) keep_order(told_chained_);
-  if (time <= world_.now()) return arrive(ready);
+  if (record.chained) streams[2] = &told_chained_;
+  for (const TimePoint* told : streams) {
+    // What is due this very moment may not have been told yet.
+    if (told == nullptr || *told < world_.now()) continue;
+    time = std::max(time, *told);
+    at_once = false;
+  }
+  if (at_once) return arrive(ready);
+  for (TimePoint* told : streams) {
+    if (told != nullptr) *told = time;
+  }
   const bool is_send_now = std::holds_alternative<SendNow>(record.op);
   if (is_send_now) ++late_sends_now_;
   world_.at(time, [this, alive = alive_, ready, is_send_now] {
