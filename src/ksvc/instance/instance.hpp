@@ -119,6 +119,7 @@ class InstanceOf {
   MpscQueue<InFlight*> pool_results_;
   InFlightTable table_;
   std::deque<InFlight*> waiting_for_pool_;
+  std::size_t in_pool_ = 0;  // accepted, and their results not taken yet
   std::mutex returned_mutex_;
   std::vector<BufferLease> returned_;  // guarded by it
   std::atomic<bool> has_returned_{false};

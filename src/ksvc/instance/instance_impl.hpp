@@ -113,7 +113,7 @@ bool InstanceOf<Traits>::turn() {
   retry_pool();
   const bool stopping = stopping_.load(std::memory_order_acquire);
   if (stopping && taken == 0) {
-    if (table_.used() == 0) return false;
+    if (table_.used() == 0 && entries_.empty()) return false;
     cancel_all();
   }
   const bool idle = gate_.may_sleep([this] { return has_work(); });
@@ -129,10 +129,13 @@ bool InstanceOf<Traits>::turn() {
   return true;
 }
 
-// Never, unless the sink's reader is behind: then only time tells when it has made room.
+// Never, unless the sink's reader is behind, or the pool is full of what others gave it: then only
+// time tells when there is room.
 template <class Traits>
 TimePoint InstanceOf<Traits>::wake_up_time() const noexcept {
-  return results_waiting() > 0 ? clock_.now() + std::chrono::milliseconds(1) : kNoDeadline;
+  const bool pool_held_by_others = !waiting_for_pool_.empty() && in_pool_ == 0;
+  if (results_waiting() == 0 && !pool_held_by_others) return kNoDeadline;
+  return clock_.now() + std::chrono::milliseconds(1);
 }
 
 // Results that the sink's reader has made no room for.
@@ -224,7 +227,11 @@ void InstanceOf<Traits>::retry_pool() {
     const PoolAnswer answer = pool_->submit(slot);
     if (answer == PoolAnswer::full) return;
     waiting_for_pool_.pop_front();
-    if (answer == PoolAnswer::stopped) finish(slot, -ECANCELED);
+    if (answer == PoolAnswer::accepted) {
+      ++in_pool_;
+    } else {
+      finish(slot, -ECANCELED);
+    }
   }
 }
 
@@ -242,7 +249,10 @@ void InstanceOf<Traits>::run_on_pool(PoolTask& task) noexcept {
 template <class Traits>
 void InstanceOf<Traits>::take_pool_results() {
   InFlight* slot = nullptr;
-  while (pool_results_.pop(slot)) finish(*slot, slot->result);
+  while (pool_results_.pop(slot)) {
+    --in_pool_;
+    finish(*slot, slot->result);
+  }
 }
 
 template <class Traits>

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <ctime>
 #include <map>
@@ -457,6 +458,44 @@ TEST(InstanceCreate, a_reader_that_is_gone_makes_the_queue_full_and_one_that_com
         reader.read([&](const CompletionRecord& record) { EXPECT_EQ(record.corr_id, ++read); }),
         0U);
   }
+}
+
+// Holds its thread until it is let go.
+struct Holder : PoolTask {
+  Holder() noexcept : PoolTask(&Holder::hold) {}
+  static void hold(PoolTask& task) noexcept {
+    auto& self = static_cast<Holder&>(task);
+    self.held.store(true);
+    self.held.notify_one();
+    self.let_go.wait(false);
+  }
+  std::atomic<bool> held{false};
+  std::atomic<bool> let_go{false};
+};
+
+TEST(InstanceCreate, a_pool_that_others_fill_is_asked_again) {
+  auto thread =
+      start_thread(InstanceBuilder<EpollTraits>()
+                       .page<MmapSharedPage>({.path = testing::TempDir()})
+                       .pool<FixedPool>(FixedPoolOptions{.threads = 1, .queue_capacity = 1}));
+  ASSERT_TRUE(thread);
+  auto& instance = (*thread)->instance();
+  Holder running;
+  Holder queued;
+  ASSERT_EQ(instance.pool().submit(running), PoolAnswer::accepted);
+  running.held.wait(false);
+  ASSERT_EQ(instance.pool().submit(queued), PoolAnswer::accepted);
+  auto port = instance.port();
+  std::uint64_t bits = 0;
+  port.submit(call(1, SYS_getrandom, &bits, sizeof bits, 0));
+  // The call has been offered to the full pool once a later one is done without it.
+  port.submit({.nr = SYS_getrandom, .corr_id = 2, .lend_buffer = true});
+  EXPECT_EQ(instance.sink().take(2).result, -EINVAL);
+  for (Holder* holder : {&running, &queued}) {
+    holder->let_go.store(true);
+    holder->let_go.notify_one();
+  }
+  EXPECT_EQ(instance.sink().take(1).result, static_cast<int>(sizeof bits));
 }
 
 // Has blocks to lend, but no memory for more.
