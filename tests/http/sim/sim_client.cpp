@@ -119,6 +119,7 @@ std::size_t SimClient::piece_size() {
 
 void SimClient::sent(std::size_t size) {
   sent_ += size;
+  last_sent_at_ = world_.now();
   checker_.sent(sent_);
   while (sent_at_.size() < ends_.size() && ends_[sent_at_.size()] <= sent_) {
     sent_at_.push_back(world_.now());

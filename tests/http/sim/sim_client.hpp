@@ -38,6 +38,7 @@ class SimClient {
   bool is_over() const { return over_; }
   ksvc::TimePoint started_at() const { return started_at_; }
   ksvc::TimePoint left_at() const { return left_at_; }
+  ksvc::TimePoint last_sent_at() const { return last_sent_at_; }
   // How many requests it has sent whole, and when it had done so with each.
   const std::vector<ksvc::TimePoint>& sent_at() const { return sent_at_; }
 
@@ -78,6 +79,7 @@ class SimClient {
   std::shared_ptr<ksvc::SimEndpoint> end_;
   ksvc::TimePoint started_at_;
   ksvc::TimePoint left_at_;
+  ksvc::TimePoint last_sent_at_;
   ksvc::TimePoint answer_began_at_;
   ksvc::TimePoint announced_at_;
   ksvc::TimePoint connected_at_ = ksvc::kNoDeadline;

@@ -34,6 +34,10 @@ ksvc::SimFaults random_faults(Random& random) {
   faults.delay = maybe(random, 3, 30);
   faults.reset = maybe(random, 2, 20);
   faults.accept_error = maybe(random, 50, 700);
+  faults.interrupt = maybe(random, 50, 500);
+  faults.partial_drain = maybe(random, 50, 500);
+  faults.already = maybe(random, 300, 1'000);
+  faults.again = maybe(random, 50, 500);
   return faults;
 }
 
@@ -49,6 +53,7 @@ SimRunOptions random_options(Random& random) {
     if (random.chance(10)) options.world.most_descriptors = 4;
   }
   if (random.chance(30)) options.world.socket_buffer_bytes = 4'096;
+  options.world.cut = static_cast<unsigned>(random.below(1'000));
   // A program that is busy: much happens before it looks again.
   if (random.chance(20)) options.world.turn_time = milliseconds(random.between(1, 20));
   options.drain_after = microseconds(random.below(random.chance(70) ? 300'000 : 3'000'000));
@@ -76,6 +81,10 @@ std::string described(const SimRunOptions& options) {
   tell("delay", faults.delay);
   tell("reset", faults.reset);
   tell("accept_error", faults.accept_error);
+  tell("interrupt", faults.interrupt);
+  tell("partial_drain", faults.partial_drain);
+  tell("already", faults.already);
+  tell("again", faults.again);
   tell("blocks", options.backend.buffers.blocks);
   tell("completion_entries", options.backend.completion_entries);
   tell("most_descriptors", options.world.most_descriptors);
