@@ -1,12 +1,12 @@
 // InstanceThread: an instance that an OS thread of its own makes, runs and destroys.
 //
 // start() returns when the instance is there, or with the reason why not. The destructor stops the
-// dispatcher and waits for it; ports must be gone by then. Used by the thread that started it.
+// dispatcher, unless somebody has done so before, and waits for it; until then the instance is
+// there. Ports must be gone by then. Used by the thread that started it.
 #pragma once
 
 #include <future>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -31,17 +31,16 @@ class InstanceThread {
       self.instance_ = instance.get();
       made.set_value(std::nullopt);
       dispatcher_loop(*instance);
-      // Whoever told it to stop may still be ringing its bell.
-      self.stop_mutex_.lock();
-      self.stop_mutex_.unlock();
+      // Others may have told it to stop, and may still look at what it has left in its sink.
+      self.not_needed_.get_future().wait();
     });
     if (const auto error = outcome.get()) return *error;
     return self;
   }
   ~InstanceThread() {
     if (instance_ != nullptr) {
-      const std::lock_guard lock(stop_mutex_);
       instance_->stop();
+      not_needed_.set_value();
     }
     if (thread_.joinable()) thread_.join();
   }
@@ -54,7 +53,7 @@ class InstanceThread {
   InstanceThread() = default;
 
   InstanceOf<Traits>* instance_ = nullptr;
-  std::mutex stop_mutex_;
+  std::promise<void> not_needed_;
   std::thread thread_;
 };
 

@@ -339,6 +339,18 @@ TYPED_TEST(InstanceTest, stopping_ends_every_call_that_was_taken) {
   }
 }
 
+TYPED_TEST(InstanceTest, an_instance_that_was_stopped_stays_as_long_as_its_thread_object) {
+  {
+    auto port = this->instance().port();
+    std::uint64_t bits = 0;
+    port.submit(call(1, SYS_getrandom, &bits, sizeof bits, 0));
+    this->sink().take(1);
+  }
+  for (int again = 0; again < 1000; ++again) this->instance().stop();
+  EXPECT_EQ(this->sink().results_of(1), 0U);
+  this->end();
+}
+
 TYPED_TEST(InstanceTest, the_page_counts_what_goes_on) {
   auto port = this->instance().port();
   std::uint64_t bits = 0;
