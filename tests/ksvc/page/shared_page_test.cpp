@@ -4,6 +4,7 @@
 #include <sys/utsname.h>
 
 #include <atomic>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -213,22 +214,22 @@ TYPED_TEST(SharedPageTest, a_child_of_vfork_leaves_the_parents_page_as_it_was) {
 }
 
 TYPED_TEST(SharedPageTest, a_forked_child_does_not_remove_the_file) {
-  TypeParam page = this->make_page();
+  std::optional<TypeParam> page(this->make_page());
   EXPECT_TRUE(holds_in_child([&] {
     {
-      const TypeParam last_of_the_child = std::move(page);
+      const TypeParam last_of_the_child = std::move(*page);
     }
     return true;
   }));
   EXPECT_TRUE(holds_in_child([&] {
     {
-      TypeParam looked_at = page;
+      TypeParam looked_at = *page;
       static_cast<void>(looked_at.fact(Fact::pid));
     }
-    page.~TypeParam();
+    page.reset();
     return true;
   }));
-  EXPECT_TRUE(std::filesystem::exists(page.path()));
+  EXPECT_TRUE(std::filesystem::exists(page->path()));
 }
 
 TYPED_TEST(SharedPageTest, a_fork_in_the_middle_of_a_refresh_leaves_the_child_whole) {
