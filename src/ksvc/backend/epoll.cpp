@@ -94,9 +94,11 @@ bool Epoll::start_read(int fd, ReadKind kind, CorrelationId corr_id) {
 void Epoll::start_write(int fd, WriteKind kind, CorrelationId corr_id) {
   Descriptor& entry = descriptor(fd);
   if (!watch(fd, entry)) {
+    // Bytes that went out already are told of; the error comes again with the next operation.
+    const int os_errno = errno;
+    const auto sent = kind == WriteKind::send ? static_cast<std::int32_t>(entry.written) : 0;
     entry.write = WriteKind::none;
-    complete(corr_id, -errno);
-    return;
+    return complete(corr_id, sent > 0 ? sent : -os_errno);
   }
   entry.write = kind;
   entry.write_id = corr_id;

@@ -7,8 +7,7 @@
 //   caller's and will not run: `full` passes, `stopped` does not.
 // - A task does not throw, and tells by its own means that it is done; the pool does not look back.
 // - A task that waits for another task of its pool may wait for ever. Who is on a thread of the
-// pool
-//   already (on_own_thread()) runs such work in place instead of submitting it.
+//   pool already (on_own_thread()) runs such work in place instead of submitting it.
 // - stop(): takes nothing more, runs all that was accepted, and returns when no thread of the pool
 //   is left. Any number of times, from any one thread that is not the pool's own; destruction
 //   stops, too, and nobody may be submitting by then.

@@ -8,7 +8,8 @@
 //
 // create(), turn() and the destructor belong to the owner's thread; port(), stop() and release() to
 // any. A Port belongs to one thread. Ports, and whoever calls stop() or release(), end before the
-// instance. In a forked child there is no dispatcher: what is submitted there is called in place.
+// instance, and it ends only after turn() has returned false: until then the kernel may have its
+// memory. In a forked child there is no dispatcher: what is submitted there is called in place.
 #pragma once
 
 #include <atomic>

@@ -59,7 +59,6 @@ class PageMapping {
 
   PageMapping(PublishedFile file, std::atomic<std::uint64_t>* epoch, void* spare) noexcept;
   void take_private_copy() noexcept;
-  void write_facts(FactValues values) noexcept;
   void advance_epoch() noexcept;
 
   PublishedFile file_;

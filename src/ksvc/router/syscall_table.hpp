@@ -49,6 +49,7 @@ constexpr SyscallRow refused(const char* name, int nr) {
 }
 
 // Newer than the oldest headers; numbers of this age are the same on every architecture.
+constexpr int kMapShadowStack = 453;
 constexpr int kFutexWake = 454;
 constexpr int kFutexWait = 455;
 constexpr int kLsmGetSelfAttr = 459;
@@ -217,6 +218,7 @@ inline constexpr SyscallRow kSyscallTable[] = {
     inlined("mremap", SYS_mremap),
     inlined("brk", SYS_brk),
     inlined("shmat", SYS_shmat),
+    inlined("map_shadow_stack", kMapShadowStack),
     inlined("lseek", SYS_lseek),
     inlined("times", SYS_times),
 

@@ -4,7 +4,8 @@
 // only when it sleeps. Nothing is ever lost: what a full ring does not take waits in a list on this
 // side, and goes in before anything newer. While something waits there the ring asks its reader to
 // wake this side when it has made room; whoever is woken calls flush(). The ids are the reader's
-// own, and mean nothing here. complete() and flush() on the owner's thread.
+// own, and mean nothing here. What still waits when the sink goes is gone with it: a reader may
+// have died. complete() and flush() on the owner's thread.
 #pragma once
 
 #include <cstddef>
