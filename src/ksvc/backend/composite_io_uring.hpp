@@ -8,8 +8,9 @@
 // kernel only to wait or to wake that thread, and settled() comes when the thread has done its
 // part. With fixed files accepted sockets are slots of the ring's table (made_by_backend()), beside
 // which ordinary descriptors work on; what accept without waiting takes is ordinary. An accept that
-// finds the table full ends with -ENFILE, and the kernel closes the connection it had taken. One
-// owner.
+// finds the table full ends with -ENFILE, and the kernel closes the connection it had taken. A
+// Close with reset within a chain is submitted by the drain that sees what is before it succeed, so
+// it takes effect a turn later, and what is linked behind it does not wait for it. One owner.
 #pragma once
 
 #include <memory>
@@ -48,7 +49,7 @@ class CompositeIoUring {
     if constexpr (kDoneAtOnce<Op>) {
       if (!core_.chain_open() && done_at_once(op, corr_id)) return;
     }
-    prepare(op);
+    if constexpr (kWatched<Op>) core_.reserve_tracked();
     place(*core_.next_entry(corr_id), op, corr_id);
   }
   void submit(const RefuseConnections& op, CorrelationId) { refuse_new_connections(op.fd); }
@@ -56,7 +57,7 @@ class CompositeIoUring {
   template <class Op>
     requires(!kStaysArmed<Op>)
   void submit(const Linked<Op>& linked, CorrelationId corr_id) {
-    prepare(linked.op);
+    core_.reserve_tracked();
     io_uring_sqe& entry = *core_.chain_entry(corr_id);
     place_in_chain(entry, linked.op, corr_id);
     entry.flags |= IOSQE_IO_LINK;
@@ -119,9 +120,13 @@ class CompositeIoUring {
   bool done_at_once(const Accept& op, CorrelationId corr_id);
   bool done_at_once(const Shutdown& op, CorrelationId corr_id);
   bool done_at_once(const Close& op, CorrelationId corr_id);
-  // What has to be done before an operation of a chain has its entry.
+  // Operations that may have a completion which the core looks at first.
   template <class Op>
-  void prepare(const Op& op);
+  static constexpr bool kWatched =
+      std::is_same_v<Op, SystemCall> ||
+      (std::is_same_v<Op, Accept> && (options.fixed_files || !options.multishot_accept)) ||
+      (std::is_same_v<Op, Shutdown> && options.fixed_files) ||
+      (std::is_same_v<Op, SendZeroCopy> && options.zero_copy_send) || std::is_same_v<Op, Close>;
 
   // What most operations need: an entry that is filled.
   template <class Op>

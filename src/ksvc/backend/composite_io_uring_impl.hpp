@@ -50,37 +50,28 @@ bool CompositeIoUring<options>::done_at_once(const Shutdown& op, CorrelationId c
 template <UringOptions options>
 bool CompositeIoUring<options>::done_at_once(const Close& op, CorrelationId) {
   if (options.fixed_files && made_by_backend(op.fd) && core_.close_after_shutdown(op)) return true;
-  prepare(op);
-  fill_entry(*core_.next_entry(0), op);
-  return true;
-}
-
-template <UringOptions options>
-template <class Op>
-void CompositeIoUring<options>::prepare([[maybe_unused]] const Op& op) {
-  if constexpr (std::is_same_v<Op, Close>) {
-    if (!op.reset) return;
-    if (!options.fixed_files || !made_by_backend(op.fd)) return reset_when_closed(op.fd);
-    io_uring_sqe entry{};
-    fill_reset_on_close(entry, op.fd);
-    core_.submit_aside(entry);
+  if (op.reset) {
+    core_.close(op);
+  } else {
+    fill_entry(*core_.next_entry(0), op);
   }
+  return true;
 }
 
 template <UringOptions options>
 void CompositeIoUring<options>::place(io_uring_sqe& entry, const Accept& op,
                                       CorrelationId corr_id) {
   const bool again = op.multishot && !options.multishot_accept;
+  const bool direct = options.fixed_files && op.wait;
   fill_entry(entry, Accept{op.fd, op.multishot && !again, op.wait});
   name_slot(entry);
-  if constexpr (options.fixed_files) {
+  if (direct) {
     // A slot is not inherited by anyone, and the kernel wants no flag that says so.
     entry.accept_flags = 0;
     entry.file_index = IORING_FILE_INDEX_ALLOC;
   }
-  if (options.fixed_files || again) {
-    core_.track(again ? Kind::accept_again : Kind::accept, corr_id, entry).direct =
-        options.fixed_files;
+  if (direct || again) {
+    core_.track(again ? Kind::accept_again : Kind::accept, corr_id, entry).direct = direct;
   }
 }
 
@@ -115,6 +106,13 @@ void CompositeIoUring<options>::place(io_uring_sqe& entry, const Cancel& op, Cor
 
 template <UringOptions options>
 void CompositeIoUring<options>::place(io_uring_sqe& entry, const Close& op, CorrelationId) {
+  if (op.reset) {
+    // Older kernels cannot set the option within a chain, and set beforehand it would stay with a
+    // socket whose closing is cut. So the chain comes to a place holder, and its success closes.
+    fill_entry(entry, Nop{});
+    core_.track(Kind::close_with_reset, 0, entry).fd = op.fd;
+    return;
+  }
   fill_entry(entry, op);
   entry.user_data = 0;
 }
@@ -147,6 +145,9 @@ template <UringOptions options>
 template <class Op>
 void CompositeIoUring<options>::place_in_chain(io_uring_sqe& entry, const Op& op,
                                                CorrelationId corr_id) {
+  if constexpr (std::is_same_v<Op, Close>) {
+    if (op.reset) return place(entry, op, corr_id);
+  }
   if constexpr (std::is_same_v<Op, SendNow> || std::is_same_v<Op, Close>) {
     // When an operation that skips its success fails, the kernel tells nothing of those behind it.
     place(entry, op, corr_id);
@@ -168,7 +169,7 @@ template <UringOptions options>
 template <class Op>
 void CompositeIoUring<options>::place_timed(const Timed<Op>& timed, CorrelationId corr_id,
                                             bool linked) {
-  prepare(timed.op);
+  core_.reserve_tracked();
   io_uring_sqe& entry = *core_.timed_entries(corr_id, timed.deadline, linked);
   if constexpr (std::is_same_v<Op, SendZeroCopy>) {
     UringTracked* tracked = nullptr;

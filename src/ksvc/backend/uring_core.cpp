@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "ksvc/backend/socket_calls.hpp"
 #include "ksvc/backend/uring_entry.hpp"
 #include "ksvc/clock/monotonic_clock.hpp"
 #include "ksvc/core/assert.hpp"
@@ -12,6 +13,11 @@
 namespace weft::ksvc {
 
 namespace {
+
+// The socket cannot do without a copy, or no more memory may be pinned; nothing was sent.
+constexpr bool refuses_zero_copy(std::int32_t result) noexcept {
+  return result == -EOPNOTSUPP || result == -ENOMEM || result == -ENOBUFS;
+}
 
 // The kernel allows a process no larger table than it may have open files.
 unsigned table_size(unsigned wished) noexcept {
@@ -104,6 +110,7 @@ io_uring_sqe* UringCore::chain_entry(CorrelationId corr_id) {
 
 io_uring_sqe* UringCore::timed_entries(CorrelationId corr_id, TimePoint deadline, bool linked) {
   if (backlog_.empty() && free_entries() < 2) make_room();
+  if (deadlines_.empty()) deadlines_.resize(*ring_.sq.kring_entries);
   io_uring_sqe* operation = nullptr;
   io_uring_sqe* timeout = nullptr;
   if (backlog_.empty() && free_entries() >= 2 && !linked) {
@@ -111,8 +118,10 @@ io_uring_sqe* UringCore::timed_entries(CorrelationId corr_id, TimePoint deadline
     timeout = take_slot(0);
   } else {
     refill_from_backlog();
-    operation = entry_in_backlog(corr_id);
-    timeout = entry_in_backlog(0);
+    backlog_.resize(backlog_.size() + 2);  // both or, when memory runs out, none
+    timeout = &backlog_.back();
+    operation = &backlog_[backlog_.size() - 2];
+    operation->user_data = corr_id;
   }
   if (linked) timeout->flags = IOSQE_IO_LINK;
   timeout->opcode = IORING_OP_LINK_TIMEOUT;
@@ -129,7 +138,6 @@ void UringCore::set_deadline(io_uring_sqe& entry, std::int64_t deadline_ns) noex
   entry.addr = static_cast<std::uint64_t>(deadline_ns);
   const unsigned entries = *ring_.sq.kring_entries;
   if (&entry < ring_.sq.sqes || &entry >= ring_.sq.sqes + entries) return;
-  if (deadlines_.empty()) deadlines_.resize(entries);
   __kernel_timespec& time = deadlines_[static_cast<std::size_t>(&entry - ring_.sq.sqes)];
   time = {deadline_ns / 1'000'000'000, deadline_ns % 1'000'000'000};
   entry.addr = reinterpret_cast<std::uintptr_t>(&time);
@@ -174,11 +182,10 @@ void UringCore::fail_first_chain(std::size_t length) {
 }
 
 void UringCore::submit_aside(const io_uring_sqe& entry, TimePoint deadline) {
-  std::deque<io_uring_sqe> chain;
-  while (chain_open()) {
-    chain.push_front(backlog_.back());
-    backlog_.pop_back();
-  }
+  auto first = backlog_.end();
+  while (first != backlog_.begin() && links(*(first - 1))) --first;
+  const std::vector<io_uring_sqe> chain(first, backlog_.end());
+  backlog_.erase(first, backlog_.end());
   if (deadline == kNoDeadline) {
     *next_entry(0) = entry;
   } else {
@@ -189,13 +196,20 @@ void UringCore::submit_aside(const io_uring_sqe& entry, TimePoint deadline) {
   backlog_.insert(backlog_.end(), chain.begin(), chain.end());
 }
 
+void UringCore::add_tracked() {
+  const std::size_t places = tracked_.size() + 1;
+  // All that may throw comes first. Giving a place back never does: each has room among the unused.
+  if (places > tracked_.capacity()) tracked_.reserve(2 * places);
+  tracked_entries_.reserve(tracked_.capacity());
+  unused_tracked_.reserve(tracked_.capacity());
+  tracked_.emplace_back();
+  tracked_entries_.emplace_back();
+  unused_tracked_.push_back(static_cast<std::uint32_t>(places - 1));
+}
+
 UringTracked& UringCore::track(UringTracked::Kind kind, CorrelationId corr_id,
-                               io_uring_sqe& entry) {
-  if (unused_tracked_.empty()) {
-    unused_tracked_.push_back(static_cast<std::uint32_t>(tracked_.size()));
-    tracked_.emplace_back();
-    tracked_entries_.emplace_back();
-  }
+                               io_uring_sqe& entry) noexcept {
+  WEFT_ASSERT(!unused_tracked_.empty());
   const std::uint32_t index = unused_tracked_.back();
   unused_tracked_.pop_back();
   entry.user_data = kFirstUringId + index;
@@ -247,14 +261,20 @@ bool UringCore::own_completion(const io_uring_cqe& entry, Completion& completion
     case Kind::accept:
     case Kind::accept_again: accepted(index, completion); break;
     case Kind::shutdown:
+    case Kind::close_with_reset:
     case Kind::plain: break;
     case Kind::zero_copy:
-      if (entry.res != -EOPNOTSUPP || tracked_[index].cancelled) break;
+      if (!refuses_zero_copy(entry.res)) break;
       tracked_[index].kind = Kind::zero_copy_refused;
       [[fallthrough]];
     case Kind::zero_copy_refused:
-      if (!completion.more) again(index);
-      return false;
+      if (completion.more) return false;
+      if (!tracked_[index].cancelled) {
+        again(index);
+        return false;
+      }
+      completion.result = -ECANCELED;  // nothing was there that the kernel could have cancelled
+      break;
     case Kind::quiet: told = told && entry.res != tracked_[index].quiet_result; break;
     case Kind::sleep:
       if (entry.res == -ETIME) completion.result = 0;
@@ -273,18 +293,24 @@ bool UringCore::own_completion(const io_uring_cqe& entry, Completion& completion
   if (kind == Kind::shutdown) {
     --shutdowns_;
     if (ended.close_behind) {
-      const int fd = tracked_entries_[index].fd + kBackendDescriptor;
-      io_uring_sqe next{};
-      if (ended.reset_behind) {
-        fill_reset_on_close(next, fd);
-        submit_aside(next);
-      }
-      next = {};
-      fill_entry(next, Close{fd});
-      submit_aside(next);
+      close({tracked_entries_[index].fd + kBackendDescriptor, ended.reset_behind});
     }
   }
+  if (kind == Kind::close_with_reset && entry.res == 0) close({ended.fd, true});
   return told;
+}
+
+void UringCore::close(const Close& op) {
+  if (op.reset && made_by_backend(op.fd)) {
+    io_uring_sqe reset{};
+    fill_reset_on_close(reset, op.fd);
+    submit_aside(reset);
+  } else if (op.reset) {
+    reset_when_closed(op.fd);
+  }
+  io_uring_sqe close{};
+  fill_entry(close, op);
+  submit_aside(close);
 }
 
 void UringCore::accepted(std::uint32_t index, Completion& completion) {

@@ -32,10 +32,11 @@ struct UringTracked {
     accept,             // one completion per submitted entry, or many
     accept_again,       // a single accept that is submitted anew after each connection
     shutdown,           // of a slot, which must not be given to another before it is done
-    zero_copy,          // done anew as a copying send where the socket can do nothing else:
+    zero_copy,          // done anew as a copying send where nothing else can be done:
     zero_copy_refused,  // as soon as the refused one has come to its end
     plain,              // handed on as it is
     quiet,              // not told of when the result is `quiet_result`
+    close_with_reset,   // stands in a chain for the closing of `fd`, which follows its success
     sleep,              // running out is what it is for
     poll,               // poll() of one descriptor
   };
@@ -46,6 +47,7 @@ struct UringTracked {
   bool close_behind = false;
   bool reset_behind = false;
   std::int32_t quiet_result = 0;
+  int fd = -1;
   CorrelationId corr_id = 0;
   pollfd* polled = nullptr;
   TimePoint deadline = kNoDeadline;
@@ -92,11 +94,21 @@ class UringCore {
     at_once_.push_back({corr_id, result, false, {}});
   }
 
+  // Makes sure that the next track() has a place. Called before the entry is taken, which cannot be
+  // given back when memory runs out.
+  void reserve_tracked() {
+    if (unused_tracked_.empty()) [[unlikely]] {
+      add_tracked();
+    }
+  }
   // The entry's completion is looked at by us first. Its user_data is set; `entry` is what may be
   // submitted again.
-  UringTracked& track(UringTracked::Kind kind, CorrelationId corr_id, io_uring_sqe& entry);
+  UringTracked& track(UringTracked::Kind kind, CorrelationId corr_id, io_uring_sqe& entry) noexcept;
   // What a Cancel of `target` has to name.
   CorrelationId cancelled(CorrelationId target) noexcept;
+  // Closes the descriptor behind what has been submitted. The socket itself is told at once to
+  // throw away what was not sent, if it is to.
+  void close(const Close& op);
   // Leaves the closing of a slot to a shutdown of it that is on its way; false when there is none.
   bool close_after_shutdown(const Close& op) noexcept;
 
@@ -139,6 +151,7 @@ class UringCore {
   io_uring_sqe* entry_outside(CorrelationId corr_id);
   io_uring_sqe* entry_in_backlog(CorrelationId corr_id);
   void make_room();
+  void add_tracked();
 
   bool refill_from_backlog();
   void fail_first_chain(std::size_t length);
@@ -208,8 +221,11 @@ unsigned UringCore::drain(Sink& sink) {
     const io_uring_cqe& entry = ring_.cq.cqes[head & mask];
     // Ours, or zero, which wraps round: operations nobody waits for.
     if (entry.user_data - 1 >= kFirstUringId - 1) [[unlikely]] {
+      // May throw for want of memory, or enter the kernel: what was drained must be gone by then.
+      const io_uring_cqe own = entry;
+      io_uring_smp_store_release(ring_.cq.khead, head + 1);
       Completion completion;
-      if (own_completion(entry, completion)) sink.complete(completion);
+      if (own_completion(own, completion)) sink.complete(completion);
       continue;
     }
     sink.complete(translate(entry));

@@ -2,6 +2,9 @@
 // ring's own table, single accepts, sends that cannot do without a copy, chains and the ring's own
 // entries, forked children.
 #include <gtest/gtest.h>
+#include <linux/capability.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <array>
@@ -101,6 +104,42 @@ TEST_F(UringSlotTest, slots_take_part_in_chains_and_deadlines) {
   EXPECT_EQ(client.reads_exactly(100), "onetwo");
 }
 
+TEST_F(UringSlotTest, reset_in_a_chain_is_one_only_when_the_chain_comes_to_it) {
+  const bool resets = probe_kernel_features().futex_wait;  // the command is as new (6.7)
+  auto server = make_server();
+  for (const bool cut : {true, false}) {
+    auto client = server.connect_client();
+    const int fd = accept(server.fd.get(), 1);
+    std::array<char, 8> memory{};
+    const TimePoint deadline = cut ? now() : kNoDeadline;
+    if (!cut) client.writes("go on");
+    backend().submit(Linked{Timed{ReceiveInto{fd, memory.data(), 5}, deadline}}, 2);
+    backend().submit(Close{fd, true}, 0);
+    EXPECT_EQ(await_final(2).result, cut ? -ECANCELED : 5);
+    turn();
+    if (cut) backend().submit(Close{fd}, 0);
+    turn();
+    int why = 0;
+    EXPECT_EQ(client.reads_exactly(1, &why), "");
+    EXPECT_EQ(why, !cut && resets ? ECONNRESET : 0);
+    seen().clear();
+  }
+}
+
+TEST_F(UringSlotTest, accept_without_waiting_takes_no_slot_in_a_chain_either) {
+  auto server = make_server();
+  auto client = server.connect_client();
+  backend().submit(Linked{Nop{}}, 1);
+  backend().submit(Accept{server.fd.get(), false, false}, 2);
+  const int fd = await_final(2).result;
+  if (fd == -EINVAL) GTEST_SKIP() << "this kernel's accept can only wait (before 6.10)";
+  ASSERT_GE(fd, 0);
+  EXPECT_FALSE(made_by_backend(fd));
+  EXPECT_GE(::fcntl(fd, F_GETFD), 0);
+  backend().submit(Close{fd}, 0);
+  turn();
+}
+
 class UringSingleAcceptTest : public BackendTest<SingleAcceptIoUring> {};
 
 TEST_F(UringSingleAcceptTest, cancel_that_comes_too_late_for_one_connection_ends_the_accept) {
@@ -154,6 +193,81 @@ TEST_F(UringSingleAcceptTest, accept_goes_on_while_a_chain_is_put_together) {
 }
 
 class UringZeroCopyTest : public BackendTest<ZeroCopyIoUring> {};
+
+// While it lives the calling thread may pin only as much memory as the limit says.
+class PinningLimit {
+ public:
+  PinningLimit() {
+    ::syscall(SYS_capget, &header_, data_);
+    auto without = std::to_array(data_);
+    without[CAP_TO_INDEX(CAP_IPC_LOCK)].effective &= ~CAP_TO_MASK(CAP_IPC_LOCK);
+    EXPECT_EQ(::syscall(SYS_capset, &header_, without.data()), 0);
+    EXPECT_EQ(::getrlimit(RLIMIT_MEMLOCK, &limit_), 0);
+  }
+  PinningLimit(const PinningLimit&) = delete;
+  PinningLimit& operator=(const PinningLimit&) = delete;
+  ~PinningLimit() {
+    EXPECT_EQ(::setrlimit(RLIMIT_MEMLOCK, &limit_), 0);
+    EXPECT_EQ(::syscall(SYS_capset, &header_, data_), 0);
+  }
+
+  void forbid_more() {
+    const rlimit none{0, limit_.rlim_max};
+    EXPECT_EQ(::setrlimit(RLIMIT_MEMLOCK, &none), 0);
+  }
+
+ private:
+  __user_cap_header_struct header_{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data_[_LINUX_CAPABILITY_U32S_3]{};
+  rlimit limit_{};
+};
+
+TEST_F(UringZeroCopyTest, send_is_copied_when_no_more_memory_may_be_pinned) {
+  PinningLimit limit;
+  // A ring remembers whether its maker was above the limit, and may count itself.
+  remake({.submission_entries = 8, .completion_entries = 16});
+  limit.forbid_more();
+  auto pair = make_pair();
+  const std::string bytes = patterned(20'000);
+  backend().submit(SendZeroCopy{pair.ours.get(), bytes.data(), 20'000}, 1);
+  EXPECT_EQ(await_final(1).result, 20'000);
+  EXPECT_EQ(pair.peer.reads_exactly(bytes.size()), bytes);
+}
+
+// The operation behind the refused one completes before the kernel is done with that, and whoever
+// is told of it cancels the send.
+TEST_F(UringZeroCopyTest, cancel_between_the_refusal_and_the_copy_ends_the_send) {
+  struct Canceller {
+    void complete(const Completion& completion) noexcept {
+      if (completion.corr_id == 2) backend->submit(Cancel{fd, 1}, 3);
+      recorder.complete(completion);
+    }
+
+    ZeroCopyIoUring* backend;
+    int fd;
+    Recorder recorder;
+  };
+  int pair[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+  auto ours = own(pair[0]);
+  auto theirs = own(pair[1]);
+  Canceller canceller{&backend(), ours.get(), {}};
+  backend().submit(SendZeroCopy{ours.get(), "hello", 5}, 1);
+  backend().submit(Nop{}, 2);
+  const TimePoint give_up = soon();
+  while (canceller.recorder.seen.size() < 3 && now() < give_up) {
+    backend().submit_and_wait(1, give_up);
+    backend().drain(canceller);
+  }
+  EXPECT_EQ(canceller.recorder.seen.size(), 3U);
+  for (const Completion& completion : canceller.recorder.seen) {
+    EXPECT_FALSE(completion.more);
+    if (completion.corr_id != 1) continue;
+    EXPECT_EQ(completion.result, -ECANCELED);
+  }
+  char byte = 0;
+  EXPECT_EQ(::recv(theirs.get(), &byte, 1, MSG_DONTWAIT), -1);
+}
 
 TEST_F(UringZeroCopyTest, socket_that_cannot_do_without_a_copy_gets_one) {
   int pair[2];
@@ -211,6 +325,48 @@ TEST_F(UringRingTest, deadlines_of_a_full_ring_and_of_the_backlog_all_end) {
   }
   for (CorrelationId id = 1; id <= kOperations; ++id) {
     EXPECT_EQ(await_final(id).result, -ECANCELED) << id;
+  }
+}
+
+TEST_F(UringRingTest, close_with_reset_that_is_cut_leaves_the_socket_as_it_was) {
+  auto pair = make_pair();
+  std::array<char, 8> memory{};
+  for (const bool last : {true, false}) {
+    backend().submit(Linked{Timed{ReceiveInto{pair.ours.get(), memory.data(), 8}, now()}}, 1);
+    if (last) {
+      backend().submit(Close{pair.ours.get(), true}, 0);
+    } else {
+      backend().submit(Linked{Close{pair.ours.get(), true}}, 0);
+      backend().submit(Nop{}, 2);
+      EXPECT_EQ(await_final(2).result, -ECANCELED);
+    }
+    EXPECT_EQ(await_final(1).result, -ECANCELED);
+    turn();
+    linger option{};
+    socklen_t size = sizeof option;
+    ASSERT_EQ(::getsockopt(pair.ours.get(), SOL_SOCKET, SO_LINGER, &option, &size), 0);
+    EXPECT_EQ(option.l_onoff, 0);
+    seen().clear();
+  }
+}
+
+TEST_F(UringRingTest, close_with_reset_that_a_chain_comes_to_is_a_reset) {
+  for (const bool last : {true, false}) {
+    auto pair = make_pair();
+    backend().submit(Linked{Nop{}}, 1);
+    if (last) {
+      backend().submit(Close{pair.ours.release(), true}, 0);
+    } else {
+      backend().submit(Linked{Close{pair.ours.release(), true}}, 0);
+      backend().submit(Nop{}, 2);
+      EXPECT_EQ(await_final(2).result, 0);
+    }
+    EXPECT_EQ(await_final(1).result, 0);
+    turn();
+    int why = 0;
+    EXPECT_EQ(pair.peer.reads_exactly(1, &why), "");
+    EXPECT_EQ(why, ECONNRESET);
+    seen().clear();
   }
 }
 
