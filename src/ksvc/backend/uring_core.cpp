@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "ksvc/backend/socket_calls.hpp"
@@ -123,13 +124,17 @@ io_uring_sqe* UringCore::timed_entries(CorrelationId corr_id, TimePoint deadline
     operation = &backlog_[backlog_.size() - 2];
     operation->user_data = corr_id;
   }
-  if (linked) timeout->flags = IOSQE_IO_LINK;
-  timeout->opcode = IORING_OP_LINK_TIMEOUT;
-  timeout->fd = -1;
-  timeout->len = 1;
-  timeout->timeout_flags = IORING_TIMEOUT_ABS;
-  set_deadline(*timeout, std::max<std::int64_t>(deadline.ns, 0));
+  fill_timeout(*timeout, deadline, linked);
   return operation;
+}
+
+void UringCore::fill_timeout(io_uring_sqe& entry, TimePoint deadline, bool linked) noexcept {
+  if (linked) entry.flags = IOSQE_IO_LINK;
+  entry.opcode = IORING_OP_LINK_TIMEOUT;
+  entry.fd = -1;
+  entry.len = 1;
+  entry.timeout_flags = IORING_TIMEOUT_ABS;
+  set_deadline(entry, std::max<std::int64_t>(deadline.ns, 0));
 }
 
 // The kernel reads the deadline when it takes the entry, so it is kept with the entry's place in
@@ -170,11 +175,14 @@ bool UringCore::refill_from_backlog() {
 
 // Longer than the ring: it cannot be submitted, so each of its operations is refused.
 void UringCore::fail_first_chain(std::size_t length) {
-  for (std::size_t i = 0; i < length; ++i) {
+  // Out of the backlog as a whole, before what its end brings about is submitted.
+  const auto end = backlog_.begin() + static_cast<std::ptrdiff_t>(length);
+  const std::vector<io_uring_sqe> chain(backlog_.begin(), end);
+  backlog_.erase(backlog_.begin(), end);
+  for (const io_uring_sqe& entry : chain) {
     io_uring_cqe refusal{};
-    refusal.user_data = backlog_.front().user_data;
+    refusal.user_data = entry.user_data;
     refusal.res = -EINVAL;
-    backlog_.pop_front();
     Completion completion{refusal.user_data, refusal.res, false, {}};
     const bool told = refusal.user_data - 1 < kFirstUringId - 1;
     if (told || own_completion(refusal, completion)) at_once_.push_back(completion);
@@ -182,18 +190,26 @@ void UringCore::fail_first_chain(std::size_t length) {
 }
 
 void UringCore::submit_aside(const io_uring_sqe& entry, TimePoint deadline) {
-  auto first = backlog_.end();
-  while (first != backlog_.begin() && links(*(first - 1))) --first;
-  const std::vector<io_uring_sqe> chain(first, backlog_.end());
-  backlog_.erase(first, backlog_.end());
-  if (deadline == kNoDeadline) {
-    *next_entry(0) = entry;
-  } else {
-    io_uring_sqe* timed = timed_entries(0, deadline, false);
-    *timed = entry;
-    timed->flags |= IOSQE_IO_LINK;
+  const bool timed = deadline != kNoDeadline;
+  const unsigned needed = timed ? 2 : 1;
+  if (timed && deadlines_.empty()) deadlines_.resize(*ring_.sq.kring_entries);
+  refill_from_backlog();
+  std::size_t ahead = backlog_.size();  // of the chain that is being put together
+  while (ahead != 0 && links(backlog_[ahead - 1])) --ahead;
+  if (ahead == 0 && free_entries() < needed) make_room();
+  // In the ring without need of memory; otherwise at its place in the backlog or, when memory runs
+  // out, nowhere.
+  std::array<io_uring_sqe, 2> outside{};
+  const bool inside = ahead == 0 && free_entries() >= needed;
+  io_uring_sqe& operation = inside ? *take_slot(0) : outside[0];
+  operation = entry;
+  if (timed) {
+    operation.flags |= IOSQE_IO_LINK;
+    fill_timeout(inside ? *take_slot(0) : outside[1], deadline, false);
   }
-  backlog_.insert(backlog_.end(), chain.begin(), chain.end());
+  if (inside) return;
+  const auto place = backlog_.begin() + static_cast<std::ptrdiff_t>(ahead);
+  backlog_.insert(place, outside.begin(), outside.begin() + needed);
 }
 
 void UringCore::add_tracked() {

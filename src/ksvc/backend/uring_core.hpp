@@ -155,6 +155,7 @@ class UringCore {
 
   bool refill_from_backlog();
   void fail_first_chain(std::size_t length);
+  void fill_timeout(io_uring_sqe& entry, TimePoint deadline, bool linked) noexcept;
   void set_deadline(io_uring_sqe& entry, std::int64_t deadline_ns) noexcept;
   unsigned before_waiting(unsigned at_least);
   int enter(unsigned at_least, TimePoint deadline);
