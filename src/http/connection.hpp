@@ -5,9 +5,8 @@
 // - It is freed only when nothing the kernel or the scheduler holds refers to it: no operation in
 //   flight, no unsettled SendNow, no running handler.
 // - It receives with one operation at a time: usually the kernel picks a block for each arrival;
-// when
-//   it had none left, what waits is received into borrowed memory, once, and then it goes on as
-//   usual.
+//   when it had none left, what waits is received into borrowed memory, once, and then it goes on
+//   as usual.
 // - At most one SendNow is unsettled. What it could not send, and what is too long for it, goes to
 //   `outgoing_`, and no further request is served before that is sent: back-pressure.
 // - While a handler runs the input is pinned; before it parks, output is flushed and the receive

@@ -12,10 +12,6 @@ namespace {
 using From = const CallArguments&;
 using Entry = io_uring_sqe&;
 
-// Newer than the oldest headers; numbers of this age are the same on every architecture.
-constexpr int kSysFutexWake = 454;
-constexpr int kSysFutexWait = 455;
-
 bool sleep(Entry entry, std::uint64_t time, int clock, int flags) noexcept {
   entry.fd = -1;
   entry.addr = time;
@@ -89,8 +85,8 @@ constexpr CallRow kRows[] = {
     {SYS_clock_nanosleep, IORING_OP_TIMEOUT, clock_nanosleep, false, Needs::nothing,
      CallResult::elapsed},
     {SYS_waitid, uring_abi::kOpWaitid, wait_id},
-    {kSysFutexWake, uring_abi::kOpFutexWake, futex_wake},
-    {kSysFutexWait, uring_abi::kOpFutexWait, futex_wait},
+    {uring_abi::kSysFutexWake, uring_abi::kOpFutexWake, futex_wake},
+    {uring_abi::kSysFutexWait, uring_abi::kOpFutexWait, futex_wait},
     {SYS_futex_waitv, uring_abi::kOpFutexWaitv, futex_wait_many},
     {SYS_pipe2, uring_abi::kOpPipe, pipe_2},
 };

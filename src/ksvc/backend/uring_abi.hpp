@@ -74,4 +74,8 @@ inline constexpr std::uint64_t kFutexAnyBit = 0xFFFFFFFF;
 inline constexpr int kMadvGuardInstall = 102;
 inline constexpr int kMadvGuardRemove = 103;
 
+// Nor these: the system calls of 6.7 whose operations are above.
+inline constexpr int kSysFutexWake = 454;
+inline constexpr int kSysFutexWait = 455;
+
 }  // namespace weft::ksvc::uring_abi

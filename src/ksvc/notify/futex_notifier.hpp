@@ -12,16 +12,20 @@
 
 #include "ksvc/core/io_backend.hpp"
 #include "ksvc/core/notifier.hpp"
+#include "ksvc/notify/futex_call.hpp"
 #include "ksvc/router/kernel_features.hpp"
 
 namespace weft::ksvc {
 
-// The kernel's part: both keep errno.
+// The kernel's part.
 struct SystemFutex {
-  static void wake(const std::atomic<std::uint32_t>& word) noexcept;
-  // Returns at a wake, at a signal, when the time is over, or because the word is another already.
+  static void wake(const std::atomic<std::uint32_t>& word) noexcept {
+    futex_wake(word, FutexScope::process);
+  }
   static void wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
-                   std::chrono::nanoseconds at_most) noexcept;
+                   std::chrono::nanoseconds at_most) noexcept {
+    futex_wait(word, expected, at_most, FutexScope::process);
+  }
 };
 
 // `Atomic` and `Futex` are the real ones, or what watches every step of the algorithm.

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <utility>
 
+#include "ksvc/core/scoped_descriptor.hpp"
 #include "ksvc/page/shared_page_reader.hpp"
 
 namespace weft::ksvc {
@@ -23,21 +24,6 @@ namespace {
 
 constexpr std::string_view kPrefix = "weft-";
 constexpr std::string_view kSuffix = ".page";
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) noexcept : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const noexcept { return fd_; }
-  explicit operator bool() const noexcept { return fd_ >= 0; }
-
- private:
-  int fd_;
-};
 
 struct Place {
   std::string directory;
@@ -143,15 +129,16 @@ Result<PublishedFile> PublishedFile::publish(const std::string& path,
                                              const std::function<void(PageFile&)>& fill) {
   Place place = place_of(path);
   if (place.name.empty()) return Error::from_errno(EINVAL);
-  const Descriptor directory(::open(place.directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const ScopedDescriptor directory(
+      ::open(place.directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory || !lock_directory(directory.get())) return Error::from_errno(errno);
   if (place.directory_given) remove_stale_pages(directory.get(), place.directory);
 
   // Under the lock a temporary file of this name is what a crash has left.
   const std::string temporary = "." + place.name + ".new";
   ::unlinkat(directory.get(), temporary.c_str(), 0);
-  const Descriptor file(::openat(directory.get(), temporary.c_str(),
-                                 O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640));
+  const ScopedDescriptor file(::openat(directory.get(), temporary.c_str(),
+                                       O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640));
   if (!file) return Error::from_errno(errno);
   PageFile* const page = map_new_file(file.get());
   struct stat made{};

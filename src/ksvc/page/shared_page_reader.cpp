@@ -12,6 +12,7 @@
 #include <cstring>
 #include <utility>
 
+#include "ksvc/core/scoped_descriptor.hpp"
 #include "ksvc/page/process_facts.hpp"
 
 namespace weft::ksvc {
@@ -39,25 +40,11 @@ std::string layout_refusal(const std::string& path, const PageHeader& header, st
   return {};
 }
 
-class Descriptor {
- public:
-  explicit Descriptor(int fd) noexcept : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const noexcept { return fd_; }
-
- private:
-  int fd_;
-};
-
 }  // namespace
 
 OpenedPage SharedPageReader::open(const std::string& path) {
   // Not waiting, so that a pipe in the place of the file does not hold us up.
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  const ScopedDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct stat found{};
   if (file.get() < 0 || ::fstat(file.get(), &found) != 0) {
     return {std::nullopt, system_refusal(path, errno)};

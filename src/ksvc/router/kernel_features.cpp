@@ -16,25 +16,11 @@
 #include <memory>
 
 #include "ksvc/backend/uring_abi.hpp"
+#include "ksvc/core/scoped_descriptor.hpp"
 #include "ksvc/router/probe_ring.hpp"
 
 namespace weft::ksvc {
 namespace {
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) noexcept : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const noexcept { return fd_; }
-  explicit operator bool() const noexcept { return fd_ >= 0; }
-
- private:
-  int fd_;
-};
 
 struct FileCloser {
   void operator()(std::FILE* file) const noexcept { std::fclose(file); }
@@ -103,7 +89,7 @@ void probe_setup_flags(KernelFeatures& features) {
     parameters.flags = flags;
     const int answer = raw_uring_setup(4, parameters);
     if (answer < 0) note_shortage(-answer, features);
-    const Descriptor ring(answer);
+    const ScopedDescriptor ring(answer);
     return static_cast<bool>(ring);
   };
   UringSetupFlags& setup = features.setup;
@@ -133,7 +119,7 @@ void probe_opcodes(ProbeRing& ring, KernelFeatures& features) {
 
 // A Unix socket bound by the kernel to a name of its choosing: no port, no file, no network.
 bool multishot_accept_works(ProbeRing& ring) {
-  const Descriptor listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const ScopedDescriptor listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   socklen_t size = sizeof address;
@@ -143,7 +129,7 @@ bool multishot_accept_works(ProbeRing& ring) {
       ::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) {
     return false;
   }
-  const Descriptor client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const ScopedDescriptor client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!client || ::connect(client.get(), reinterpret_cast<sockaddr*>(&address), size) != 0) {
     return false;
   }
@@ -153,7 +139,7 @@ bool multishot_accept_works(ProbeRing& ring) {
   operation.ioprio = IORING_ACCEPT_MULTISHOT;
   const auto outcome = ring.perform(operation);
   if (!outcome || outcome->result < 0) return false;
-  const Descriptor accepted(outcome->result);
+  const ScopedDescriptor accepted(outcome->result);
   return outcome->more;
 }
 
@@ -182,8 +168,8 @@ void unregister_buffer_ring(ProbeRing& ring) {
 bool multishot_receive_works(ProbeRing& ring, const Page& page) {
   std::array<int, 2> pair{-1, -1};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0) return false;
-  const Descriptor reader(pair[0]);
-  const Descriptor writer(pair[1]);
+  const ScopedDescriptor reader(pair[0]);
+  const ScopedDescriptor writer(pair[1]);
   static constexpr std::size_t kBlockBytes = 64;
   auto* const buffers = static_cast<io_uring_buf*>(page.address());
   char* const blocks = static_cast<char*>(page.address()) + page.bytes() / 2;
@@ -270,7 +256,7 @@ bool guard_pages_work() {
 }
 
 bool reuse_port_works() {
-  const Descriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const ScopedDescriptor socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const int on = 1;
   return socket && ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0;
 }

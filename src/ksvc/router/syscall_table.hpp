@@ -50,8 +50,6 @@ constexpr SyscallRow refused(const char* name, int nr) {
 
 // Newer than the oldest headers; numbers of this age are the same on every architecture.
 constexpr int kMapShadowStack = 453;
-constexpr int kFutexWake = 454;
-constexpr int kFutexWait = 455;
 constexpr int kLsmGetSelfAttr = 459;
 constexpr int kLsmSetSelfAttr = 460;
 constexpr int kUretprobe = 335;  // x86-64 alone
@@ -110,8 +108,8 @@ inline constexpr SyscallRow kSyscallTable[] = {
     ring("clock_nanosleep", SYS_clock_nanosleep, IORING_OP_TIMEOUT),
     ring("nanosleep", SYS_nanosleep, IORING_OP_TIMEOUT),
     ring("waitid", SYS_waitid, uring_abi::kOpWaitid),
-    ring("futex_wake", kFutexWake, uring_abi::kOpFutexWake),
-    ring("futex_wait", kFutexWait, uring_abi::kOpFutexWait),
+    ring("futex_wake", uring_abi::kSysFutexWake, uring_abi::kOpFutexWake),
+    ring("futex_wait", uring_abi::kSysFutexWait, uring_abi::kOpFutexWait),
     ring("futex_waitv", SYS_futex_waitv, uring_abi::kOpFutexWaitv),
 
 #if defined(__x86_64__)

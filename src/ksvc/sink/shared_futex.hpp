@@ -8,13 +8,18 @@
 #include <concepts>
 #include <cstdint>
 
+#include "ksvc/notify/futex_call.hpp"
+
 namespace weft::ksvc {
 
 struct SharedFutex {
-  static void wake(const std::atomic<std::uint32_t>& word) noexcept;
-  // Returns at a wake, at a signal, when the time is over, or because the word is another already.
+  static void wake(const std::atomic<std::uint32_t>& word) noexcept {
+    futex_wake(word, FutexScope::shared);
+  }
   static void wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
-                   std::chrono::nanoseconds at_most) noexcept;
+                   std::chrono::nanoseconds at_most) noexcept {
+    futex_wait(word, expected, at_most, FutexScope::shared);
+  }
 };
 
 // How one end of a completion ring wakes the other, which sleeps and has set `word` to say so.
