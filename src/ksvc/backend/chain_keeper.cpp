@@ -9,7 +9,7 @@ namespace {
 template <class Op>
 concept CountsBytes =
     std::is_same_v<Op, Send> || std::is_same_v<Op, SendNow> || std::is_same_v<Op, SendZeroCopy> ||
-    std::is_same_v<Op, ReadAt> || std::is_same_v<Op, WriteAt>;
+    std::is_same_v<Op, SendFile> || std::is_same_v<Op, ReadAt> || std::is_same_v<Op, WriteAt>;
 
 bool may_stay_armed(const ChainedOperation& operation) noexcept {
   const auto* accept = std::get_if<Accept>(&operation);

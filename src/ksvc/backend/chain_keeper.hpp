@@ -34,7 +34,7 @@ namespace weft::ksvc {
 
 using ChainedOperation =
     std::variant<Nop, Accept, Receive, ReceiveInto, Send, SendNow, SendZeroCopy, Connect, Shutdown,
-                 ReadAt, WriteAt, PollReadable, Cancel, Close>;
+                 ReadAt, WriteAt, PollReadable, Cancel, Close, SendFile>;
 
 template <class Op>
 concept Chainable = std::is_constructible_v<ChainedOperation, std::in_place_type_t<Op>, const Op&>;
@@ -43,6 +43,10 @@ concept Chainable = std::is_constructible_v<ChainedOperation, std::in_place_type
 template <class Op>
 concept OneShot =
     Chainable<Op> && !std::is_same_v<Op, Receive> && !std::is_same_v<Op, PollReadable>;
+
+// What another may stand behind: SendFile ends a chain.
+template <class Op>
+concept LinkedOp = OneShot<Op> && !std::is_same_v<Op, SendFile>;
 
 // Every byte that was asked for where bytes are sent or a file is read or written; anything but an
 // error elsewhere.

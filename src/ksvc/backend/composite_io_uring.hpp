@@ -32,6 +32,10 @@ namespace weft::ksvc {
 template <class Op>
 inline constexpr bool kStaysArmed = std::is_same_v<Op, Receive> || std::is_same_v<Op, PollReadable>;
 
+// It comes to its end beside the ring, which cannot wait for that.
+template <class Op>
+inline constexpr bool kMayBeLinked = !kStaysArmed<Op> && !std::is_same_v<Op, SendFile>;
+
 template <class Op>
 concept HasUringEntry = std::is_same_v<Op, Receive> ||
                         requires(io_uring_sqe& entry, const Op& op) { fill_entry(entry, op); };
@@ -55,7 +59,7 @@ class CompositeIoUring {
   void submit(const RefuseConnections& op, CorrelationId) { refuse_new_connections(op.fd); }
 
   template <class Op>
-    requires(!kStaysArmed<Op>)
+    requires(kMayBeLinked<Op>)
   void submit(const Linked<Op>& linked, CorrelationId corr_id) {
     core_.reserve_tracked();
     io_uring_sqe& entry = *core_.chain_entry(corr_id);
@@ -69,7 +73,7 @@ class CompositeIoUring {
     place_timed(timed, corr_id, false);
   }
   template <class Op>
-    requires(!kStaysArmed<Op>)
+    requires(kMayBeLinked<Op>)
   void submit(const Linked<Timed<Op>>& linked, CorrelationId corr_id) {
     if (linked.op.deadline == kNoDeadline) return submit(Linked<Op>{linked.op.op}, corr_id);
     place_timed(linked.op, corr_id, true);
@@ -123,7 +127,7 @@ class CompositeIoUring {
   // Operations that may have a completion which the core looks at first.
   template <class Op>
   static constexpr bool kWatched =
-      std::is_same_v<Op, SystemCall> ||
+      std::is_same_v<Op, SystemCall> || std::is_same_v<Op, SendFile> ||
       (std::is_same_v<Op, Accept> && (options.fixed_files || !options.multishot_accept)) ||
       (std::is_same_v<Op, Shutdown> && options.fixed_files) ||
       (std::is_same_v<Op, SendZeroCopy> && options.zero_copy_send) || std::is_same_v<Op, Close>;
@@ -145,6 +149,7 @@ class CompositeIoUring {
     place_zero_copy(entry, op, corr_id);
   }
   UringTracked* place_zero_copy(io_uring_sqe& entry, const SendZeroCopy& op, CorrelationId corr_id);
+  UringTracked& place(io_uring_sqe& entry, const SendFile& op, CorrelationId corr_id);
   static void place_copying(io_uring_sqe& entry, const SendZeroCopy& op) {
     fill_entry(entry, op);
     name_slot(entry);

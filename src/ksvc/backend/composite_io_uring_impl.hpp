@@ -90,6 +90,17 @@ UringTracked* CompositeIoUring<options>::place_zero_copy(io_uring_sqe& entry,
 }
 
 template <UringOptions options>
+UringTracked& CompositeIoUring<options>::place(io_uring_sqe& entry, const SendFile& op,
+                                               CorrelationId corr_id) {
+  if (!made_by_backend(op.fd)) make_nonblocking(op.fd);
+  fill_entry(entry, op);
+  name_slot(entry);
+  UringTracked& tracked = core_.track(Kind::send_file, corr_id, entry);
+  tracked.file = op;
+  return tracked;
+}
+
+template <UringOptions options>
 void CompositeIoUring<options>::place(io_uring_sqe& entry, const Shutdown& op,
                                       CorrelationId corr_id) {
   fill_entry(entry, op);
@@ -179,6 +190,8 @@ void CompositeIoUring<options>::place_timed(const Timed<Op>& timed, CorrelationI
       tracked = place_zero_copy(entry, timed.op, corr_id);
     }
     if (tracked != nullptr) tracked->deadline = timed.deadline;
+  } else if constexpr (std::is_same_v<Op, SendFile>) {
+    place(entry, timed.op, corr_id).deadline = timed.deadline;
   } else {
     place_in_chain(entry, timed.op, corr_id);
   }

@@ -17,6 +17,8 @@ namespace {
 constexpr int kEventsPerTurn = 512;
 constexpr int kReceivesPerTurn = 16;
 constexpr int kAcceptsPerTurn = 256;
+// Of a file: so much is looked at and sent in one go.
+constexpr std::uint32_t kFilePart = 256 * 1024;
 
 // Whether the number can be one of the system's; only those have a place in the table.
 bool is_the_systems(int fd) { return fd >= 0 && !made_by_backend(fd); }
@@ -96,7 +98,7 @@ void Epoll::start_write(int fd, WriteKind kind, CorrelationId corr_id) {
   if (!watch(fd, entry)) {
     // Bytes that went out already are told of; the error comes again with the next operation.
     const int os_errno = errno;
-    const auto sent = kind == WriteKind::send ? static_cast<std::int32_t>(entry.written) : 0;
+    const auto sent = kind == WriteKind::connect ? 0 : static_cast<std::int32_t>(entry.written);
     entry.write = WriteKind::none;
     return complete(corr_id, sent > 0 ? sent : -os_errno);
   }
@@ -152,15 +154,27 @@ void Epoll::start(const PollReadable& op, CorrelationId corr_id) {
 
 void Epoll::start(const Send& op, CorrelationId corr_id) {
   if (!is_the_systems(op.fd)) return complete(corr_id, -EBADF);
-  Descriptor& entry = descriptor(op.fd);
+  descriptor(op.fd).write_data = static_cast<const char*>(op.data);
+  start_sending(op.fd, WriteKind::send, op.size, corr_id);
+}
+
+void Epoll::start(const SendFile& op, CorrelationId corr_id) {
+  if (!is_the_systems(op.fd) || !is_the_systems(op.file)) return complete(corr_id, -EBADF);
+  make_nonblocking(op.fd);
+  descriptor(op.fd).file = op.file;
+  descriptor(op.fd).file_offset = op.offset;
+  start_sending(op.fd, WriteKind::send_file, op.size, corr_id);
+}
+
+void Epoll::start_sending(int fd, WriteKind kind, std::uint32_t size, CorrelationId corr_id) {
+  Descriptor& entry = descriptor(fd);
   WEFT_ASSERT(entry.write == WriteKind::none);
-  entry.write_data = static_cast<const char*>(op.data);
-  entry.write_size = op.size;
+  entry.write_size = size;
   entry.written = 0;
-  entry.write = WriteKind::send;
+  entry.write = kind;
   entry.write_id = corr_id;
-  try_write(op.fd);
-  if (entry.write != WriteKind::none) start_write(op.fd, WriteKind::send, corr_id);
+  try_write(fd);
+  if (entry.write != WriteKind::none) start_write(fd, kind, corr_id);
 }
 
 void Epoll::start(const SendNow& op, CorrelationId corr_id) {
@@ -327,17 +341,32 @@ void Epoll::try_write(int fd) {
     return end_write(entry, -failed);
   }
   while (entry.written < entry.write_size) {
-    const ssize_t sent = ::send(fd, entry.write_data + entry.written,
-                                entry.write_size - entry.written, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const std::int64_t sent = send_part(fd, entry);
+    if (sent == 0) break;  // the end of a file
     if (sent < 0) {
-      if (errno == EINTR) continue;
-      if (errno == EAGAIN || errno == EWOULDBLOCK) return;
+      if (sent == -EINTR) continue;
+      if (sent == -EAGAIN) return;
       const auto before = static_cast<std::int32_t>(entry.written);
-      return end_write(entry, before > 0 ? before : -errno);
+      return end_write(entry, before > 0 ? before : static_cast<std::int32_t>(sent));
     }
     entry.written += static_cast<std::uint32_t>(sent);
   }
   end_write(entry, static_cast<std::int32_t>(entry.written));
+}
+
+// Negative errno when there was nothing to be done.
+std::int64_t Epoll::send_part(int fd, const Descriptor& entry) {
+  const std::uint32_t left = entry.write_size - entry.written;
+  if (entry.write == WriteKind::send_file) {
+    const std::uint64_t at = entry.file_offset + entry.written;
+    const std::uint32_t part = std::min(left, kFilePart);
+    // Whoever asked knows better how to wait for a disk.
+    if (!is_in_memory(entry.file, at, part)) return -EOPNOTSUPP;
+    return send_file(fd, entry.file, at, part);
+  }
+  const ssize_t sent =
+      ::send(fd, entry.write_data + entry.written, left, MSG_NOSIGNAL | MSG_DONTWAIT);
+  return sent >= 0 ? sent : -errno;
 }
 
 void Epoll::read_ready_ones() {

@@ -36,7 +36,7 @@ class Epoll {
   }
   // Done at once, and never part of a chain.
   void submit(const RefuseConnections& op, CorrelationId corr_id);
-  template <OneShot Op>
+  template <LinkedOp Op>
   void submit(const Linked<Op>& op, CorrelationId corr_id) {
     keep(op.op, corr_id, {.linked = true});
   }
@@ -44,7 +44,7 @@ class Epoll {
   void submit(const Timed<Op>& op, CorrelationId corr_id) {
     keep(op.op, corr_id, {.deadline = op.deadline});
   }
-  template <OneShot Op>
+  template <LinkedOp Op>
   void submit(const Linked<Timed<Op>>& op, CorrelationId corr_id) {
     keep(op.op.op, corr_id, {.linked = true, .deadline = op.op.deadline});
   }
@@ -60,17 +60,21 @@ class Epoll {
 
  private:
   enum class ReadKind : std::uint8_t { none, accept, accept_many, receive, receive_into, poll };
-  enum class WriteKind : std::uint8_t { none, send, connect };
+  enum class WriteKind : std::uint8_t { none, send, send_file, connect };
 
   // What is in flight on one descriptor: at most one operation that reads and one that writes.
   struct Descriptor {
     CorrelationId read_id = 0;
     CorrelationId write_id = 0;
     void* read_data = nullptr;
-    const char* write_data = nullptr;
+    union {
+      const char* write_data = nullptr;
+      std::uint64_t file_offset;  // for send_file
+    };
     std::uint32_t read_size = 0;
     std::uint32_t write_size = 0;
     std::uint32_t written = 0;
+    int file = -1;
     ReadKind read = ReadKind::none;
     WriteKind write = WriteKind::none;
     bool registered = false;
@@ -86,6 +90,7 @@ class Epoll {
   void start(const Send& op, CorrelationId corr_id);
   void start(const SendNow& op, CorrelationId corr_id);
   void start(const SendZeroCopy& op, CorrelationId corr_id);
+  void start(const SendFile& op, CorrelationId corr_id);
   void start(const Connect& op, CorrelationId corr_id);
   void start(const Shutdown& op, CorrelationId corr_id);
   void start(const ReadAt& op, CorrelationId corr_id);
@@ -104,6 +109,8 @@ class Epoll {
                 BufferLease lease = {});
   bool start_read(int fd, ReadKind kind, CorrelationId corr_id);
   void start_write(int fd, WriteKind kind, CorrelationId corr_id);
+  void start_sending(int fd, WriteKind kind, std::uint32_t size, CorrelationId corr_id);
+  static std::int64_t send_part(int fd, const Descriptor& entry);
   bool watch(int fd, Descriptor& entry);
   void look_again(int fd, Descriptor& entry);
   void read_ready_ones();

@@ -2,7 +2,14 @@
 
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <ctime>
 
 namespace weft::ksvc {
 
@@ -31,6 +38,48 @@ void make_nonblocking(int fd) noexcept {
 void reset_when_closed(int fd) noexcept {
   const ::linger at_once{1, 0};
   ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+}
+
+std::int64_t send_at_once(int socket, std::string_view bytes, bool more) noexcept {
+  const int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0);
+  const ssize_t sent = ::send(socket, bytes.data(), bytes.size(), flags);
+  return sent >= 0 ? sent : -errno;
+}
+
+std::int64_t send_file(int socket, int file, std::uint64_t offset, std::uint32_t size) noexcept {
+  // The call has no flag against the signal of a connection that is broken.
+  sigset_t pipe_signal;
+  sigset_t before;
+  ::sigemptyset(&pipe_signal);
+  ::sigaddset(&pipe_signal, SIGPIPE);
+  ::pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
+  auto at = static_cast<off_t>(offset);
+  std::int64_t sent = ::sendfile(socket, file, &at, size);
+  if (sent < 0) sent = -errno;
+  if (sent == -EPIPE) {
+    const timespec at_once{};
+    ::sigtimedwait(&pipe_signal, nullptr, &at_once);
+  }
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return sent;
+}
+
+bool is_kept_in_memory(int file) noexcept {
+  // Only files of such a file system have seals.
+  return ::fcntl(file, F_GET_SEALS) >= 0;
+}
+
+bool is_in_memory(int file, std::uint64_t offset, std::uint32_t size) noexcept {
+  if (size == 0) return true;
+  const std::array ends{offset + size - 1, offset};
+  for (const std::uint64_t at : ends) {
+    char byte = 0;
+    iovec into{&byte, 1};
+    if (::preadv2(file, &into, 1, static_cast<off_t>(at), RWF_NOWAIT) >= 0) continue;
+    if (errno == EAGAIN) return false;
+    if (errno == EOPNOTSUPP && !is_kept_in_memory(file)) return false;
+  }
+  return true;
 }
 
 }  // namespace weft::ksvc

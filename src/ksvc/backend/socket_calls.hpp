@@ -2,6 +2,9 @@
 // kernel offers no operation for them or a slower one. Safe from any thread.
 #pragma once
 
+#include <cstdint>
+#include <string_view>
+
 namespace weft::ksvc {
 
 // From now on drops the SYNs of new clients, which then try again until the listener is closed and
@@ -13,5 +16,21 @@ void make_nonblocking(int fd) noexcept;
 
 // Closing the TCP socket throws away what was not sent yet, and resets the connection.
 void reset_when_closed(int fd) noexcept;
+
+// Sends what there is room for: the count, or a negative errno. With `more`, what follows at once
+// may share a segment with it. Raises no signal.
+std::int64_t send_at_once(int socket, std::string_view bytes, bool more) noexcept;
+
+// Sends bytes of the file, as many as the socket has room for at once if it does not block: their
+// count, 0 at the end of the file, or a negative errno. Raises no signal.
+std::int64_t send_file(int socket, int file, std::uint64_t offset, std::uint32_t size) noexcept;
+
+// Whether the file is one of a file system that is nowhere but in memory (tmpfs).
+bool is_kept_in_memory(int file) noexcept;
+
+// Whether these bytes of the file can be had without waiting for a disk, as far as the first and
+// the last of them tell. Of a file that does not say, as on a network's, an overlay's and a user's
+// file system, only when it is kept in memory.
+bool is_in_memory(int file, std::uint64_t offset, std::uint32_t size) noexcept;
 
 }  // namespace weft::ksvc

@@ -2,7 +2,7 @@
 // 2.3, Linux 6.1): numbers from the kernel's stable ABI, under names of our own.
 //
 // Own names, because newer headers define the kernel's names as macros and enumerators. Everything
-// older than Linux 6.1 is used from <linux/io_uring.h>. A number here says nothing about whether
+// older than Linux 6.1 is used from <liburing.h>. A number here says nothing about whether
 // the running kernel knows it: ask KernelFeatures. Constants only; safe from any thread.
 #pragma once
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <new>
 
 #include "ksvc/backend/socket_calls.hpp"
 #include "ksvc/backend/uring_entry.hpp"
@@ -18,6 +19,20 @@ namespace {
 // The socket cannot do without a copy, or no more memory may be pinned; nothing was sent.
 constexpr bool refuses_zero_copy(std::int32_t result) noexcept {
   return result == -EOPNOTSUPP || result == -ENOMEM || result == -ENOBUFS;
+}
+
+// Of a file, in one go. Others want their turn in between, and what is not sent of a part that was
+// read into memory may be gone from there the next time.
+constexpr std::uint32_t kFilePart = 256 * 1024;
+
+// False when there is no memory for it.
+bool made_room(std::vector<char>& bytes, std::size_t size) noexcept {
+  try {
+    bytes.resize(size);
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
 }
 
 // The kernel allows a process no larger table than it may have open files.
@@ -291,6 +306,9 @@ bool UringCore::own_completion(const io_uring_cqe& entry, Completion& completion
       }
       completion.result = -ECANCELED;  // nothing was there that the kernel could have cancelled
       break;
+    case Kind::send_file:
+      if (!send_file_part(index, completion)) return false;
+      break;
     case Kind::quiet: told = told && entry.res != tracked_[index].quiet_result; break;
     case Kind::sleep:
       if (entry.res == -ETIME) completion.result = 0;
@@ -351,6 +369,43 @@ void UringCore::again(std::uint32_t index) {
     tracked_[index].kind = UringTracked::Kind::plain;
   }
   submit_aside(entry, tracked_[index].deadline);
+}
+
+// Upon room in the socket, or the bytes in memory. True at the end, with its result.
+bool UringCore::send_file_part(std::uint32_t index, Completion& completion) {
+  UringTracked& tracked = tracked_[index];
+  const SendFile& op = tracked.file;
+  const bool was_read = std::exchange(tracked.reading, false);
+  std::int64_t result = tracked.cancelled ? -ECANCELED : completion.result;
+  if (result >= 0 && made_by_backend(op.fd)) result = -EOPNOTSUPP;
+  if (result >= 0) {
+    const std::uint64_t at = op.offset + tracked.sent;
+    const std::uint32_t size = std::min(op.size - tracked.sent, kFilePart);
+    if (!was_read && !is_in_memory(op.file, at, size) && made_room(unread_, kFilePart)) {
+      read_file_part(index, size);
+      return false;
+    }
+    result = send_file(op.fd, op.file, at, size);
+    if (result > 0) tracked.sent += static_cast<std::uint32_t>(result);
+    const bool goes_on = result > 0 && tracked.sent < op.size;
+    if (goes_on || result == -EAGAIN || result == -EINTR) {
+      again(index);
+      return false;
+    }
+  }
+  const auto failed = static_cast<std::int32_t>(std::min<std::int64_t>(result, 0));
+  completion.result = tracked.sent > 0 ? static_cast<std::int32_t>(tracked.sent) : failed;
+  return true;
+}
+
+void UringCore::read_file_part(std::uint32_t index, std::uint32_t size) {
+  UringTracked& tracked = tracked_[index];
+  io_uring_sqe entry{};
+  fill_entry(entry,
+             ReadAt{tracked.file.file, unread_.data(), size, tracked.file.offset + tracked.sent});
+  entry.user_data = kFirstUringId + index;
+  tracked.reading = true;
+  submit_aside(entry, tracked.deadline);
 }
 
 unsigned UringCore::before_waiting(unsigned at_least) {

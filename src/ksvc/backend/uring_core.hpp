@@ -34,6 +34,7 @@ struct UringTracked {
     shutdown,           // of a slot, which must not be given to another before it is done
     zero_copy,          // done anew as a copying send where nothing else can be done:
     zero_copy_refused,  // as soon as the refused one has come to its end
+    send_file,          // a part of the file is sent each time there is room
     plain,              // handed on as it is
     quiet,              // not told of when the result is `quiet_result`
     close_with_reset,   // stands in a chain for the closing of `fd`, which follows its success
@@ -46,10 +47,13 @@ struct UringTracked {
   bool cancelled = false;
   bool close_behind = false;
   bool reset_behind = false;
+  bool reading = false;  // send_file: the next part into memory, not waiting for room
   std::int32_t quiet_result = 0;
   int fd = -1;
   CorrelationId corr_id = 0;
   pollfd* polled = nullptr;
+  SendFile file{};
+  std::uint32_t sent = 0;  // of it
   TimePoint deadline = kNoDeadline;
 };
 
@@ -167,6 +171,8 @@ class UringCore {
   bool own_completion(const io_uring_cqe& entry, Completion& completion);
   void accepted(std::uint32_t index, Completion& completion);
   void again(std::uint32_t index);
+  bool send_file_part(std::uint32_t index, Completion& completion);
+  void read_file_part(std::uint32_t index, std::uint32_t size);
 
   io_uring ring_{};
   bool ring_made_ = false;
@@ -184,6 +190,8 @@ class UringCore {
   std::vector<io_uring_sqe> tracked_entries_;  // of tracked_, to be submitted again
   std::vector<std::uint32_t> unused_tracked_;
   std::size_t shutdowns_ = 0;
+  // Where files are read to when only their being in memory is of interest; none before the first.
+  std::vector<char> unread_;
 };
 
 inline Completion UringCore::translate(const io_uring_cqe& entry) noexcept {

@@ -65,6 +65,14 @@ inline void fill_entry(io_uring_sqe& entry, const SendZeroCopy& op) noexcept {
   fill_entry(entry, Send{op.fd, op.data, op.size});
 }
 
+// Waits for room in the socket: the bytes are sent by a call of our own, since the ring's operation
+// would always go to one of the kernel's worker threads, and hold it until a slow reader is done.
+inline void fill_entry(io_uring_sqe& entry, const SendFile& op) noexcept {
+  entry.opcode = IORING_OP_POLL_ADD;
+  entry.fd = op.fd;
+  entry.poll32_events = POLLOUT;
+}
+
 inline void fill_entry(io_uring_sqe& entry, const Connect& op) noexcept {
   entry.opcode = IORING_OP_CONNECT;
   entry.fd = op.fd;

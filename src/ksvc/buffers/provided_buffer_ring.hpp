@@ -61,5 +61,7 @@ class ProvidedBufferRing {
 };
 
 static_assert(BufferProvider<ProvidedBufferRing>);
+// In C++ the kernel's own header puts it elsewhere: the one that comes with liburing must be first.
+static_assert(offsetof(io_uring_buf_ring, bufs) == 0);
 
 }  // namespace weft::ksvc

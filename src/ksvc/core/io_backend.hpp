@@ -60,9 +60,11 @@ template <class B>
 concept IoBackend =
     Submits<B, Nop> && Submits<B, Accept> && Submits<B, RefuseConnections> && Submits<B, Receive> &&
     Submits<B, ReceiveInto> && Submits<B, Send> && Submits<B, SendNow> &&
-    Submits<B, SendZeroCopy> && Submits<B, Connect> && Submits<B, Shutdown> && Submits<B, ReadAt> &&
-    Submits<B, WriteAt> && Submits<B, PollReadable> && Submits<B, Cancel> && Submits<B, Close> &&
-    Submits<B, Linked<Send>> && Submits<B, Timed<ReceiveInto>> && Submits<B, Linked<Timed<Send>>> &&
+    Submits<B, SendZeroCopy> && Submits<B, SendFile> && Submits<B, Connect> &&
+    Submits<B, Shutdown> && Submits<B, ReadAt> && Submits<B, WriteAt> && Submits<B, PollReadable> &&
+    Submits<B, Cancel> && Submits<B, Close> && Submits<B, Linked<Send>> &&
+    Submits<B, Timed<ReceiveInto>> && Submits<B, Timed<SendFile>> &&
+    Submits<B, Linked<Timed<Send>>> &&
     requires(B& backend, const B& constant, NullSink& sink, TimePoint deadline) {
       { backend.submit_and_wait(1U, deadline) } -> std::same_as<void>;
       { backend.drain(sink) } -> std::same_as<unsigned>;

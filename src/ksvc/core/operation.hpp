@@ -77,6 +77,18 @@ struct SendZeroCopy {
   std::uint32_t size;
 };
 
+// Sends bytes of a file; completes when all are sent, or with the count that was when the file came
+// to its end, an error came or it was cancelled. Fails with -EINVAL or -EOPNOTSUPP where only to
+// read and send will do: on some file systems, for sockets that the back end made itself, and where
+// the bytes are not in memory and the back end cannot wait for them without blocking. May end a
+// chain, but nothing is linked to it. The socket no longer blocks then; `file` is not remembered.
+struct SendFile {
+  int fd;
+  int file;
+  std::uint64_t offset;
+  std::uint32_t size;
+};
+
 struct Connect {
   int fd;
   const sockaddr* address;

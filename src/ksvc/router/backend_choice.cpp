@@ -2,7 +2,9 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <stdexcept>
 
 namespace weft::ksvc {
 namespace {
@@ -72,6 +74,18 @@ std::optional<BackendKind> parse_backend_kind(std::string_view name) noexcept {
   if (name == "io_uring") return BackendKind::io_uring;
   if (name == "epoll") return BackendKind::epoll;
   return std::nullopt;
+}
+
+std::optional<BackendKind> wish_of_environment() {
+  const char* const text = std::getenv("WEFT_BACKEND");
+  const std::string_view wish = text != nullptr ? text : "";
+  const auto kind = parse_backend_kind(wish);
+  if (!kind && !wish.empty() && wish != "auto") {
+    throw std::runtime_error("unknown back end \"" + std::string(wish) +
+                             "\" in the environment variable WEFT_BACKEND: use auto, io_uring or "
+                             "epoll");
+  }
+  return kind;
 }
 
 }  // namespace weft::ksvc

@@ -1,6 +1,6 @@
 // choose_backend: which IoBackend a kernel can run, and a sentence that says why.
 //
-// A pure function of what it is given; the environment and the options are the caller's to read.
+// A pure function of what it is given.
 // A wish that cannot be met is an error, not a silent substitute. Safe from any thread.
 #pragma once
 
@@ -35,5 +35,8 @@ constexpr const char* backend_name(BackendKind kind) noexcept {
 }
 // "io_uring" or "epoll"; anything else, "auto" included, is no kind.
 std::optional<BackendKind> parse_backend_kind(std::string_view name) noexcept;
+// What the environment variable WEFT_BACKEND asks for; nothing without it, or when it says "auto".
+// Throws std::runtime_error when it makes no sense.
+std::optional<BackendKind> wish_of_environment();
 
 }  // namespace weft::ksvc

@@ -1,6 +1,6 @@
 #include "ksvc/router/kernel_features.hpp"
 
-#include <linux/io_uring.h>
+#include <liburing.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>

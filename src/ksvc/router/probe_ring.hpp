@@ -4,7 +4,7 @@
 // operation at a time; not for serving. Used by the thread that made it only.
 #pragma once
 
-#include <linux/io_uring.h>
+#include <liburing.h>
 
 #include <cstddef>
 #include <cstdint>

@@ -18,6 +18,8 @@ class RouteTable {
   // `has_opcode(opcode)` says whether the kernel's io_uring has the operation.
   template <class HasOpcode>
   constexpr explicit RouteTable(HasOpcode has_opcode) {
+    // GCC 12 for aarch64 leaves out of a constant what the members say of themselves.
+    entries_.fill(Entry{Tier::pool, 0});
     for (const SyscallRow& row : syscall_table()) {
       Entry& entry = entries_[static_cast<std::size_t>(row.nr)];
       if (row.tier != Tier::ring) {

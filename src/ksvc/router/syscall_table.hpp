@@ -6,7 +6,7 @@
 // where a clock does. Constant data, also for the compiler; safe from any thread.
 #pragma once
 
-#include <linux/io_uring.h>
+#include <liburing.h>
 #include <sys/syscall.h>
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 #include "ksvc/router/uring_names.hpp"
 
-#include <linux/io_uring.h>
+#include <liburing.h>
 
 #include <array>
 

@@ -24,9 +24,10 @@ constexpr std::uint64_t kLongInterruption_ns = 1'000'000;
 constexpr std::size_t kMostListed = 32;
 
 // In the order of ChainedOperation.
-constexpr std::array kNames = {"nop",      "accept",         "receive", "receive into", "send",
-                               "send now", "send zero copy", "connect", "shutdown",     "read at",
-                               "write at", "poll",           "cancel",  "close"};
+constexpr std::array kNames = {"nop",      "accept",   "receive",        "receive into",
+                               "send",     "send now", "send zero copy", "connect",
+                               "shutdown", "read at",  "write at",       "poll",
+                               "cancel",   "close",    "send file"};
 static_assert(kNames.size() == std::variant_size_v<ChainedOperation>);
 
 // Whether the descriptor may not be closed while the operation is in flight.
@@ -42,7 +43,13 @@ bool reads_from(const ChainedOperation& op) {
 
 bool writes_to(const ChainedOperation& op) {
   return std::holds_alternative<Send>(op) || std::holds_alternative<SendZeroCopy>(op) ||
-         std::holds_alternative<Connect>(op);
+         std::holds_alternative<SendFile>(op) || std::holds_alternative<Connect>(op);
+}
+
+// The other descriptor that is not to be closed meanwhile, if it is one of the world's; or -1.
+int file_of(const ChainedOperation& op) {
+  const auto* send = std::get_if<SendFile>(&op);
+  return send != nullptr && made_by_backend(send->file) ? send->file : -1;
 }
 
 bool is_pattern(const char* data, std::size_t size) {
@@ -118,7 +125,9 @@ void SimBackend::check_descriptor(Record& record) {
   if (holds_descriptor(record.op)) {
     // Nobody can know the end of what nobody waits for.
     record.holds = record.corr_id != 0;
-    if (record.holds) ++entry.in_flight;
+    if (!record.holds) return;
+    ++entry.in_flight;
+    if (const int file = file_of(record.op); file >= 0) ++descriptor(file).in_flight;
   } else if (std::holds_alternative<SendNow>(record.op)) {
     if (entry.sent_now > settled_through_) {
       world_.fail("a second SendNow on one descriptor before the first was settled");
@@ -370,7 +379,9 @@ void SimBackend::complete_from_outside(CorrelationId corr_id, bool more) {
 }
 
 void SimBackend::let_go(Record& record) {
-  if (std::exchange(record.holds, false)) --descriptor(record.fd).in_flight;
+  if (!std::exchange(record.holds, false)) return;
+  --descriptor(record.fd).in_flight;
+  if (const int file = file_of(record.op); file >= 0) --descriptor(file).in_flight;
 }
 
 void SimBackend::retire(std::uint32_t index) {

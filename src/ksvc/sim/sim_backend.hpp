@@ -17,6 +17,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -44,7 +45,7 @@ class SimBackend {
   }
   // Done at once, and never part of a chain.
   void submit(const RefuseConnections& op, CorrelationId corr_id);
-  template <OneShot Op>
+  template <LinkedOp Op>
   void submit(const Linked<Op>& op, CorrelationId corr_id) {
     queue(op.op, corr_id, {.linked = true}, true);
   }
@@ -52,7 +53,7 @@ class SimBackend {
   void submit(const Timed<Op>& op, CorrelationId corr_id) {
     queue(op.op, corr_id, {.deadline = op.deadline}, true);
   }
-  template <OneShot Op>
+  template <LinkedOp Op>
   void submit(const Linked<Timed<Op>>& op, CorrelationId corr_id) {
     queue(op.op.op, corr_id, {.linked = true, .deadline = op.op.deadline}, true);
   }
@@ -186,10 +187,12 @@ class SimBackend {
   bool advance_op(std::uint32_t, const Op&) {
     return false;
   }
-  bool send_more(std::uint32_t index, std::uint32_t size, bool zero_copy);
+  bool advance_op(std::uint32_t index, const SendFile& op);
+  bool send_more(std::uint32_t index, std::string_view bytes, bool zero_copy);
+  int read_file(const SendFile& op, std::string& bytes);
   std::int32_t take_connection(SimListener& listener);
   void do_cancel(std::uint32_t index);
-  std::uint32_t find(int fd, CorrelationId target) const;
+  std::uint32_t find(int fd, CorrelationId target, std::uint64_t cancel_number) const;
   void cut_short(std::uint32_t index);
   bool stays_armed();
   std::int32_t drawn_error(const Record& record);

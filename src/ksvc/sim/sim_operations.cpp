@@ -25,7 +25,7 @@ bool is_reader(const ChainedOperation& op) {
 
 bool is_writer(const ChainedOperation& op) {
   return std::holds_alternative<Send>(op) || std::holds_alternative<SendZeroCopy>(op) ||
-         std::holds_alternative<Connect>(op);
+         std::holds_alternative<SendFile>(op) || std::holds_alternative<Connect>(op);
 }
 
 // Whether an error may strike as it starts: what stays armed has faults of its own, and what has no
@@ -310,21 +310,39 @@ bool SimBackend::advance_op(std::uint32_t index, const PollReadable& op) {
 }
 
 bool SimBackend::advance_op(std::uint32_t index, const Send& op) {
-  return send_more(index, op.size, false);
+  return send_more(index, {records_[index].memory, op.size}, false);
 }
 
 bool SimBackend::advance_op(std::uint32_t index, const SendZeroCopy& op) {
-  return send_more(index, op.size, true);
+  return send_more(index, {records_[index].memory, op.size}, true);
 }
 
-bool SimBackend::send_more(std::uint32_t index, std::uint32_t size, bool zero_copy) {
+bool SimBackend::advance_op(std::uint32_t index, const SendFile& op) {
+  std::string bytes;
+  if (const int failed = read_file(op, bytes); failed != 0) return end(index, -failed);
+  // What it has lost since cannot be sent.
+  bytes.resize(std::max<std::size_t>(bytes.size(), records_[index].done));
+  return send_more(index, bytes, false);
+}
+
+// As it is now.
+int SimBackend::read_file(const SendFile& op, std::string& bytes) {
+  if (!made_by_backend(op.file) || !world_.is_open(op.file)) return EBADF;
+  const auto file = world_.descriptor(op.file).file;
+  if (file == nullptr) return EINVAL;
+  if (op.offset < file->size()) bytes = file->substr(op.offset, op.size);
+  return 0;
+}
+
+bool SimBackend::send_more(std::uint32_t index, std::string_view bytes, bool zero_copy) {
   Record& record = records_[index];
+  const std::size_t size = bytes.size();
   const auto endpoint = world_.descriptor(record.fd).endpoint;
   if (endpoint == nullptr) return end(index, -ENOTSOCK);
   const SimFaults& faults = world_.options().faults;
   while (record.done < size) {
     const std::size_t part = some_of(size - record.done, faults.short_write);
-    const auto sent = wire_.send(*endpoint, record.memory + record.done, part);
+    const auto sent = wire_.send(*endpoint, bytes.data() + record.done, part);
     if (sent == -EAGAIN) return false;
     if (sent < 0) {
       return end(index, static_cast<std::int32_t>(record.done > 0 ? record.done : sent));
@@ -358,13 +376,15 @@ void SimBackend::start_op(std::uint32_t index, const Cancel&) {
   later(kLongCancel_ns, [this, index] { do_cancel(index); });
 }
 
-std::uint32_t SimBackend::find(int fd, CorrelationId target) const {
+// Of what was submitted before the cancel: however late that is looked at, it does not end what
+// came after it under the same name.
+std::uint32_t SimBackend::find(int fd, CorrelationId target, std::uint64_t cancel_number) const {
   if (!made_by_backend(fd)) return kNone;
   const auto entry = static_cast<std::size_t>(fd - kBackendDescriptor);
   if (entry >= descriptors_.size()) return kNone;
   for (std::uint32_t at : {descriptors_[entry].readers, descriptors_[entry].writers}) {
     for (; at != kNone; at = records_[at].next) {
-      if (records_[at].corr_id == target) return at;
+      if (records_[at].corr_id == target && records_[at].number < cancel_number) return at;
     }
   }
   return kNone;
@@ -372,7 +392,7 @@ std::uint32_t SimBackend::find(int fd, CorrelationId target) const {
 
 void SimBackend::do_cancel(std::uint32_t index) {
   const Cancel op = std::get<Cancel>(records_[index].op);
-  const std::uint32_t target = find(op.fd, op.target);
+  const std::uint32_t target = find(op.fd, op.target, records_[index].number);
   if (target == kNone) {
     end(index, -ENOENT);
   } else if (world_.strikes(world_.options().faults.already)) {

@@ -9,6 +9,7 @@
 #include "ksvc/backend/epoll.hpp"
 #include "ksvc/backend/fixed_buffer_io_uring.hpp"
 #include "ksvc/backend/fixed_file_io_uring.hpp"
+#include "ksvc/backend/shared_network.hpp"
 #include "ksvc/backend/sim_network.hpp"
 #include "ksvc/backend/sqpoll_io_uring.hpp"
 
@@ -21,8 +22,10 @@ using WholeIoUring = CompositeIoUring<UringOptions{.sqpoll = true,
                                                    .multishot_accept = false,
                                                    .zero_copy_send = true}>;
 
-using EveryBackend = testing::Types<BasicIoUring, SqpollIoUring, FixedFileIoUring,
-                                    FixedBufferIoUring, WholeIoUring, Epoll, SimBackend>;
+using EveryBackend =
+    testing::Types<BasicIoUring, SqpollIoUring, FixedFileIoUring, FixedBufferIoUring, WholeIoUring,
+                   Epoll, SimBackend, SharedReactorBackend<BasicIoUring>,
+                   SharedReactorBackend<Epoll>>;
 
 // Those of them that have links, deadlines, files and sends without a copy.
 using LinkingBackends = EveryBackend;

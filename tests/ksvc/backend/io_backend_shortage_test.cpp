@@ -222,6 +222,9 @@ class IoBackendProcessTest : public BackendTest<Backend> {
 TYPED_TEST_SUITE(IoBackendProcessTest, EveryBackend, BackendNames);
 
 TYPED_TEST(IoBackendProcessTest, shortage_of_descriptors_ends_an_accept_and_loses_nobody) {
+#ifdef WEFT_TSAN
+  if (kHasThread<TypeParam>) GTEST_SKIP() << "ThreadSanitizer allows no thread in a forked child";
+#endif
   GTEST_FLAG_SET(death_test_style, "fast");
   EXPECT_EXIT(this->accept_with_few_descriptors(6), testing::ExitedWithCode(0), "");
 }

@@ -84,6 +84,8 @@ class Network<SimBackend> {
   int make_file(const std::string& bytes) { return world_.make_file(bytes); }
   std::string file_contents(int fd) { return world_.contents_of(fd); }
 
+  void cut_file(int fd, std::size_t size) { world_.descriptor(fd).file->resize(size); }
+
   int connect_peer(const sockaddr_in& address) {
     const int peer = begin_connect(address);
     EXPECT_TRUE(run_until([&] { return peers_[peer]->connected(); }));

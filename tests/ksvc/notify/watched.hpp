@@ -18,6 +18,8 @@
 #include "ksvc/notify/event_fd_notifier.hpp"
 #include "ksvc/notify/futex_notifier.hpp"
 #include "ksvc/notify/ring_message_notifier.hpp"
+#include "ksvc/notify/shared_reactor_notifier.hpp"
+#include "ksvc/reactor/shared_reactor.hpp"
 
 namespace weft::ksvc::testing {
 
@@ -40,7 +42,8 @@ using EveryWatched =
     ::testing::Types<Watched<EventFdNotifier, BasicIoUring>, Watched<EventFdNotifier, Epoll>,
                      Watched<FutexNotifier, BasicIoUring>,
                      Watched<CallMessageNotifier, BasicIoUring>,
-                     Watched<OwnRingMessageNotifier, BasicIoUring>>;
+                     Watched<OwnRingMessageNotifier, BasicIoUring>,
+                     Watched<SharedReactorNotifier, SharedReactorBackend<Epoll>>>;
 
 struct WatchedNames {
   template <class W>

@@ -176,9 +176,10 @@ TEST(LazyPool, shrinks_to_one_thread_when_idle_and_grows_again) {
     EXPECT_EQ(pool.threads(), 4U);
     gate.open();
     ASSERT_TRUE(gate.left(4));
-    ASSERT_TRUE(eventually([&] { return pool.threads() == 1; }));
-    ASSERT_TRUE(eventually([&] { return pool.shrunk() == round * 3; }));
-    EXPECT_EQ(pool.grown(), round * 3);
+    ASSERT_TRUE(eventually([&] { return pool.threads() == 1 && pool.shrunk() == pool.grown(); }));
+    // More, when one that was called was let go first: a busy machine can be slower than the idle
+    // time.
+    EXPECT_GE(pool.grown(), round * 3);
   }
 }
 

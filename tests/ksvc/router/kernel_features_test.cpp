@@ -2,8 +2,8 @@
 
 #include <dirent.h>
 #include <gtest/gtest.h>
+#include <liburing.h>
 #include <linux/filter.h>
-#include <linux/io_uring.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>

@@ -1,7 +1,7 @@
 #include "ksvc/router/probe_router.hpp"
 
 #include <gtest/gtest.h>
-#include <linux/io_uring.h>
+#include <liburing.h>
 #include <sys/syscall.h>
 
 #include "ksvc/backend/uring_abi.hpp"
