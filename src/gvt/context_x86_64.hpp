@@ -5,6 +5,10 @@
 // predictor has never seen costs no misprediction. The compiler is told that every register but the
 // stack and frame pointer is lost, so it keeps only what is live. The floating-point control words
 // are the thread's, not the stack's: who changes the rounding mode must set it back before parking.
+//
+// A shadow stack knows nothing of such switches, and would end the process at the next return. What
+// includes this is compiled without it (CMakeLists.txt), and a program with one such part is not
+// given a shadow stack.
 #pragma once
 
 #include <cstdint>

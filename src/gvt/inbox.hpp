@@ -32,6 +32,10 @@ class Inbox {
       task.next = newest;
     } while (!newest_.compare_exchange_weak(newest, &task, std::memory_order_seq_cst,
                                             std::memory_order_relaxed));
+    ring();
+  }
+  // Any thread. Ends the owner's sleep, if it sleeps.
+  void ring() noexcept {
     if (sleeping_.load(std::memory_order_seq_cst) &&
         sleeping_.exchange(false, std::memory_order_seq_cst)) {
       notifier_.wake();
@@ -46,6 +50,8 @@ class Inbox {
     return false;
   }
   void awake() noexcept { sleeping_.store(false, std::memory_order_relaxed); }
+  // Any thread. Whether the owner has announced its sleep and nobody has rung since.
+  bool sleeps() const noexcept { return sleeping_.load(std::memory_order_seq_cst); }
 
   // Owner. Moves everything posted so far to `queue`.
   void take_all(RunQueue& queue) noexcept {

@@ -10,6 +10,8 @@ using detail::Runnable;
 class RunQueue {
  public:
   bool empty() const noexcept { return first_ == nullptr; }
+  // The one that pop() gives next; the others follow by `next`.
+  Runnable* first() const noexcept { return first_; }
 
   void push(Runnable& task) noexcept {
     task.next = nullptr;

@@ -9,25 +9,13 @@
 #include <cstdint>
 
 #include "ksvc/core/clock.hpp"
+#include "weft/detail/timer.hpp"
 
 namespace weft::gvt {
 
 using ksvc::TimePoint;
 
-struct Timer {
-  using Fire = void (*)(Timer& self);
-
-  explicit Timer(Fire fire_function) noexcept : fire(fire_function) {}
-  Timer(const Timer&) = delete;
-  Timer& operator=(const Timer&) = delete;
-
-  bool is_set() const noexcept { return previous != nullptr; }
-
-  Timer* next = nullptr;
-  Timer** previous = nullptr;  // what points to us
-  std::int64_t due_tick = 0;
-  Fire fire;
-};
+using detail::Timer;
 
 class TimerWheel {
  public:

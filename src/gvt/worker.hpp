@@ -7,12 +7,17 @@
 
 #include <concepts>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "gvt/blocking_io.hpp"
+#include "gvt/deadlock_watch.hpp"
 #include "gvt/inbox.hpp"
+#include "gvt/schedule_policy.hpp"
 #include "gvt/scheduler.hpp"
+#include "gvt/stall_detector.hpp"
 #include "ksvc/clock/monotonic_clock.hpp"
+#include "ksvc/core/assert.hpp"
 #include "ksvc/core/io_backend.hpp"
 #include "ksvc/notify/event_fd_notifier.hpp"
 #include "ksvc/sink/direct_wake_sink.hpp"
@@ -23,6 +28,10 @@ namespace weft::gvt {
 struct WorkerOptions {
   ksvc::BackendOptions backend;
   SchedulerOptions scheduler;
+  Services* services = nullptr;             // null: what blocks is done in place
+  StallDetector* stall_detector = nullptr;  // null: nobody watches
+  DeadlockWatch* deadlock_watch = nullptr;  // null: nobody watches
+  SchedulePolicy* schedule = nullptr;       // null: first ready, first run
 };
 
 // Told once per turn, after completions were passed on. `settled` as the back end says it.
@@ -61,11 +70,11 @@ class Worker final : public Scheduler, private BlockingIo {
   // The loop returns when the last spawned green thread has ended.
   void stop_when_all_tasks_ended() noexcept { stops_when_done_ = true; }
   // Any thread: runs `task` on the worker.
-  void post(Runnable& task) noexcept { inbox_.post(task); }
+  void post(Runnable& task) noexcept override { inbox_.post(task); }
+  void ring() noexcept override { inbox_.ring(); }
+  bool sleeps() const noexcept override { return inbox_.sleeps(); }
 
   Backend& backend() noexcept { return *backend_; }
-  // The time at which this turn began: cheap, and late by at most one turn.
-  TimePoint turn_time() const noexcept { return turn_time_; }
   TimePoint now() const noexcept override { return clock_.now(); }
   // The time of day, for telling people.
   TimePoint wall_time() const noexcept { return clock_.wall(); }
@@ -75,18 +84,18 @@ class Worker final : public Scheduler, private BlockingIo {
   BlockingIo& io() noexcept { return *this; }
 
  private:
-  // Ready tasks run per turn before the kernel is asked again, so that neither starves the other.
-  static constexpr int kTasksPerTurn = 1024;
-
   template <class... NotifierArguments>
   Worker(const WorkerOptions& options, std::unique_ptr<Backend> backend, Clock clock,
          NotifierArguments&&... notifier)
       : Scheduler(options.scheduler, clock.now()),
+        services_(options.services),
+        deadlock_watch_(options.deadlock_watch),
+        stall_detector_(options.stall_detector),
+        schedule_(options.schedule),
         clock_(std::move(clock)),
         backend_(std::move(backend)),
         inbox_(std::forward<NotifierArguments>(notifier)...),
-        wake_target_(&Worker::woken),
-        turn_time_(clock_.now()) {
+        wake_target_(&Worker::woken) {
     wake_target_.worker = this;
   }
 
@@ -105,6 +114,17 @@ class Worker final : public Scheduler, private BlockingIo {
 
   void loop() override;
   void turn();
+  void sleep();
+  bool announce_sleep() noexcept {
+    if (!inbox_.announce_sleep()) return false;
+    if (group() == nullptr || group()->announce_sleep(index())) return true;
+    inbox_.awake();
+    return false;
+  }
+  void wake_up() noexcept {
+    inbox_.awake();
+    if (group() != nullptr) group()->awake(index());
+  }
   void all_tasks_ended() noexcept override {
     if (stops_when_done_) stop();
   }
@@ -117,18 +137,43 @@ class Worker final : public Scheduler, private BlockingIo {
   void submit(const ksvc::Connect& op, ksvc::CorrelationId id) override {
     backend_->submit(op, id);
   }
+  void submit(const ksvc::PollReadable& op, ksvc::CorrelationId id) override {
+    backend_->submit(op, id);
+  }
   void submit(const ksvc::Cancel& op, ksvc::CorrelationId id) override { backend_->submit(op, id); }
   void submit(const ksvc::Close& op, ksvc::CorrelationId id) override { backend_->submit(op, id); }
+  void submit(const ksvc::SystemCall& op, ksvc::CorrelationId id) override {
+    if constexpr (ksvc::Submits<Backend, ksvc::SystemCall>) {
+      backend_->submit(op, id);
+    } else {
+      WEFT_ASSERT(false && "this back end performs no system calls");
+    }
+  }
+  bool performs([[maybe_unused]] const ksvc::SystemCall& call) const noexcept override {
+    if constexpr (ksvc::Submits<Backend, ksvc::SystemCall>) {
+      return Backend::performs(call);
+    } else {
+      return false;
+    }
+  }
+  // What a ring knows of a descriptor ends with each operation.
+  bool remembers_descriptors() const noexcept override {
+    return !ksvc::Submits<Backend, ksvc::SystemCall>;
+  }
   Scheduler& scheduler() noexcept override { return *this; }
+  Services* services() noexcept override { return services_; }
 
+  Services* services_;
+  DeadlockWatch* deadlock_watch_;
+  StallDetector* stall_detector_;
+  SchedulePolicy* schedule_;
+  Pulse* pulse_ = nullptr;
   Clock clock_;
   std::unique_ptr<Backend> backend_;
   ksvc::DirectWakeSink sink_;
   Inbox<Notifier> inbox_;
   WakeTarget wake_target_;
-  TimePoint turn_time_;
   TurnObserver* observer_ = nullptr;
-  int tasks_left_ = kTasksPerTurn;
   bool awake_ = false;
   bool stopping_ = false;
   bool stops_when_done_ = false;
@@ -144,7 +189,15 @@ template <ksvc::IoBackend Backend, ksvc::Clock Clock, ksvc::WatchedBy<Backend> N
 void Worker<Backend, Clock, Notifier>::run() {
   set_current_io(this);
   watch_notifier();
+  std::optional<StallWatch> stall_watch;
+  if (stall_detector_ != nullptr) {
+    pulse_ = &stall_watch.emplace(*stall_detector_, index()).pulse();
+    // What was started before the loop runs before its first turn.
+    pulse_->turn_begins();
+  }
   run_loop_until_it_returns();
+  wait_for_visitors();
+  pulse_ = nullptr;
   // What the last tasks submitted, the closing of their descriptors above all, is carried out too.
   backend_->submit_and_wait(0, ksvc::kNoDeadline);
   set_current_io(nullptr);
@@ -153,9 +206,8 @@ void Worker<Backend, Clock, Notifier>::run() {
 template <ksvc::IoBackend Backend, ksvc::Clock Clock, ksvc::WatchedBy<Backend> Notifier>
 void Worker<Backend, Clock, Notifier>::loop() {
   while (!stopping_) {
-    if (tasks_left_ == 0 || !has_ready()) {
+    if (tasks_left_ == 0 || (!has_ready() && !take_own_shared())) {
       turn();
-      tasks_left_ = kTasksPerTurn;
     } else {
       // Counted outside this frame, which a task that parks leaves for a new one.
       --tasks_left_;
@@ -166,15 +218,40 @@ void Worker<Backend, Clock, Notifier>::loop() {
 
 template <ksvc::IoBackend Backend, ksvc::Clock Clock, ksvc::WatchedBy<Backend> Notifier>
 void Worker<Backend, Clock, Notifier>::turn() {
-  const bool idle = !has_ready() && !awake_ && inbox_.announce_sleep();
+  const bool idle = !has_ready() && !awake_ && announce_sleep();
   awake_ = false;
-  backend_->submit_and_wait(idle ? 1 : 0, idle ? timers().next_due() : ksvc::kNoDeadline);
-  if (idle) inbox_.awake();
-  turn_time_ = clock_.now();
+  if (idle) {
+    sleep();
+  } else {
+    backend_->submit_and_wait(0, ksvc::kNoDeadline);
+  }
+  if (pulse_ != nullptr) pulse_->turn_begins();
+  set_turn_time(clock_.now());
   backend_->drain(sink_);
   if (observer_ != nullptr) observer_->turn_begins(backend_->settled());
-  timers().advance(turn_time_);
-  inbox_.take_all(ready());
+  timers().advance(turn_time());
+  take_in(inbox_);
+  tasks_left_ = schedule_ == nullptr ? kTasksPerTurn : schedule_->choose(ready());
+}
+
+template <ksvc::IoBackend Backend, ksvc::Clock Clock, ksvc::WatchedBy<Backend> Notifier>
+void Worker<Backend, Clock, Notifier>::sleep() {
+  TimePoint deadline = timers().next_due();
+  const bool expects_nothing = deadline == ksvc::kNoDeadline && external_waits() == 0;
+  const bool watched = deadlock_watch_ != nullptr && expects_nothing;
+  const bool all_sleep = watched && deadlock_watch_->sleeps(index());
+  if (all_sleep) deadline = clock_.now() + DeadlockWatch::kMoment;
+  if (pulse_ != nullptr) pulse_->wait_begins();
+  backend_->submit_and_wait(1, deadline);
+  wake_up();
+  if (!watched) return;
+  // Another one may have been woken long ago, and not have got a processor yet.
+  const bool looked_again = all_sleep && clock_.now() >= deadline &&
+                            (group() == nullptr || group()->others_sleep(index()));
+  Runnable* report = deadlock_watch_->wakes(index(), looked_again);
+  if (report == nullptr) return;
+  task_started();
+  make_ready(*report);
 }
 
 }  // namespace weft::gvt

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "gvt/sanitizer.hpp"
-#include "ksvc/backend/basic_io_uring.hpp"
+#include "on_every_backend.hpp"
 #include "weft/green.hpp"
 
 namespace weft {
@@ -26,24 +26,12 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using Backend = RunOptions::Backend;
 
-class Runtime : public testing::TestWithParam<Backend> {
+class Runtime : public OnEveryBackend {
  protected:
-  void SetUp() override {
-    if (GetParam() == Backend::io_uring) {
-      const auto made = ksvc::BasicIoUring::create({});
-      if (!made) GTEST_SKIP() << "io_uring is refused here: " << made.error().message();
-    }
-  }
-
+  // With nothing of the fixture's around `main`: when it goes is asked here.
   void run_here(std::function<void()> main) { run(std::move(main), {.backend = GetParam()}); }
 };
-
-std::string backend_name(const testing::TestParamInfo<Backend>& info) {
-  return info.param == Backend::epoll ? "epoll" : "io_uring";
-}
-
-INSTANTIATE_TEST_SUITE_P(EveryBackend, Runtime, testing::Values(Backend::io_uring, Backend::epoll),
-                         backend_name);
+INSTANTIATE_TEST_SUITE_P(EveryBackend, Runtime, every_backend(), backend_name);
 
 TEST_P(Runtime, run_returns_when_main_and_all_it_spawned_have_ended) {
   std::string order;
@@ -70,6 +58,28 @@ TEST_P(Runtime, spawned_functions_run_in_the_order_of_spawning_once_the_caller_p
     order += ']';
   });
   EXPECT_EQ(order, "[abcde]");
+}
+
+TEST_P(Runtime, what_main_throws_is_thrown_once_all_have_ended) {
+  bool child_ended = false;
+  EXPECT_THROW(run_here([&] {
+                 spawn([&] {
+                   sleep(milliseconds(2));
+                   child_ended = true;
+                 });
+                 throw std::runtime_error("no");
+               }),
+               std::runtime_error);
+  EXPECT_TRUE(child_ended);
+}
+
+TEST(RuntimeChoice, the_environment_decides_when_the_program_does_not) {
+  ASSERT_EQ(::setenv("WEFT_BACKEND", "kqueue", 1), 0);
+  EXPECT_THROW(run([] {}), std::runtime_error);
+  run([] {}, {.backend = Backend::epoll});
+  ASSERT_EQ(::setenv("WEFT_BACKEND", "epoll", 1), 0);
+  run([] {});
+  ASSERT_EQ(::unsetenv("WEFT_BACKEND"), 0);
 }
 
 // That they wake in the order of their times is asked of the worker, where all times count from
@@ -198,8 +208,8 @@ TEST(RuntimeDeathTest, a_ring_that_cannot_be_made_means_epoll_unless_it_was_aske
 }
 
 TEST(RuntimeDeathTest, spawn_and_yield_outside_a_worker_stop_the_process_and_say_why) {
-  EXPECT_DEATH(yield(), "need a worker");
-  EXPECT_DEATH(spawn([] {}), "need a worker");
+  EXPECT_DEATH(yield(), "needs a worker");
+  EXPECT_DEATH(spawn([] {}), "needs a worker");
 }
 
 TEST(RuntimeDeathTest, run_inside_run_stops_the_process_and_says_why) {

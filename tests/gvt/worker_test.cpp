@@ -6,14 +6,17 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "ksvc/backend/basic_io_uring.hpp"
 #include "ksvc/backend/epoll.hpp"
+#include "ksvc/notify/event_fd_notifier.hpp"
 
 namespace weft::gvt {
 namespace {
@@ -173,6 +176,42 @@ TYPED_TEST(WorkerTest, sleeping_worker_is_woken_by_every_single_post) {
   EXPECT_EQ(answered.load(), kRounds);
 }
 
+// Wakes at once, but takes its time to come back.
+class SlowNotifier : public ksvc::EventFdNotifier {
+ public:
+  explicit SlowNotifier(std::atomic<bool>& inside) noexcept : inside_(inside) {}
+
+  void wake() noexcept {
+    inside_ = true;
+    EventFdNotifier::wake();
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    inside_ = false;
+  }
+
+ private:
+  std::atomic<bool>& inside_;
+};
+
+// What was woken may be the last thing the worker runs, and the worker goes when run() returns.
+TYPED_TEST(WorkerTest, does_not_return_while_another_thread_is_still_waking_it) {
+  using SlowlyWoken = Worker<TypeParam, ksvc::MonotonicClock, SlowNotifier>;
+  std::atomic<bool> inside{false};
+  auto backend = TypeParam::create({});
+  ASSERT_TRUE(backend);
+  auto slow = SlowlyWoken::assemble({}, std::move(backend).value(), {}, inside);
+  std::thread waker;
+  Task waits([&] {
+    slow->prepare_park();
+    waker = std::thread([&slow, &waiting = slow->running()] { slow->wake(waiting); });
+    slow->park_prepared();
+    slow->stop();
+  });
+  slow->make_ready(waits);
+  slow->run();
+  EXPECT_FALSE(inside);
+  waker.join();
+}
+
 TYPED_TEST(WorkerTest, idle_worker_stays_in_its_wait) {
   TurnCounter counter;
   this->worker->observe_turns(&counter);
@@ -222,8 +261,7 @@ TYPED_TEST(WorkerTest, operation_past_its_deadline_is_cancelled_and_times_out) {
   char memory[8] = {};
   this->add([&] {
     const TimePoint deadline = this->worker->now() + std::chrono::milliseconds(5);
-    got = submit_and_park_until(this->worker->io(), ksvc::ReceiveInto{this->ours, memory, 8},
-                                deadline);
+    got = submit_and_park(this->worker->io(), ksvc::ReceiveInto{this->ours, memory, 8}, deadline);
     EXPECT_GE(this->worker->now(), deadline);
     // Nothing of it is left in the kernel that could take these bytes.
     EXPECT_EQ(::write(this->peer, "later", 5), 5);
@@ -240,8 +278,7 @@ TYPED_TEST(WorkerTest, operation_that_completes_before_its_deadline_returns_its_
   char memory[8] = {};
   this->add([&] {
     const TimePoint deadline = this->worker->now() + std::chrono::hours(1);
-    got = submit_and_park_until(this->worker->io(), ksvc::ReceiveInto{this->ours, memory, 8},
-                                deadline);
+    got = submit_and_park(this->worker->io(), ksvc::ReceiveInto{this->ours, memory, 8}, deadline);
     this->worker->stop();
   });
   this->add([&] { ASSERT_EQ(::write(this->peer, "hello", 5), 5); });
@@ -258,8 +295,8 @@ TYPED_TEST(WorkerTest, late_cancel_never_hits_the_operation_that_follows) {
     char byte = 0;
     for (int round = 0; round < 100; ++round) {
       const TimePoint deadline = this->worker->now() + std::chrono::milliseconds(1);
-      const std::int32_t got = submit_and_park_until(
-          this->worker->io(), ksvc::ReceiveInto{this->ours, &byte, 1}, deadline);
+      const std::int32_t got =
+          submit_and_park(this->worker->io(), ksvc::ReceiveInto{this->ours, &byte, 1}, deadline);
       ASSERT_TRUE(got == 1 || got == -ETIMEDOUT) << got;
       (got == 1 ? received : timed_out) += 1;
       if (got == 1) continue;
