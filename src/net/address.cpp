@@ -1,32 +1,69 @@
 #include "net/address.hpp"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 
 #include <cerrno>
+#include <charconv>
+#include <cstring>
 
 namespace weft::net {
 
 namespace {
-std::uint16_t* port_of(sockaddr_storage& storage) noexcept {
-  return storage.ss_family == AF_INET6 ? &reinterpret_cast<sockaddr_in6*>(&storage)->sin6_port
-                                       : &reinterpret_cast<sockaddr_in*>(&storage)->sin_port;
+
+sockaddr_in& v4_of(SocketAddress& address) noexcept {
+  return reinterpret_cast<sockaddr_in&>(address.storage);
 }
+sockaddr_in6& v6_of(SocketAddress& address) noexcept {
+  return reinterpret_cast<sockaddr_in6&>(address.storage);
+}
+
+// What stands behind the % of a link-local address: an interface's number or name. 0: neither.
+std::uint32_t scope_of(const std::string& text) noexcept {
+  std::uint32_t number = 0;
+  const char* const end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, number);
+  if (parsed.ec == std::errc{} && parsed.ptr == end) return number;
+  return ::if_nametoindex(text.c_str());
+}
+
+bool parse_v6(const std::string& text, sockaddr_in6& into) noexcept {
+  const std::size_t percent = text.find('%');
+  if (::inet_pton(AF_INET6, text.substr(0, percent).c_str(), &into.sin6_addr) != 1) return false;
+  if (percent == std::string::npos) return true;
+  into.sin6_scope_id = scope_of(text.substr(percent + 1));
+  return into.sin6_scope_id != 0;
+}
+
+using NameOf = int (*)(int, sockaddr*, socklen_t*) noexcept;
+
+Result<Endpoint> endpoint_by(NameOf name_of, int fd) {
+  SocketAddress address;
+  address.size = sizeof address.storage;
+  if (name_of(fd, reinterpret_cast<sockaddr*>(&address.storage), &address.size) != 0) {
+    return Error::from_errno(errno);
+  }
+  return endpoint_of(address);
+}
+
 }  // namespace
 
-void SocketAddress::set_port(std::uint16_t port) noexcept { *port_of(storage) = htons(port); }
+void SocketAddress::set_port(std::uint16_t port) noexcept {
+  (family() == AF_INET6 ? v6_of(*this).sin6_port : v4_of(*this).sin_port) = htons(port);
+}
 
 Result<SocketAddress> parse_address(const std::string& host, std::uint16_t port) {
-  const char* text = host == "localhost" ? "127.0.0.1" : host.c_str();
+  const std::string text = host == "localhost" ? "127.0.0.1" : host;
+  // What inet_pton() is given ends at the first zero.
+  if (text.find('\0') != std::string::npos) return Error{ErrorCode::invalid_argument, EINVAL};
   SocketAddress result;
-  auto* v4 = reinterpret_cast<sockaddr_in*>(&result.storage);
-  auto* v6 = reinterpret_cast<sockaddr_in6*>(&result.storage);
-  if (::inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
-    v4->sin_family = AF_INET;
-    result.size = sizeof *v4;
-  } else if (::inet_pton(AF_INET6, text, &v6->sin6_addr) == 1) {
-    v6->sin6_family = AF_INET6;
-    result.size = sizeof *v6;
+  if (::inet_pton(AF_INET, text.c_str(), &v4_of(result).sin_addr) == 1) {
+    result.storage.ss_family = AF_INET;
+    result.size = sizeof(sockaddr_in);
+  } else if (parse_v6(text, v6_of(result))) {
+    result.storage.ss_family = AF_INET6;
+    result.size = sizeof(sockaddr_in6);
   } else {
     return Error{ErrorCode::invalid_argument, EINVAL};
   }
@@ -34,11 +71,53 @@ Result<SocketAddress> parse_address(const std::string& host, std::uint16_t port)
   return result;
 }
 
+SocketAddress address_of(const Endpoint& endpoint) noexcept {
+  SocketAddress result;
+  if (endpoint.is_ipv6()) {
+    sockaddr_in6& address = v6_of(result);
+    address.sin6_family = AF_INET6;
+    std::memcpy(&address.sin6_addr, endpoint.bytes().data(), sizeof address.sin6_addr);
+    address.sin6_scope_id = endpoint.scope();
+    result.size = sizeof address;
+  } else {
+    sockaddr_in& address = v4_of(result);
+    address.sin_family = AF_INET;
+    std::memcpy(&address.sin_addr, endpoint.bytes().data(), sizeof address.sin_addr);
+    result.size = sizeof address;
+  }
+  result.set_port(endpoint.port());
+  return result;
+}
+
+Endpoint endpoint_of(const SocketAddress& address) noexcept {
+  SocketAddress copy = address;
+  if (address.family() == AF_INET6) {
+    const sockaddr_in6& v6 = v6_of(copy);
+    Endpoint::Ipv6Bytes bytes;
+    std::memcpy(bytes.data(), &v6.sin6_addr, bytes.size());
+    return {bytes, ntohs(v6.sin6_port), v6.sin6_scope_id};
+  }
+  const sockaddr_in& v4 = v4_of(copy);
+  Endpoint::Ipv4Bytes bytes;
+  std::memcpy(bytes.data(), &v4.sin_addr, bytes.size());
+  return {bytes, ntohs(v4.sin_port)};
+}
+
 std::uint16_t bound_port(int fd) noexcept {
-  SocketAddress address;
-  address.size = sizeof address.storage;
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&address.storage), &address.size);
-  return ntohs(*port_of(address.storage));
+  auto endpoint = local_endpoint(fd);
+  return endpoint ? endpoint->port() : std::uint16_t{0};
+}
+
+Result<Endpoint> local_endpoint(int fd) {
+  return endpoint_by([](int of, sockaddr* into,
+                        socklen_t* size) noexcept { return ::getsockname(of, into, size); },
+                     fd);
+}
+
+Result<Endpoint> peer_endpoint(int fd) {
+  return endpoint_by([](int of, sockaddr* into,
+                        socklen_t* size) noexcept { return ::getpeername(of, into, size); },
+                     fd);
 }
 
 }  // namespace weft::net

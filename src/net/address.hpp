@@ -1,4 +1,5 @@
-// Socket addresses from what people write: numeric IPv4 and IPv6 addresses, and "localhost".
+// Socket addresses from what people write, and from endpoints: numeric IPv4 and IPv6 addresses, and
+// "localhost".
 #pragma once
 
 #include <sys/socket.h>
@@ -6,6 +7,7 @@
 #include <cstdint>
 #include <string>
 
+#include "weft/endpoint.hpp"
 #include "weft/result.hpp"
 
 namespace weft::net {
@@ -20,7 +22,14 @@ struct SocketAddress {
 };
 
 Result<SocketAddress> parse_address(const std::string& host, std::uint16_t port);
+SocketAddress address_of(const Endpoint& endpoint) noexcept;
+// Of an IPv4 or IPv6 address.
+Endpoint endpoint_of(const SocketAddress& address) noexcept;
+
 // The port that a socket is bound to.
 std::uint16_t bound_port(int fd) noexcept;
+// Of a TCP socket.
+Result<Endpoint> local_endpoint(int fd);
+Result<Endpoint> peer_endpoint(int fd);
 
 }  // namespace weft::net

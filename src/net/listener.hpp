@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "net/address.hpp"
+#include "weft/net.hpp"
 #include "weft/result.hpp"
 
 namespace weft::net {
@@ -26,5 +28,8 @@ struct Listeners {
 // sockets inherit TCP_NODELAY. An address that another program uses is refused even where the
 // kernel would share it.
 Result<Listeners> listen_on(const ListenAddress& address, std::size_t count);
+
+// Opens one, which is the caller's to close. Accepted sockets inherit TCP_NODELAY.
+Result<int> open_listener(const SocketAddress& address, const ListenOptions& options);
 
 }  // namespace weft::net

@@ -1,142 +1,103 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <utility>
 
-#include "gvt/blocking_io.hpp"
-#include "ksvc/core/assert.hpp"
 #include "net/address.hpp"
+#include "net/descriptor_call.hpp"
 #include "net/listener.hpp"
+#include "net/outcome.hpp"
+#include "weft/cancel.hpp"
+#include "weft/dns.hpp"
 #include "weft/net.hpp"
 
 namespace weft {
 
+using net::DescriptorCall;
+using net::Direction;
+
 namespace {
 
-// More than the kernel moves in one call, less than its counts can hold.
-constexpr std::size_t kMostAtOnce = 1U << 30;
-
-gvt::BlockingIo& io_of_this_worker() {
-  gvt::BlockingIo* io = gvt::current_io();
-  WEFT_ASSERT(io != nullptr && "TCP streams need a worker: see weft::run");
-  return *io;
+Result<void> set_option(int fd, int level, int option, int value) noexcept {
+  return net::done_or_errno(::setsockopt(fd, level, option, &value, sizeof value));
 }
 
-ksvc::TimePoint deadline_after(gvt::BlockingIo& io, std::chrono::nanoseconds timeout) {
-  return timeout.count() > 0 ? io.now() + timeout : ksvc::kNoDeadline;
-}
-
-void close_descriptor(int fd) noexcept {
-  gvt::BlockingIo* io = gvt::current_io();
-  if (io != nullptr) {
-    io->submit(ksvc::Close{fd}, 0);
-  } else {
-    ::close(fd);
-  }
-}
+int seconds_of(std::chrono::seconds time) noexcept { return static_cast<int>(time.count()); }
 
 }  // namespace
 
-Result<TcpStream> TcpStream::connect(const std::string& host, std::uint16_t port) {
-  auto address = net::parse_address(host, port);
-  if (!address) return address.error();
-  const int fd = ::socket(address->family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
+Result<TcpStream> TcpStream::connect(const Endpoint& peer) {
+  const net::SocketAddress address = net::address_of(peer);
+  const int fd = ::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return Error::from_errno(errno);
   TcpStream stream(fd);
-  const int on = 1;
-  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  const std::int32_t result =
-      gvt::submit_and_park(io_of_this_worker(), ksvc::Connect{fd, address->get(), address->size});
-  if (result < 0) return Error::from_errno(-result);
+  static_cast<void>(stream.set_no_delay(true));
+  std::int32_t result = 0;
+  {
+    DescriptorCall call(stream.descriptor_, Direction::out);
+    result = call.connect(address.get(), address.size);
+  }
+  if (result < 0) return net::error_of(result);
   return stream;
 }
 
-TcpStream::TcpStream(TcpStream&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), timeout_(other.timeout_) {}
-
-TcpStream& TcpStream::operator=(TcpStream&& other) noexcept {
-  if (this != &other) {
-    close();
-    fd_ = std::exchange(other.fd_, -1);
-    timeout_ = other.timeout_;
+Result<TcpStream> TcpStream::connect(const std::string& host, std::uint16_t port) {
+  if (auto address = Endpoint::parse(host, port)) return connect(*address);
+  auto found = resolve(host, port);
+  if (!found) return found.error();
+  Error last;
+  for (const Endpoint& peer : *found) {
+    auto stream = connect(peer);
+    if (stream || cancelled()) return stream;
+    last = stream.error();
   }
-  return *this;
+  return last;
 }
 
-TcpStream::~TcpStream() { close(); }
+Result<Endpoint> TcpStream::local_endpoint() const { return net::local_endpoint(fd()); }
+Result<Endpoint> TcpStream::peer_endpoint() const { return net::peer_endpoint(fd()); }
 
-void TcpStream::close() noexcept {
-  if (fd_ >= 0) close_descriptor(std::exchange(fd_, -1));
+Result<void> TcpStream::set_no_delay(bool on) noexcept {
+  return set_option(fd(), IPPROTO_TCP, TCP_NODELAY, on ? 1 : 0);
 }
 
-Result<std::size_t> TcpStream::read(std::span<char> into) {
-  // A count of 0 means the end of the stream, so there must be room for something else.
-  if (into.empty()) return Error{ErrorCode::invalid_argument, EINVAL};
-  gvt::BlockingIo& io = io_of_this_worker();
-  const auto room = static_cast<std::uint32_t>(std::min(into.size(), kMostAtOnce));
-  const ksvc::ReceiveInto op{fd_, into.data(), room};
-  const std::int32_t result = gvt::submit_and_park_until(io, op, deadline_after(io, timeout_));
-  if (result < 0) return Error::from_errno(-result);
-  return static_cast<std::size_t>(result);
-}
-
-Result<void> TcpStream::read_exactly(std::span<char> into) {
-  while (!into.empty()) {
-    auto got = read(into);
-    if (!got) return got.error();
-    if (*got == 0) return Error{ErrorCode::end_of_stream, 0};
-    into = into.subspan(*got);
+Result<void> TcpStream::set_keep_alive(const KeepAlive& options) noexcept {
+  const struct {
+    int level, option, value;
+  } settings[] = {
+      {IPPROTO_TCP, TCP_KEEPIDLE, seconds_of(options.idle)},
+      {IPPROTO_TCP, TCP_KEEPINTVL, seconds_of(options.interval)},
+      {IPPROTO_TCP, TCP_KEEPCNT, static_cast<int>(options.questions)},
+      {SOL_SOCKET, SO_KEEPALIVE, 1},
+  };
+  for (const auto& setting : settings) {
+    auto set = set_option(fd(), setting.level, setting.option, setting.value);
+    if (!set) return set;
   }
   return {};
 }
 
-Result<void> TcpStream::write(std::string_view bytes) {
-  gvt::BlockingIo& io = io_of_this_worker();
-  const ksvc::TimePoint deadline = deadline_after(io, timeout_);
-  while (!bytes.empty()) {
-    const auto step = static_cast<std::uint32_t>(std::min(bytes.size(), kMostAtOnce));
-    const std::int32_t result =
-        gvt::submit_and_park_until(io, ksvc::Send{fd_, bytes.data(), step}, deadline);
-    if (result < 0) return Error::from_errno(-result);
-    bytes.remove_prefix(static_cast<std::size_t>(result));
-  }
-  return {};
+Result<void> TcpStream::clear_keep_alive() noexcept {
+  return set_option(fd(), SOL_SOCKET, SO_KEEPALIVE, 0);
 }
 
-void TcpStream::shutdown_write() noexcept { ::shutdown(fd_, SHUT_WR); }
-
-Result<TcpListener> TcpListener::bind(const std::string& host, std::uint16_t port) {
-  auto opened = net::listen_on({host, port}, 1);
-  if (!opened) return opened.error();
-  return TcpListener(opened->fds.front(), opened->port);
-}
-
-TcpListener::TcpListener(TcpListener&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), port_(other.port_) {}
-
-TcpListener& TcpListener::operator=(TcpListener&& other) noexcept {
-  if (this != &other) {
-    close();
-    fd_ = std::exchange(other.fd_, -1);
-    port_ = other.port_;
-  }
-  return *this;
-}
-
-TcpListener::~TcpListener() { close(); }
-
-void TcpListener::close() noexcept {
-  if (fd_ >= 0) close_descriptor(std::exchange(fd_, -1));
+Result<TcpListener> TcpListener::bind(const std::string& host, std::uint16_t port,
+                                      const ListenOptions& options) {
+  auto address = net::parse_address(host, port);
+  if (!address) return address.error();
+  auto fd = net::open_listener(*address, options);
+  if (!fd) return fd.error();
+  return TcpListener(*fd, net::bound_port(*fd));
 }
 
 Result<TcpStream> TcpListener::accept() {
-  const std::int32_t result = gvt::submit_and_park(io_of_this_worker(), ksvc::Accept{fd_, false});
-  if (result < 0) return Error::from_errno(-result);
+  DescriptorCall call(descriptor_, Direction::in, timeout_);
+  const std::int32_t result = call.accept();
+  if (result < 0) return net::error_of(result);
   return TcpStream(result);
 }
+
+Result<Endpoint> TcpListener::local_endpoint() const { return net::local_endpoint(fd()); }
 
 }  // namespace weft

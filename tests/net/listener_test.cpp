@@ -2,13 +2,22 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <iterator>
+#include <thread>
 #include <vector>
 
 #include "net/address.hpp"
@@ -101,6 +110,95 @@ TEST(Listener, port_that_is_in_use_is_refused_even_though_it_would_be_shared) {
   ASSERT_TRUE(first);
   Descriptors listeners(first->fds);
   auto second = listen_on({"127.0.0.1", first->port}, 1);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().os_errno, EADDRINUSE);
+}
+
+// From here on this OS thread can close no descriptor. False where that cannot be had.
+bool forbid_closing() {
+  sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_close, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog filter{std::size(program), program};
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+// Closing a socket that listens resets the clients that came meanwhile.
+TEST(Listener, to_find_a_port_free_takes_no_socket_that_listens_and_is_closed_again) {
+  std::uint16_t port = 0;
+  {
+    auto free = listen_on({}, 1);
+    ASSERT_TRUE(free);
+    Descriptors closed_at_once(free->fds);
+    port = free->port;
+  }
+  bool forbidden = false;
+  Result<Listeners> opened = Error{ErrorCode::invalid_argument, 0};
+  std::thread([&] {
+    forbidden = forbid_closing();
+    opened = listen_on({"127.0.0.1", port}, 2);
+  }).join();
+  if (!forbidden) GTEST_SKIP() << "no seccomp filters here";
+  ASSERT_TRUE(opened) << opened.error().message();
+  Descriptors listeners(opened->fds);
+}
+
+// A client that has no patience: it tries until something listens.
+int first_client_of(std::uint16_t port, std::atomic<int>& tries, const std::atomic<bool>& give_up) {
+  // From another address, for on the way to a free port of its own it could meet itself.
+  auto from = parse_address("127.0.0.2", 0);
+  auto to = parse_address("127.0.0.1", port);
+  while (!give_up) {
+    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (::bind(fd, from->get(), from->size) == 0 && ::connect(fd, to->get(), to->size) == 0) {
+      return fd;
+    }
+    ::close(fd);
+    ++tries;
+  }
+  return -1;
+}
+
+// Whether it is still connected: neither ended nor reset.
+bool is_alive(int fd) {
+  char byte;
+  return ::recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) < 0 && errno == EAGAIN;
+}
+
+TEST(Listener, client_that_comes_as_soon_as_something_listens_is_not_turned_away) {
+  std::uint16_t port = 0;
+  {
+    auto free = listen_on({}, 1);
+    ASSERT_TRUE(free);
+    Descriptors closed_at_once(free->fds);
+    port = free->port;
+  }
+  for (int round = 0; round < 20; ++round) {
+    std::atomic<bool> give_up{false};
+    std::atomic<int> tries{0};
+    int client = -1;
+    std::thread early([&] { client = first_client_of(port, tries, give_up); });
+    while (tries == 0) std::this_thread::yield();
+    auto opened = listen_on({"127.0.0.1", port, std::chrono::milliseconds(kHangGuardMs)}, 2);
+    give_up = !opened.ok();
+    early.join();
+    Descriptors clients({client});
+    ASSERT_TRUE(opened) << opened.error().message();
+    Descriptors listeners(opened->fds);
+    ASSERT_GE(client, 0);
+    ASSERT_TRUE(is_alive(client)) << "in round " << round;
+  }
+}
+
+TEST(Listener, port_that_a_program_of_one_listener_uses_is_refused_to_many) {
+  auto first = listen_on({}, 1);
+  ASSERT_TRUE(first);
+  Descriptors listeners(first->fds);
+  auto second = listen_on({"127.0.0.1", first->port}, 4);
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().os_errno, EADDRINUSE);
 }

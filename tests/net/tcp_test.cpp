@@ -271,11 +271,11 @@ TEST_P(Tcp, a_read_into_nothing_is_an_invalid_argument_not_the_end) {
   });
 }
 
-TEST_P(Tcp, connect_to_a_name_is_an_invalid_argument) {
+TEST_P(Tcp, connect_to_a_name_that_is_none_says_so) {
   run_here([] {
-    auto stream = TcpStream::connect("example.org", 80);
+    auto stream = TcpStream::connect("no-such-name.invalid", 80);
     ASSERT_FALSE(stream);
-    EXPECT_EQ(stream.error().code, ErrorCode::invalid_argument);
+    EXPECT_NE(stream.error().code, ErrorCode::invalid_argument);
   });
 }
 
@@ -321,10 +321,6 @@ TEST_P(Tcp, ipv6_works_where_the_system_has_it) {
     EXPECT_TRUE(accepted->read_exactly(got));
     EXPECT_EQ(got, "six");
   });
-}
-
-TEST(TcpDeathTest, streams_outside_a_worker_stop_the_process_and_say_why) {
-  EXPECT_DEATH(static_cast<void>(TcpStream::connect("127.0.0.1", 1)), "need a worker");
 }
 
 }  // namespace
