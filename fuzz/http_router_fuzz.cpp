@@ -1,8 +1,10 @@
-// Routing: a match's parameters, put back into its pattern, give the path that was looked up.
+// Routing: what the tree finds is what trying every pattern finds, its parameters put back into the
+// pattern give the path that was looked up, and the policies for a slash at the end agree with it.
 //
 // Every line of an input is a pattern to register, as far as it is accepted; the last line is the
 // path to look up.
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -15,20 +17,60 @@ namespace {
 
 using namespace weft::http;
 
-std::string rebuild(std::string_view pattern, const Params& params) {
-  const auto parsed = parse_route_pattern(pattern);
-  std::string path;
+void require(bool promise) {
+  if (!promise) std::abort();
+}
+
+RoutePattern parsed(std::string_view pattern) {
+  return std::get<RoutePattern>(parse_route_pattern(pattern));
+}
+
+void check_parameters(std::string_view pattern, std::string_view path, const Params& params) {
+  std::string rebuilt;
   std::size_t next = 0;
-  for (const PatternPiece& piece : std::get<RoutePattern>(parsed).pieces) {
+  for (const PatternPiece& piece : parsed(pattern).pieces) {
     if (piece.kind == PatternPiece::Kind::text) {
-      path += piece.text;
+      rebuilt += piece.text;
       continue;
     }
-    if (params.name(next) != piece.text) std::abort();
-    path += params.value(next++);
+    require(next < params.size() && params.name(next) == piece.text);
+    const std::string_view value = params.value(next++);
+    require(piece.kind == PatternPiece::Kind::wildcard || !value.empty());
+    require(!piece.type || fits(*piece.type, value));
+    rebuilt += value;
   }
-  if (next != params.size()) std::abort();
-  return path;
+  require(next == params.size() && rebuilt == path);
+}
+
+bool fits_pattern(const RoutePattern& pattern, std::string_view path) {
+  for (const PatternPiece& piece : pattern.pieces) {
+    if (piece.kind == PatternPiece::Kind::wildcard) return true;
+    const bool is_text = piece.kind == PatternPiece::Kind::text;
+    const std::size_t size = is_text ? piece.text.size() : std::min(path.find('/'), path.size());
+    const std::string_view begin = path.substr(0, size);
+    if (is_text ? begin != piece.text : begin.empty()) return false;
+    if (piece.type && !fits(*piece.type, begin)) return false;
+    path.remove_prefix(size);
+  }
+  return path.empty();
+}
+
+// Both policies do what strict does with the other path, and only when this one is not found.
+void check_other_slash(Router router, std::string_view path, bool found) {
+  const std::string other = with_other_slash(path);
+  Params params;
+  const Match expected = router.match(Method::get, other, params);
+  router.set_trailing_slash(TrailingSlash::ignore);
+  const Match ignored = router.match(Method::get, path, params);
+  router.set_trailing_slash(TrailingSlash::redirect);
+  const Match sent = router.match(Method::get, path, params);
+  if (found) {
+    require(ignored.state == MatchState::found && sent.state == MatchState::found);
+    return;
+  }
+  require(ignored.state == expected.state && ignored.route == expected.route);
+  const bool goes = expected.state == MatchState::found && stays_here(other);
+  require(sent.state == (goes ? MatchState::other_slash : MatchState::not_found));
 }
 
 }  // namespace
@@ -43,18 +85,21 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     rest.remove_prefix(end + 1);
     if (!router.add(Method::get, pattern, id)) patterns.push_back(pattern);
   }
-  if (router.size() != patterns.size()) std::abort();
+  require(router.size() == patterns.size());
   Params params;
   const Match match = router.match(Method::get, rest, params);
-  if (match.state == MatchState::method_not_allowed) std::abort();
-  if (match.state == MatchState::found && rebuild(patterns[match.route], params) != rest) {
-    std::abort();
-  }
+  require(match.state == MatchState::found || match.state == MatchState::not_found);
+  const bool found = match.state == MatchState::found;
+  if (found) check_parameters(patterns[match.route], rest, params);
+  require(found == std::any_of(patterns.begin(), patterns.end(), [rest](std::string_view pattern) {
+            return fits_pattern(parsed(pattern), rest);
+          }));
+  check_other_slash(router, rest, found);
   // A pattern without parameters finds itself.
   for (std::size_t i = 0; i < patterns.size(); ++i) {
-    if (patterns[i].find_first_of(":*") != std::string_view::npos) continue;
+    if (patterns[i].find_first_of(":*{") != std::string_view::npos) continue;
     const Match own = router.match(Method::get, patterns[i], params);
-    if (own.state != MatchState::found || own.route != i) std::abort();
+    require(own.state == MatchState::found && own.route == i);
   }
   return 0;
 }

@@ -41,6 +41,10 @@ void ChunkedDecoder::fail(int status, std::string_view reason) {
 
 // One byte of framing.
 void ChunkedDecoder::accept(char byte) {
+  if (trailers_ != nullptr && stage_ >= Stage::trailer_start && stage_ < Stage::last_lf) {
+    // The last line is empty.
+    if (stage_ != Stage::trailer_start || byte != '\r') trailers_->push_back(byte);
+  }
   switch (stage_) {
     case Stage::size: return accept_size(byte);
     case Stage::extension:

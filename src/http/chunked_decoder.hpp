@@ -2,12 +2,13 @@
 //
 // Invariants: never copies or allocates; body bytes are handed out as views into the input. Bounds
 // on body, extension and trailer bytes hold across the whole body. Trailer fields are checked and
-// then dropped, all of them, so that a framing name among them has no effect.
+// then dropped, unless someone wants to keep them; none of them has an effect on framing.
 // Threads: none of this is shared; a decoder belongs to one connection.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "http/limits.hpp"
@@ -29,6 +30,9 @@ class ChunkedDecoder {
       : limits_(&limits), body_limit_(limits.body_bytes) {}
   ChunkedDecoder(const Limits& limits, std::uint64_t body_limit)
       : limits_(&limits), body_limit_(body_limit) {}
+
+  // From now on the lines of the trailer section, with their ends, are appended there.
+  void keep_trailers_in(std::string& text) noexcept { trailers_ = &text; }
 
   // Consumes input up to the end of the next stretch of body bytes. `incomplete` with everything
   // consumed asks for more input; `incomplete` with less consumed asks to be called again.
@@ -96,6 +100,7 @@ class ChunkedDecoder {
   void fail(int status, std::string_view reason);
 
   const Limits* limits_;
+  std::string* trailers_ = nullptr;
   std::uint64_t body_limit_;
   std::uint64_t body_bytes_ = 0;
   std::uint64_t chunk_left_ = 0;

@@ -1,4 +1,5 @@
-// Connection: one client's HTTP/1 connection, served on a worker's hot stack.
+// Connection: one client's HTTP/1 connection, served on a worker's hot stack. `Model`
+// says what keeps a request whose handler waits (http/models/).
 //
 // Invariants.
 // - Idle, it owns no stack and no buffer: this record, its socket, and the kernel's receive.
@@ -19,18 +20,19 @@
 #include <string>
 
 #include "gvt/scheduler.hpp"
+#include "http/active_request.hpp"
 #include "http/chunked_decoder.hpp"
-#include "http/exchange.hpp"
+#include "http/endpoint.hpp"
 #include "http/input.hpp"
 #include "ksvc/core/operation.hpp"
 #include "ksvc/sink/direct_wake_sink.hpp"
 
 namespace weft::http {
 
-template <class Worker>
+template <class Worker, class Model>
 class Service;
 
-template <class Worker>
+template <class Worker, class Model>
 class Connection final : public ksvc::CompletionTarget,
                          public gvt::Runnable,
                          private gvt::Timer,
@@ -39,17 +41,51 @@ class Connection final : public ksvc::CompletionTarget,
  public:
   using Buffers = typename Worker::BackendType::Buffers;
 
-  Connection(Service<Worker>& service, int fd) noexcept;
+  Connection(Service<Worker, Model>& service, int fd) noexcept;
 
   // Begins to receive.
   void start();
+  // Instead: answers 503 to whatever comes, and closes.
+  void refuse();
+  bool refused() const noexcept { return refused_; }
   // The server is draining: answer what comes, then close; give an idle client a moment first.
   void begin_drain();
+  // No more of a body that is waited for will come.
+  void give_up_body() noexcept;
   // The server ends without waiting: asks for the end of all that is in flight. What still arrives
   // is only for at_rest(), and once that is so, for close().
   void cut_off();
   bool at_rest() const noexcept { return !receiving_ && !sending_; }
   void close();
+  // The worker will not run again: what a request keeps is left where it is.
+  void leave_request() const noexcept;
+
+  // ---- For the model, which serves a request after the other
+
+  bool may_serve() const noexcept { return batch_left_ > 0 && has_something_to_serve(); }
+  const Limits& limits() const noexcept { return service_.limits(); }
+  const char* bytes_in_front() const noexcept { return input_.front().data(); }
+  BodySource& body_source() noexcept { return *this; }
+  // Who has parsed a complete head: `fresh`, or what a head that began to arrive earlier has been
+  // kept by. Null when nothing can be served for now.
+  HeadParser* parse(HeadParser& fresh);
+  // From here on it is the one in progress.
+  void begin(ActiveRequest& request);
+  // True when the handler has ended. Otherwise the request is told when it has; then comes
+  // settle().
+  bool call_endpoint(ActiveRequest& request);
+  void settle(ActiveRequest& request);
+  // Writes the answer; the request may go.
+  void finish(ActiveRequest& request);
+  // Before a wait: lets go of what others need.
+  void let_go() noexcept;
+  // Waits for the end without a stack: the model's resume() is called then. `kept_at` holds the
+  // request.
+  void wait_in(void* kept_at, ActiveRequest& request) noexcept;
+  Worker& worker() noexcept { return service_.worker(); }
+  static Connection& of(ActiveRequest& request) noexcept {
+    return static_cast<Connection&>(request.exchange.bodies());
+  }
 
  private:
   enum class State : std::uint8_t {
@@ -59,24 +95,12 @@ class Connection final : public ksvc::CompletionTarget,
     lingering,  // all is sent and our side is shut; waiting for the client to see it
     closing,    // waiting for the kernel to let go
   };
-  enum Tag : unsigned { kReceive = 1, kSendNow = 2, kSend = 3 };
+  enum Tag : unsigned { kReceive = 1, kSendNow = 2, kSend = 3, kSendFile = 4 };
 
   struct Outgoing {
     std::string in_flight;
     std::size_t sent = 0;
     std::string queued;
-  };
-
-  // What a request in progress has used of the input.
-  struct Progress {
-    const RequestHead* head = nullptr;
-    std::size_t head_bytes = 0;
-    std::size_t body_bytes = 0;  // of the input in front, once read
-    std::string_view body;
-    bool body_read = false;
-    std::optional<RequestAborted> aborted;  // why it will never be read
-    bool waited = false;
-    gvt::GreenThread* waiter = nullptr;  // parked for more of the body
   };
 
   static void completed(CompletionTarget& target, unsigned tag, const ksvc::Completion& completion);
@@ -88,16 +112,35 @@ class Connection final : public ksvc::CompletionTarget,
   void receive_ended(std::int32_t result);
   void send_fell_short(std::int32_t result);
   void sent(std::int32_t result);
+  void file_sent(std::int32_t result);
   void on_turn();
   void advance();
-  void on_timeout();
 
-  void serve();
-  bool serve_one();
-  bool parse_and_handle(HeadParser& parser);
+  // ---- Time
+  void on_timeout();
+  void on_request_timeout();
+  void wake_body_waiter() noexcept;
+  void lose_client() noexcept;
+  void request_begins_to_wait();
+  void begin_to_probe() noexcept;
+  void probe_client();
+  void arm_for_request() noexcept;
+  void arm_at(gvt::TimePoint deadline) noexcept;
+  void arm_in(std::chrono::milliseconds delay) noexcept;
+  void arm_for_state();
+  void arm_for_idleness();
+
+  template <class Serve>
+  void observed(const Serve& serve);
+  bool may_resume() const noexcept {
+    return handling() && request_->ended && request_->waits_at != nullptr && !Model::kOnStacks;
+  }
+  static void resume_later(ActiveRequest& request);
+  template <class Step>
+  bool run_handler(ActiveRequest& request, const Step& step);
+  bool begin_coroutine(ActiveRequest& request, const Endpoint& endpoint);
+  bool ask_for_answer(ActiveRequest& request, const Endpoint& endpoint);
   void keep_partial_head(const HeadParser& parser);
-  void handle(const RequestHead& head, std::size_t head_bytes);
-  void call_endpoint(Exchange& exchange, bool& keep_alive);
   void answer_overloaded(Response& response);
   void answer_unrouted(Exchange& exchange, const Match& match);
   void respond(const Response& response, const Framing& framing);
@@ -108,32 +151,72 @@ class Connection final : public ksvc::CompletionTarget,
   void skip_body();
   void linger();
 
+  void assert_own_turn() const noexcept;
   void before_park() override;
   std::string_view read_body() override;
+  std::string_view read_part(std::size_t most) override;
+  void begin_answer_stream(std::optional<std::uint64_t> length) override;
+  void write_part(std::string_view bytes) override;
+  void write_file(int file, std::uint64_t offset, std::uint64_t size) override;
+  void flush_parts() override;
+  void add_trailer(std::string_view name, std::string_view value) override;
+  void change_protocol(std::string_view protocol) override;
+
+  std::string_view next_part(BodyStream& body, std::size_t most);
+  std::string_view unread_body() noexcept;
+  void drop_read(std::size_t bytes);
+  bool refill_window();
+  void return_window();
+  void wait_for_part(BodyStream& body);
+  std::uint64_t body_left() const noexcept;
+  void begin_answer();
+  template <class Write>
+  void write_answer(std::uint64_t size, const Write& write);
+  void gather_all(std::string_view bytes);
+  std::size_t gather(std::string_view bytes);
+  bool gather_file(int file, std::uint64_t offset, std::uint64_t size);
+  bool may_send_at_once() const noexcept;
+  bool send_at_once(bool more);
+  std::uint64_t send_file_at_once(int file, std::uint64_t offset, std::uint64_t size) noexcept;
+  std::optional<std::size_t> send_file_step(int file, std::uint64_t offset, std::uint64_t size);
+  detail::Outcome await_file_step(detail::Waiter& waiter);
+  void copy_file(int file, std::uint64_t offset, std::uint64_t size);
+  void close_chunk();
+  void push_parts();
+  void wait_for_room(std::size_t most_unsent);
+  void let_others_go_first();
+  void wake_streams() noexcept;
+  std::size_t unsent() const noexcept;
+  AnswerStream& answer_to_write();
+  bool end_answer_stream(bool keep_alive);
+  void note_progress() noexcept;
   std::string_view body_in_front(std::string_view arrived);
   std::string_view assemble_sized_body(std::string_view arrived);
   std::string_view read_chunked_body(std::string_view arrived);
   void wait_for_body();
   void send_continue();
 
+  bool handling() const noexcept { return request_ != nullptr; }
+  bool has_something_to_serve() const noexcept {
+    return state_ == State::serving && !failed_ && outgoing_ == nullptr && !input_.empty();
+  }
   void schedule();
   void flush();
+  void send_now(std::string_view bytes);
   void queue_output(std::string_view bytes);
   bool flush_outgoing();
   void settle_down();
   void ensure_receiving();
   void pause_receiving();
   bool backlogged() const noexcept;
-  void arm_in(std::chrono::milliseconds delay);
-  void arm_for_state();
-  void arm_for_idleness();
+  bool hides_its_end() const noexcept;
   bool unsettled() const noexcept;
   void wait_until_settled();
   void begin_linger();
   void close_now();
   void finish_close();
 
-  Service<Worker>& service_;
+  Service<Worker, Model>& service_;
   int fd_;
   State state_ = State::serving;
   bool receiving_ = false;  // into borrowed_, or with blocks that the kernel picks
@@ -141,18 +224,18 @@ class Connection final : public ksvc::CompletionTarget,
   bool pausing_ = false;
   bool sending_ = false;
   bool queued_ = false;
-  bool handling_ = false;
-  bool ended_ = false;      // the client has sent its end of stream
-  bool failed_ = false;     // the connection is broken
-  bool timed_out_ = false;  // while a handler waited for the body
-  bool sent_continue_ = false;
-  bool reset_ = false;  // the close throws away what the client did not take
+  bool ended_ = false;   // the client has sent its end of stream
+  bool failed_ = false;  // the connection is broken
+  bool reset_ = false;   // the close throws away what the client did not take
+  bool refused_ = false;
+  std::uint16_t batch_left_ = 0;  // requests that may still be answered before others' turn
+  std::uint32_t requests_ = 0;    // so far, if their number is limited
   std::uint32_t piece_size_ = 0;
   const char* piece_ = nullptr;  // of the SendNow that may be unsettled
   std::uint64_t send_turn_ = 0;
   std::uint64_t skip_left_ = 0;  // while skipping: bytes still to be dropped
   gvt::TimePoint deadline_ = ksvc::kNoDeadline;
-  Progress* progress_ = nullptr;
+  ActiveRequest* request_ = nullptr;  // in progress
   Input<Buffers> input_;
   ksvc::BufferLease borrowed_;  // while it is received into
   std::unique_ptr<Outgoing> outgoing_;

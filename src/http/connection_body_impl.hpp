@@ -3,55 +3,73 @@
 
 #include <algorithm>
 #include <cstring>
+#include <stdexcept>
 #include <utility>
 
 #include "http/connection.hpp"
+#include "http/connection_time_impl.hpp"
 #include "http/service.hpp"
 
 namespace weft::http {
 
-template <class Worker>
-void Connection<Worker>::before_park() {
-  input_.detach(service_.backend().buffers());
-  flush();
+// What is written is gathered in one place for whoever runs, and would go to the wrong client.
+template <class Worker, class Model>
+void Connection<Worker, Model>::assert_own_turn() const noexcept {
+  const gvt::ParkObserver* const observer = service_.worker().running().observer;
+  WEFT_ASSERT((observer == nullptr || observer == this) &&
+              "a handler uses the Context of another request, which can wait or write by it");
 }
 
-template <class Worker>
-std::string_view Connection<Worker>::read_body() {
-  Progress& progress = *progress_;
-  if (progress.body_read || !progress.head->has_body()) return progress.body;
+template <class Worker, class Model>
+void Connection<Worker, Model>::before_park() {
+  assert_own_turn();
+  if (!request_->times) request_begins_to_wait();
+  close_chunk();
+  // First: should there be no memory for the buffer, nothing may stay behind in the arena.
+  flush();
+  input_.detach(service_.backend().buffers());
+}
+
+template <class Worker, class Model>
+std::string_view Connection<Worker, Model>::read_body() {
+  ActiveRequest& request = *request_;
+  if (request.incoming) throw std::logic_error("the body is read as a stream already");
+  if (request.body_read || !request.head.has_body()) return request.body;
   // A handler that goes on after a failure must not take what arrives then for the body.
-  if (progress.aborted) throw *progress.aborted;
-  const std::string_view arrived = input_.front().substr(progress.head_bytes);
+  if (request.aborted) throw *request.aborted;
+  const std::string_view arrived = input_.front().substr(request.head_bytes);
+  struct Awaited {
+    ~Awaited() {
+      if (request.times) request.times->body = ksvc::kNoDeadline;
+    }
+    ActiveRequest& request;
+  } const awaited{request};
   try {
-    progress.body = progress.head->chunked ? read_chunked_body(arrived) : body_in_front(arrived);
+    request.body = request.head.chunked ? read_chunked_body(arrived) : body_in_front(arrived);
   } catch (const RequestAborted& aborted) {
-    progress.aborted = aborted;
-    deadline_ = ksvc::kNoDeadline;
+    request.aborted = aborted;
     throw;
   }
-  progress.body_read = true;
-  deadline_ = ksvc::kNoDeadline;
-  return progress.body;
+  request.body_read = true;
+  return request.body;
 }
 
-template <class Worker>
-std::string_view Connection<Worker>::body_in_front(std::string_view arrived) {
-  const std::uint64_t size = progress_->head->content_length;
+template <class Worker, class Model>
+std::string_view Connection<Worker, Model>::body_in_front(std::string_view arrived) {
+  const std::uint64_t size = request_->head.content_length;
   if (arrived.size() < size) return assemble_sized_body(arrived);
-  progress_->body_bytes = static_cast<std::size_t>(size);
-  return arrived.substr(0, progress_->body_bytes);
+  request_->body_bytes = static_cast<std::size_t>(size);
+  return arrived.substr(0, request_->body_bytes);
 }
 
-template <class Worker>
-std::string_view Connection<Worker>::assemble_sized_body(std::string_view arrived) {
-  const auto size = static_cast<std::size_t>(progress_->head->content_length);
+template <class Worker, class Model>
+std::string_view Connection<Worker, Model>::assemble_sized_body(std::string_view arrived) {
+  const auto size = static_cast<std::size_t>(request_->head.content_length);
   auto& spill = input_.need_spill(service_.limits());
   // What is announced is not trusted with memory before it arrives.
   spill.body.reserve(std::min<std::size_t>(size, 64 * 1024));
   spill.body.assign(arrived);
-  progress_->body_bytes = arrived.size();
-  send_continue();
+  request_->body_bytes = arrived.size();
   for (;;) {
     const std::size_t missing = size - spill.body.size();
     const std::size_t taken = std::min(missing, spill.behind.size());
@@ -62,10 +80,11 @@ std::string_view Connection<Worker>::assemble_sized_body(std::string_view arrive
   }
 }
 
-template <class Worker>
-std::string_view Connection<Worker>::read_chunked_body(std::string_view arrived) {
+template <class Worker, class Model>
+std::string_view Connection<Worker, Model>::read_chunked_body(std::string_view arrived) {
   auto& spill = input_.need_spill(service_.limits());
   ChunkedDecoder decoder(service_.limits());
+  decoder.keep_trailers_in(request_->exchange.trailers());
   const auto append = [&](std::string_view bytes) { spill.body.append(bytes); };
   const auto check = [&](const ChunkedDecoder::Step& step) {
     if (step.state == ChunkedState::error) {
@@ -75,9 +94,8 @@ std::string_view Connection<Worker>::read_chunked_body(std::string_view arrived)
   };
   spill.body.clear();
   auto step = decoder.advance(arrived, append);
-  progress_->body_bytes = step.consumed;
+  request_->body_bytes = step.consumed;
   if (check(step)) return spill.body;
-  send_continue();
   for (;;) {
     step = decoder.advance(spill.behind, append);
     spill.behind.erase(0, step.consumed);
@@ -86,23 +104,31 @@ std::string_view Connection<Worker>::read_chunked_body(std::string_view arrived)
   }
 }
 
-template <class Worker>
-void Connection<Worker>::wait_for_body() {
+template <class Worker, class Model>
+void Connection<Worker, Model>::wait_for_body() {
   // The caller has looked at all that arrived before it asks for more.
   if (ended_ || failed_) throw RequestAborted{ended_ ? 400 : 0, "the body ended too early"};
-  if (timed_out_) throw RequestAborted{408, "the request body did not arrive in time"};
+  if (request_->timed_out) throw RequestAborted{408, "the request body did not arrive in time"};
   ensure_receiving();
+  // Only now: what is written must be flushed before anything else runs.
+  send_continue();
+  // A coroutine that goes on does so on a stack that is not observed.
+  if (service_.worker().running().observer != this) before_park();
   service_.worker().prepare_park();
-  if (!std::exchange(progress_->waited, true)) arm_in(service_.limits().request_timeout);
-  progress_->waiter = &service_.worker().running();
+  if (!std::exchange(request_->waited, true)) {
+    request_->times->body = service_.worker().turn_time() + service_.limits().body_timeout;
+    arm_for_request();
+  }
+  request_->waiter = &service_.worker().running();
   service_.worker().park_prepared();
 }
 
-template <class Worker>
-void Connection<Worker>::send_continue() {
-  constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-  if (!progress_->head->expect_continue || sent_continue_) return;
-  sent_continue_ = true;
+template <class Worker, class Model>
+void Connection<Worker, Model>::send_continue() {
+  if (!request_->head.expect_continue || request_->sent_continue) return;
+  // Behind the head of an answer it would be taken for a part of that.
+  if (request_->outgoing && request_->outgoing->begun) return;
+  request_->sent_continue = true;
   OutputArena& arena = service_.arena();
   char* out = arena.reserve(kContinue.size());
   std::memcpy(out, kContinue.data(), kContinue.size());

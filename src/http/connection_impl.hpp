@@ -1,68 +1,94 @@
 // The member functions of Connection, for the files that instantiate it: what comes from the
-// kernel, the scheduler and the clock, and the requests. Bodies, output and closing have headers of
-// their own.
+// kernel and the scheduler, and the requests. Handlers, bodies, output and closing, and time have
+// headers of their own.
 #pragma once
 
 #include <algorithm>
 #include <cerrno>
-#include <exception>
 #include <new>
 
 #include "http/connection_body_impl.hpp"
+#include "http/connection_file_impl.hpp"
+#include "http/connection_handler_impl.hpp"
 #include "http/connection_output_impl.hpp"
+#include "http/connection_stream_impl.hpp"
+#include "http/connection_time_impl.hpp"
 #include "http/service.hpp"
 #include "http/status.hpp"
 
 namespace weft::http {
 
-template <class Worker>
-Connection<Worker>::Connection(Service<Worker>& service, int fd) noexcept
+template <class Worker, class Model>
+Connection<Worker, Model>::Connection(Service<Worker, Model>& service, int fd) noexcept
     : CompletionTarget(&Connection::completed),
       Runnable(&Connection::take_turn),
       Timer(&Connection::expired),
       service_(service),
       fd_(fd) {}
 
-template <class Worker>
-void Connection<Worker>::start() {
+template <class Worker, class Model>
+void Connection<Worker, Model>::start() {
   ensure_receiving();
   arm_for_idleness();
 }
 
-template <class Worker>
-void Connection<Worker>::completed(CompletionTarget& target, unsigned tag,
-                                   const ksvc::Completion& completion) {
-  auto& self = static_cast<Connection&>(target);
-  switch (tag) {
-    case kReceive: return self.received(completion);
-    case kSendNow: return self.send_fell_short(completion.result);
-    default: return self.sent(completion.result);
-  }
-}
-
-template <class Worker>
-void Connection<Worker>::received(const ksvc::Completion& completion) {
-  if (completion.lease) arrive(completion.lease);
-  if (!completion.more) receive_ended(completion.result);
-  if (progress_ != nullptr && progress_->waiter != nullptr) {
-    service_.worker().make_ready(*std::exchange(progress_->waiter, nullptr));
-  } else if (!handling_ || starved_) {
+template <class Worker, class Model>
+void Connection<Worker, Model>::refuse() {
+  refused_ = true;
+  ensure_receiving();
+  try {
+    Response response;
+    response.status = 503;
+    response.content_type = "text/plain; charset=utf-8";
+    response.add_field("Retry-After", "1");
+    response.body.assign("Too many connections\n");
+    respond(response, Framing{false, false, true});
+    state_ = State::finishing;
+    flush();
+  } catch (const std::bad_alloc&) {
+    service_.arena().take_piece();
+    failed_ = true;
     schedule();
   }
 }
 
-template <class Worker>
-void Connection<Worker>::arrive(const ksvc::BufferLease& lease) {
+template <class Worker, class Model>
+void Connection<Worker, Model>::completed(CompletionTarget& target, unsigned tag,
+                                          const ksvc::Completion& completion) {
+  auto& self = static_cast<Connection&>(target);
+  switch (tag) {
+    case kReceive: return self.received(completion);
+    case kSendNow: return self.send_fell_short(completion.result);
+    case kSendFile: return self.file_sent(completion.result);
+    default: return self.sent(completion.result);
+  }
+}
+
+template <class Worker, class Model>
+void Connection<Worker, Model>::received(const ksvc::Completion& completion) {
+  if (completion.lease) arrive(completion.lease);
+  if (!completion.more) receive_ended(completion.result);
+  if (request_ != nullptr && request_->incoming) wake(request_->incoming->reader);
+  if (request_ != nullptr && request_->waiter != nullptr) {
+    wake_body_waiter();
+  } else if (!handling() || !receiving_) {
+    // While a handler is parked, so that it is received again.
+    schedule();
+  }
+}
+
+template <class Worker, class Model>
+void Connection<Worker, Model>::arrive(const ksvc::BufferLease& lease) {
   try {
     input_.arrive(lease, service_.backend().buffers(), service_.limits());
   } catch (const std::bad_alloc&) {
-    failed_ = true;
+    lose_client();
   }
   if (backlogged()) pause_receiving();
 }
 
-template <class Worker>
-void Connection<Worker>::receive_ended(std::int32_t result) {
+template <class Worker, class Model>
+void Connection<Worker, Model>::receive_ended(std::int32_t result) {
   receiving_ = false;
   pausing_ = false;
   if (borrowed_) {
@@ -75,17 +101,18 @@ void Connection<Worker>::receive_ended(std::int32_t result) {
   }
   if (result == 0) {
     ended_ = true;
+    begin_to_probe();
   } else if (result == -ENOBUFS) {
     starved_ = true;
   } else if (result < 0 && result != -ECANCELED) {
-    failed_ = true;
+    lose_client();
   }
 }
 
-template <class Worker>
-void Connection<Worker>::send_fell_short(std::int32_t result) {
+template <class Worker, class Model>
+void Connection<Worker, Model>::send_fell_short(std::int32_t result) {
   if (result < 0 && result != -EAGAIN) {
-    failed_ = true;
+    lose_client();
   } else {
     const std::size_t done = result > 0 ? static_cast<std::size_t>(result) : 0;
     try {
@@ -93,222 +120,155 @@ void Connection<Worker>::send_fell_short(std::int32_t result) {
       // In front of what was queued behind it meanwhile.
       outgoing_->queued.insert(0, piece_ + done, piece_size_ - done);
     } catch (const std::bad_alloc&) {
-      failed_ = true;
+      lose_client();
     }
   }
   schedule();
 }
 
-template <class Worker>
-void Connection<Worker>::sent(std::int32_t result) {
+template <class Worker, class Model>
+void Connection<Worker, Model>::sent(std::int32_t result) {
   sending_ = false;
   if (result < 0) {
-    failed_ = true;
+    lose_client();
   } else {
     outgoing_->sent += static_cast<std::size_t>(result);
   }
   schedule();
 }
 
-template <class Worker>
-void Connection<Worker>::schedule() {
+template <class Worker, class Model>
+void Connection<Worker, Model>::schedule() {
   if (queued_) return;
   queued_ = true;
   service_.worker().make_ready(*this);
 }
 
-template <class Worker>
-void Connection<Worker>::take_turn(gvt::Runnable& self) {
+template <class Worker, class Model>
+void Connection<Worker, Model>::take_turn(gvt::Runnable& self) {
   static_cast<Connection&>(self).on_turn();
 }
 
-template <class Worker>
-void Connection<Worker>::on_turn() {
+template <class Worker, class Model>
+void Connection<Worker, Model>::on_turn() {
   queued_ = false;
   if (state_ == State::closing) return finish_close();
-  const bool handler_is_parked = handling_;
+  const bool handler_goes_on = handling() && !may_resume();
   try {
     advance();
   } catch (const std::bad_alloc&) {
     // No memory for this client: it is given up, the others go on.
+    if (handler_goes_on) return lose_client();
     failed_ = true;
-    if (handler_is_parked) return;
     service_.worker().running().observer = nullptr;
-    progress_ = nullptr;
-    handling_ = false;
+    request_ = nullptr;
     flush();
     close_now();
   }
 }
 
 // Does all that can be done for now.
-template <class Worker>
-void Connection<Worker>::advance() {
-  if (handling_) {
-    // A handler of ours is parked: all there is to do is to get its earlier output out.
+template <class Worker, class Model>
+void Connection<Worker, Model>::advance() {
+  if (may_resume()) {
+    // What the handler wrote last may have asked for this very turn.
     flush_outgoing();
+    service_.request_goes_on();
+    observed([this] { Model::resume(*this, std::exchange(request_->waits_at, nullptr)); });
+  } else if (handling()) {
+    // All there is to do is to get its earlier output out.
+    flush_outgoing();
+    wake_streams();
     return ensure_receiving();
+  } else {
+    if (failed_) return close_now();
+    if (!flush_outgoing()) return settle_down();
+    if (state_ == State::skipping) skip_body();
+    if (state_ == State::serving) observed([this] { Model::serve(*this); });
+    if (state_ == State::lingering) linger();
   }
-  if (failed_) return close_now();
-  if (!flush_outgoing()) return settle_down();
-  if (state_ == State::skipping) skip_body();
-  if (state_ == State::serving) serve();
-  if (state_ == State::lingering) linger();
+  if (handling()) return ensure_receiving();
   settle_down();
 }
 
-template <class Worker>
-void Connection<Worker>::expired(gvt::Timer& timer) {
-  auto& self = static_cast<Connection&>(timer);
-  // The deadline may have moved since the timer was set: set it again rather than at every request.
-  if (self.deadline_ == ksvc::kNoDeadline) return;
-  if (self.service_.worker().turn_time() < self.deadline_) {
-    self.service_.worker().timers().set(self, self.deadline_);
-    return;
-  }
-  self.on_timeout();
-}
-
-template <class Worker>
-void Connection<Worker>::on_timeout() {
-  // What arrived in this very turn, before timers were looked at, has not been served yet.
-  if (state_ == State::serving && !handling_ && queued_ && (!input_.empty() || starved_)) {
-    return arm_in(std::chrono::milliseconds(1));
-  }
-  deadline_ = ksvc::kNoDeadline;
-  if (progress_ != nullptr && progress_->waited && !progress_->body_read) {
-    // More may have arrived in this turn; then the handler is ready already and looks at this next.
-    timed_out_ = true;
-    if (progress_->waiter == nullptr) return;
-    service_.worker().make_ready(*std::exchange(progress_->waiter, nullptr));
-    return;
-  }
-  const auto* spill = input_.spill();
-  if (state_ == State::serving && !handling_ && outgoing_ == nullptr && spill != nullptr &&
-      spill->parsing) {
-    respond_error(spill->parser, 408, "the request head did not arrive in time");
-    flush();
-    return settle_down();
-  }
-  if (outgoing_ != nullptr) {
-    // A reader that takes nothing: closing with a reset also drops what the kernel holds for it.
-    failed_ = true;
-    reset_ = true;
-  }
-  if (!handling_) close_now();
-}
-
-template <class Worker>
-void Connection<Worker>::serve() {
+template <class Worker, class Model>
+template <class Serve>
+void Connection<Worker, Model>::observed(const Serve& serve) {
   gvt::GreenThread& here = service_.worker().running();
   here.observer = this;
-  while (state_ == State::serving && !failed_ && outgoing_ == nullptr && !input_.empty()) {
-    if (!serve_one()) break;
-  }
+  batch_left_ = static_cast<std::uint16_t>(
+      std::clamp<std::size_t>(service_.limits().pipelined_requests, 1, UINT16_MAX));
+  serve();
   here.observer = nullptr;
   flush();
+  // In the next turn, when what was said in this one has been sent.
+  if (batch_left_ == 0 && !handling() && has_something_to_serve()) wait_until_settled();
 }
 
-template <class Worker>
-bool Connection<Worker>::serve_one() {
-  auto* spill = input_.spill();
-  if (spill != nullptr && spill->parsing) return parse_and_handle(spill->parser);
-  HeadParser parser(service_.limits());
-  return parse_and_handle(parser);
-}
-
-template <class Worker>
-bool Connection<Worker>::parse_and_handle(HeadParser& parser) {
+template <class Worker, class Model>
+HeadParser* Connection<Worker, Model>::parse(HeadParser& fresh) {
+  auto* const spill = input_.spill();
+  HeadParser& parser = spill != nullptr && spill->parsing ? spill->parser : fresh;
   switch (parser.advance(input_.front())) {
-    case ParseState::complete: handle(parser.head(), parser.consumed()); return true;
+    case ParseState::complete: return &parser;
     case ParseState::error:
       respond_error(parser, parser.error_status(), parser.error_reason());
-      return false;
-    case ParseState::incomplete: keep_partial_head(parser); return false;
+      return nullptr;
+    case ParseState::incomplete: keep_partial_head(parser); return nullptr;
   }
-  return false;
+  return nullptr;
 }
 
-template <class Worker>
-void Connection<Worker>::keep_partial_head(const HeadParser& parser) {
+template <class Worker, class Model>
+void Connection<Worker, Model>::keep_partial_head(const HeadParser& parser) {
   auto& spill = input_.need_spill(service_.limits());
   if (!spill.parsing) {
     spill.parser = parser;
     spill.parsing = true;
-    arm_in(service_.limits().request_timeout);
+    spill.began = service_.worker().turn_time();
+    arm_in(service_.limits().head_timeout);
   }
 }
 
-template <class Worker>
-void Connection<Worker>::handle(const RequestHead& head, std::size_t head_bytes) {
-  handling_ = true;
+template <class Worker, class Model>
+void Connection<Worker, Model>::begin(ActiveRequest& request) {
+  request_ = &request;
+  --batch_left_;
   input_.pin();
-  Progress progress;
-  progress.head = &head;
-  progress.head_bytes = head_bytes;
-  progress_ = &progress;
-  sent_continue_ = false;
-  timed_out_ = false;
+}
 
-  Exchange exchange(HeadView(head, input_.front().data()), *this);
-  bool keep_alive = head.keep_alive;
-  call_endpoint(exchange, keep_alive);
-
-  WorkerCounters& counters = service_.counters();
-  counters.requests.add(1);
-  keep_alive =
-      keep_alive && next_request_can_be_found() && (!service_.draining() || more_has_arrived());
-  if (!failed_ && exchange.response().status != 0) {
-    const Framing framing{keep_alive, head.minor_version == 0, head.method != Method::head};
-    respond(exchange.response(), framing);
+template <class Worker, class Model>
+void Connection<Worker, Model>::finish(ActiveRequest& request) {
+  service_.counters().requests.add(1);
+  Response& response = request.exchange.response();
+  bool keep_alive = request.keep_alive && next_request_can_be_found() &&
+                    (!service_.draining() || more_has_arrived());
+  const std::size_t most = service_.limits().requests_per_connection;
+  if (most > 0 && ++requests_ >= most) keep_alive = false;
+  if (request.outgoing) [[unlikely]]
+    keep_alive = end_answer_stream(keep_alive);
+  if (request.outgoing) {
+    // It has been written already.
+  } else if (!failed_ && response.status != 0) {
+    const RequestHead& head = request.head;
+    respond(response, Framing{keep_alive, head.minor_version == 0, head.method != Method::head});
   } else {
     keep_alive = false;
   }
   end_request(keep_alive);
-  progress_ = nullptr;
-  handling_ = false;
+  request_ = nullptr;
 }
 
-template <class Worker>
-void Connection<Worker>::call_endpoint(Exchange& exchange, bool& keep_alive) {
-  const HeadView& head = exchange.head();
-  const Match match = service_.router().match(head.head().method, head.path(), exchange.params());
-  if (match.state != MatchState::found) return answer_unrouted(exchange, match);
-  if (service_.worker().parked() >= service_.limits().parked_handlers) [[unlikely]] {
-    return answer_overloaded(exchange.response());
-  }
-  const Endpoint& endpoint = service_.site().endpoints[match.route];
-  const auto fail = [&](int status, std::string_view text) {
-    Response& response = exchange.response();
-    response.status = status;
-    response.fields.clear();
-    response.content_type = "text/plain; charset=utf-8";
-    response.body.assign(text);
-  };
-  try {
-    endpoint.call(endpoint.self, exchange);
-  } catch (const RequestAborted& aborted) {
-    keep_alive = false;
-    fail(aborted.status, aborted.reason);
-  } catch (const std::exception& error) {
-    service_.log_handler_error(head.target(), error.what());
-    fail(500, "Internal Server Error\n");
-  } catch (...) {
-    service_.log_handler_error(head.target(), "an exception that is no std::exception");
-    fail(500, "Internal Server Error\n");
-  }
-}
-
-template <class Worker>
-void Connection<Worker>::answer_overloaded(Response& response) {
+template <class Worker, class Model>
+void Connection<Worker, Model>::answer_overloaded(Response& response) {
   response.status = 503;
   response.content_type = "text/plain; charset=utf-8";
   response.add_field("Retry-After", "1");
   response.body.assign("Too many requests are waiting\n");
 }
 
-template <class Worker>
-void Connection<Worker>::answer_unrouted(Exchange& exchange, const Match& match) {
+template <class Worker, class Model>
+void Connection<Worker, Model>::answer_unrouted(Exchange& exchange, const Match& match) {
   const RequestHead& head = exchange.head().head();
   Response& response = exchange.response();
   response.content_type = "text/plain; charset=utf-8";
@@ -318,6 +278,14 @@ void Connection<Worker>::answer_unrouted(Exchange& exchange, const Match& match)
     return;
   }
   const bool refused = head.method == Method::trace || head.method == Method::connect;
+  if (match.state == MatchState::other_slash) {
+    const bool safe = head.method == Method::get || head.method == Method::head;
+    // 308 keeps the method and the body; for the others every client knows 301.
+    response.status = safe ? 301 : 308;
+    response.add_field(
+        "Location", location_of(with_other_slash(exchange.head().path()), exchange.head().query()));
+    return;
+  }
   if (match.state == MatchState::method_not_allowed || refused) {
     MethodSet allowed = match.allowed;
     allowed.add(Method::options);
@@ -330,8 +298,8 @@ void Connection<Worker>::answer_unrouted(Exchange& exchange, const Match& match)
   response.body.assign("Not Found\n");
 }
 
-template <class Worker>
-void Connection<Worker>::respond(const Response& response, const Framing& framing) {
+template <class Worker, class Model>
+void Connection<Worker, Model>::respond(const Response& response, const Framing& framing) {
   service_.counters().answers[static_cast<unsigned>(response.status) / 100 % 6].add(1);
   const bool with_body = framing.body_allowed && allows_body(response.status);
   const std::string_view body = with_body ? response.body.view() : std::string_view{};
@@ -350,9 +318,9 @@ void Connection<Worker>::respond(const Response& response, const Framing& framin
   queue_output(whole);
 }
 
-template <class Worker>
-void Connection<Worker>::respond_error(const HeadParser& parser, int status,
-                                       std::string_view reason) {
+template <class Worker, class Model>
+void Connection<Worker, Model>::respond_error(const HeadParser& parser, int status,
+                                              std::string_view reason) {
   Response response;
   response.status = status;
   response.content_type = "text/plain; charset=utf-8";
@@ -368,42 +336,42 @@ void Connection<Worker>::respond_error(const HeadParser& parser, int status,
 }
 
 // Whether it will be known where a body that was not read to its end is over.
-template <class Worker>
-bool Connection<Worker>::next_request_can_be_found() const {
-  const Progress& progress = *progress_;
-  const RequestHead& head = *progress.head;
-  if (progress.body_read || !head.has_body()) return true;
+template <class Worker, class Model>
+bool Connection<Worker, Model>::next_request_can_be_found() const {
+  const ActiveRequest& request = *request_;
+  const RequestHead& head = request.head;
+  if (request.body_read || !head.has_body()) return true;
   // A chunked body has no length to skip by; of one that failed, some is gone already.
-  if (head.chunked || progress.aborted) return false;
+  if (head.chunked || request.aborted) return false;
   // Without the 100, its sender decides whether the body comes at all.
-  if (head.expect_continue && !sent_continue_) return false;
-  const std::uint64_t arrived = input_.front().size() - progress.head_bytes;
-  return head.content_length <= arrived + service_.limits().early_response_drain_bytes;
+  if (head.expect_continue && !request_->sent_continue) return false;
+  const std::uint64_t arrived = input_.front().size() - request.head_bytes - request.body_bytes;
+  return body_left() <= arrived + service_.limits().early_response_drain_bytes;
 }
 
 // Whether the client has sent something behind the request in progress, as far as that can be
 // known: without a receive of the usual kind in flight, the kernel may have what we have not.
-template <class Worker>
-bool Connection<Worker>::more_has_arrived() const {
+template <class Worker, class Model>
+bool Connection<Worker, Model>::more_has_arrived() const {
   if (!ended_ && (!receiving_ || borrowed_)) return true;
-  const Progress& progress = *progress_;
-  const std::uint64_t unread_body =
-      progress.body_read ? progress.body_bytes : progress.head->content_length;
-  return input_.front().size() > progress.head_bytes + unread_body || input_.behind_size() > 0;
+  const ActiveRequest& request = *request_;
+  const std::uint64_t body = request.body_bytes + body_left();
+  return input_.front().size() > request.head_bytes + body || input_.behind_size() > 0;
 }
 
-template <class Worker>
-void Connection<Worker>::end_request(bool keep_alive) {
-  const Progress& progress = *progress_;
-  const RequestHead& head = *progress.head;
+template <class Worker, class Model>
+void Connection<Worker, Model>::end_request(bool keep_alive) {
+  const ActiveRequest& request = *request_;
+  const RequestHead& head = request.head;
+  if (request.incoming) return_window();
   const std::string_view front = input_.front();
-  std::size_t used = progress.head_bytes + progress.body_bytes;
+  std::size_t used = request.head_bytes + request.body_bytes;
   std::uint64_t left = 0;
-  if (keep_alive && !progress.body_read && head.has_body()) {
-    const auto taken = static_cast<std::size_t>(
-        std::min<std::uint64_t>(front.size() - progress.head_bytes, head.content_length));
+  if (keep_alive && !request.body_read && head.has_body()) {
+    const auto taken =
+        static_cast<std::size_t>(std::min<std::uint64_t>(front.size() - used, body_left()));
     used += taken;
-    left = head.content_length - taken;
+    left = body_left() - taken;
   }
   if (auto* spill = input_.spill(); spill != nullptr && spill->parsing) {
     spill->parsing = false;
@@ -420,8 +388,8 @@ void Connection<Worker>::end_request(bool keep_alive) {
   if (state_ == State::skipping) skip_body();
 }
 
-template <class Worker>
-void Connection<Worker>::skip_body() {
+template <class Worker, class Model>
+void Connection<Worker, Model>::skip_body() {
   const std::size_t dropped =
       static_cast<std::size_t>(std::min<std::uint64_t>(skip_left_, input_.front().size()));
   input_.consume(dropped, service_.backend().buffers());

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "http/connection.hpp"
@@ -11,44 +12,57 @@
 
 namespace weft::http {
 
-template <class Worker>
-bool Connection<Worker>::unsettled() const noexcept {
+template <class Worker, class Model>
+bool Connection<Worker, Model>::unsettled() const noexcept {
   return piece_ != nullptr && !service_.settled_since(send_turn_);
 }
 
-template <class Worker>
-void Connection<Worker>::wait_until_settled() {
+template <class Worker, class Model>
+void Connection<Worker, Model>::wait_until_settled() {
   if (queued_) return;
   queued_ = true;
   service_.run_when_settled(*this);
   service_.worker().keep_awake();
 }
 
-template <class Worker>
-void Connection<Worker>::flush() {
+template <class Worker, class Model>
+void Connection<Worker, Model>::flush() {
   const std::string_view piece = service_.arena().take_piece();
   if (piece.empty() || failed_) return;
   // The last answer is sent with a completion: our side is shut only when it is out.
   if (outgoing_ != nullptr || state_ == State::finishing || unsettled()) [[unlikely]] {
     return queue_output(piece);
   }
-  piece_ = piece.data();
-  piece_size_ = static_cast<std::uint32_t>(piece.size());
+  send_now(piece);
+}
+
+// The bytes must stay until the back end is settled.
+template <class Worker, class Model>
+void Connection<Worker, Model>::send_now(std::string_view bytes) {
+  piece_ = bytes.data();
+  piece_size_ = static_cast<std::uint32_t>(bytes.size());
   send_turn_ = service_.turn();
   service_.backend().submit(ksvc::SendNow{fd_, piece_, piece_size_}, corr_id(kSendNow));
 }
 
-template <class Worker>
-void Connection<Worker>::queue_output(std::string_view bytes) {
+template <class Worker, class Model>
+void Connection<Worker, Model>::queue_output(std::string_view bytes) {
   if (bytes.empty()) return;
-  if (outgoing_ == nullptr) outgoing_ = std::make_unique<Outgoing>();
-  outgoing_->queued.append(bytes);
+  try {
+    if (outgoing_ == nullptr) outgoing_ = std::make_unique<Outgoing>();
+    outgoing_->queued.append(bytes);
+  } catch (const std::bad_alloc&) {
+    // Whoever catches this may go on, but with what is lost here missing, the client would take
+    // the next answer for this one.
+    lose_client();
+    throw;
+  }
   schedule();
 }
 
 // True when nothing is left to send.
-template <class Worker>
-bool Connection<Worker>::flush_outgoing() {
+template <class Worker, class Model>
+bool Connection<Worker, Model>::flush_outgoing() {
   if (outgoing_ == nullptr) return true;
   if (failed_ || sending_) return false;
   if (unsettled()) {
@@ -62,13 +76,13 @@ bool Connection<Worker>::flush_outgoing() {
   }
   if (out.in_flight.empty()) {
     outgoing_.reset();
-    if (!handling_) arm_for_state();
+    if (!handling()) arm_for_state();
     return true;
   }
   const std::size_t step =
       std::min(out.in_flight.size() - out.sent, service_.limits().send_step_bytes);
   sending_ = true;
-  if (!handling_) arm_in(service_.limits().write_timeout);
+  if (!handling()) arm_in(service_.limits().write_timeout);
   service_.backend().submit(
       ksvc::Send{fd_, out.in_flight.data() + out.sent, static_cast<std::uint32_t>(step)},
       corr_id(kSend));
@@ -76,11 +90,15 @@ bool Connection<Worker>::flush_outgoing() {
 }
 
 // What a connection does when it has nothing more to do for now.
-template <class Worker>
-void Connection<Worker>::settle_down() {
+template <class Worker, class Model>
+void Connection<Worker, Model>::settle_down() {
   if (state_ == State::closing) return;
   if (failed_) return close_now();
-  if (outgoing_ == nullptr && state_ == State::finishing) begin_linger();
+  if (outgoing_ == nullptr && state_ == State::finishing) {
+    // Shutting our side now would overtake what the kernel is still to take.
+    if (unsettled()) return wait_until_settled();
+    begin_linger();
+  }
   if (state_ == State::closing) return;
   if (ended_ && outgoing_ == nullptr) {
     // A send that falls short leaves something to do.
@@ -95,14 +113,21 @@ void Connection<Worker>::settle_down() {
 }
 
 // More has arrived than may wait: behind a running handler, or behind output that is not sent.
-template <class Worker>
-bool Connection<Worker>::backlogged() const noexcept {
-  const std::size_t waiting = handling_ ? input_.behind_size() : input_.front().size();
-  return (handling_ || outgoing_ != nullptr) && waiting > service_.limits().pipelined_bytes;
+template <class Worker, class Model>
+bool Connection<Worker, Model>::backlogged() const noexcept {
+  const std::size_t waiting = handling() ? input_.behind_size() : input_.front().size();
+  return (handling() || outgoing_ != nullptr) && waiting > service_.limits().pipelined_bytes;
 }
 
-template <class Worker>
-void Connection<Worker>::ensure_receiving() {
+// Whoever is not listened to cannot be heard to leave. A body is listened to when its handler reads
+// on; those who upload much are many, and not all bear to be asked often.
+template <class Worker, class Model>
+bool Connection<Worker, Model>::hides_its_end() const noexcept {
+  return handling() && backlogged() && (request_->body_read || !request_->head.has_body());
+}
+
+template <class Worker, class Model>
+void Connection<Worker, Model>::ensure_receiving() {
   if (receiving_ || ended_ || failed_ || state_ == State::closing || backlogged()) return;
   if (starved_) [[unlikely]] {
     // What waits is taken at once, for the blocks may be gone again next time.
@@ -117,49 +142,24 @@ void Connection<Worker>::ensure_receiving() {
   service_.backend().submit(ksvc::Receive{fd_}, corr_id(kReceive));
 }
 
-template <class Worker>
-void Connection<Worker>::pause_receiving() {
+template <class Worker, class Model>
+void Connection<Worker, Model>::pause_receiving() {
+  if (hides_its_end()) begin_to_probe();
   if (!receiving_ || pausing_) return;
   pausing_ = true;
   service_.backend().submit(ksvc::Cancel{fd_, corr_id(kReceive)}, 0);
 }
 
-// Moves the deadline. The timer is touched only when it would fire too late: one that fires too
-// early looks at the deadline and sets itself again, which is rarer than requests are.
-template <class Worker>
-void Connection<Worker>::arm_in(std::chrono::milliseconds delay) {
-  deadline_ = service_.worker().turn_time() + delay;
-  if (is_set() && gvt::TimerWheel::due(*this) <= deadline_) return;
-  service_.worker().timers().set(*this, deadline_);
-}
-
-template <class Worker>
-void Connection<Worker>::arm_for_idleness() {
-  arm_in(service_.draining() ? service_.limits().drain_quiet : service_.limits().idle_timeout);
-}
-
-// Sets the deadline for whatever is waited for now, without a handler.
-template <class Worker>
-void Connection<Worker>::arm_for_state() {
-  const Limits& limits = service_.limits();
-  if (sending_) return arm_in(limits.write_timeout);
-  if (state_ == State::skipping) return arm_in(limits.early_response_linger);
-  if (state_ != State::serving) return;
-  const auto* spill = input_.spill();
-  if (spill != nullptr && spill->parsing) return arm_in(limits.request_timeout);
-  arm_for_idleness();
-}
-
-template <class Worker>
-void Connection<Worker>::begin_drain() {
-  if (handling_ || state_ != State::serving || outgoing_ != nullptr) return;
+template <class Worker, class Model>
+void Connection<Worker, Model>::begin_drain() {
+  if (handling() || state_ != State::serving || outgoing_ != nullptr) return;
   const auto* spill = input_.spill();
   if (spill == nullptr || !spill->parsing) arm_for_idleness();
 }
 
-template <class Worker>
-void Connection<Worker>::begin_linger() {
-  if (ended_) return close_now();
+template <class Worker, class Model>
+void Connection<Worker, Model>::begin_linger() {
+  if (ended_ || reset_) return close_now();
   service_.backend().submit(ksvc::Shutdown{fd_, SHUT_WR}, 0);
   state_ = State::lingering;
   arm_in(service_.limits().early_response_linger);
@@ -168,35 +168,40 @@ void Connection<Worker>::begin_linger() {
 
 // Closing with unread input would reset the connection and could destroy the answer on its way. So
 // whatever comes is dropped until the client ends its side, or the time for it is over.
-template <class Worker>
-void Connection<Worker>::linger() {
+template <class Worker, class Model>
+void Connection<Worker, Model>::linger() {
   input_.consume(input_.front().size(), service_.backend().buffers());
   input_.drop_spill_if_unused();
   if (ended_) close_now();
 }
 
-template <class Worker>
-void Connection<Worker>::close_now() {
+template <class Worker, class Model>
+void Connection<Worker, Model>::close_now() {
   if (state_ != State::closing) {
     state_ = State::closing;
     service_.worker().timers().clear(*this);
-    // Ends the receive, and a send that waits for room.
-    if (!at_rest()) service_.backend().submit(ksvc::Shutdown{fd_, SHUT_RDWR}, 0);
+    // An orderly end must not go ahead of a reset: it would be taken for the end of the answer.
+    if (reset_ && !sending_) {
+      pause_receiving();
+    } else if (!at_rest()) {
+      // Ends the receive, and a send that waits for room.
+      service_.backend().submit(ksvc::Shutdown{fd_, SHUT_RDWR}, 0);
+    }
   }
   schedule();
 }
 
 // Called from on_turn() alone and as its last step, for it ends the connection's life.
-template <class Worker>
-void Connection<Worker>::finish_close() {
-  if (!at_rest() || handling_) return;
+template <class Worker, class Model>
+void Connection<Worker, Model>::finish_close() {
+  if (!at_rest() || handling()) return;
   if (unsettled()) return wait_until_settled();
   close();
   service_.release(*this);
 }
 
-template <class Worker>
-void Connection<Worker>::cut_off() {
+template <class Worker, class Model>
+void Connection<Worker, Model>::cut_off() {
   service_.worker().timers().clear(*this);
   if (state_ != State::closing && !at_rest()) {
     service_.backend().submit(ksvc::Shutdown{fd_, SHUT_RDWR}, 0);
@@ -204,8 +209,8 @@ void Connection<Worker>::cut_off() {
   state_ = State::closing;
 }
 
-template <class Worker>
-void Connection<Worker>::close() {
+template <class Worker, class Model>
+void Connection<Worker, Model>::close() {
   input_.clear(service_.backend().buffers());
   service_.backend().submit(ksvc::Close{fd_, reset_}, 0);
 }

@@ -35,6 +35,45 @@ CivilDate civil_date(std::int64_t days_since_epoch) {
           static_cast<int>(day_of_year - (153 * march_month + 2) / 5 + 1)};
 }
 
+std::int64_t days_since_epoch(const CivilDate& date) {
+  const int year = date.year - (date.month < 2 ? 1 : 0);
+  const std::int64_t era = (year >= 0 ? year : year - 399) / 400;
+  const std::int64_t year_of_era = year - era * 400;
+  const std::int64_t march_month = (date.month + 10) % 12;
+  const std::int64_t day_of_year = (153 * march_month + 2) / 5 + date.day - 1;
+  return era * 146'097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year -
+         719'468;
+}
+
+int digit_at(std::string_view text, std::size_t at) {
+  return text[at] >= '0' && text[at] <= '9' ? text[at] - '0' : -1'000'000;
+}
+
+// Negative when there is no number.
+int number_at(std::string_view text, std::size_t at, std::size_t digits) {
+  int number = 0;
+  for (std::size_t i = 0; i < digits; ++i) number = number * 10 + digit_at(text, at + i);
+  return number;
+}
+
+// From 0; negative when there is none.
+int month_at(std::string_view text, std::size_t at) {
+  static constexpr std::string_view months = "JanFebMarAprMayJunJulAugSepOctNovDec";
+  const std::size_t found = months.find(text.substr(at, 3));
+  return found == std::string_view::npos || found % 3 != 0 ? -1 : static_cast<int>(found / 3);
+}
+
+std::optional<std::int64_t> seconds_of(const CivilDate& date, std::string_view time) {
+  const int hour = number_at(time, 0, 2);
+  const int minute = number_at(time, 3, 2);
+  const int second = number_at(time, 6, 2);
+  const bool good = date.year >= 0 && date.month >= 0 && date.day >= 1 && date.day <= 31 &&
+                    hour >= 0 && hour < 24 && minute >= 0 && minute < 60 && second >= 0 &&
+                    second <= 60 && time[2] == ':' && time[5] == ':';
+  if (!good) return std::nullopt;
+  return days_since_epoch(date) * seconds_per_day + hour * 3600 + minute * 60 + second;
+}
+
 void put_two_digits(char* out, int value) {
   out[0] = static_cast<char>('0' + value / 10);
   out[1] = static_cast<char>('0' + value % 10);
@@ -64,6 +103,30 @@ void format_http_date(std::time_t when, char out[http_date_length]) {
   put_two_digits(out + 17, second / 3600);
   put_two_digits(out + 20, second / 60 % 60);
   put_two_digits(out + 23, second % 60);
+}
+
+std::optional<std::int64_t> parse_http_date(std::string_view text) {
+  // "Sun, 06 Nov 1994 08:49:37 GMT"
+  if (text.size() == http_date_length && text.substr(3, 2) == ", " && text.ends_with(" GMT")) {
+    return seconds_of({number_at(text, 12, 4), month_at(text, 8), number_at(text, 5, 2)},
+                      text.substr(17));
+  }
+  // "Sun Nov  6 08:49:37 1994"
+  if (text.size() == 24 && text[3] == ' ') {
+    const int day = text[8] == ' ' ? number_at(text, 9, 1) : number_at(text, 8, 2);
+    return seconds_of({number_at(text, 20, 4), month_at(text, 4), day}, text.substr(11));
+  }
+  // "Sunday, 06-Nov-94 08:49:37 GMT"
+  const std::size_t comma = text.find(", ");
+  if (comma == std::string_view::npos || text.size() != comma + 24 || !text.ends_with(" GMT")) {
+    return std::nullopt;
+  }
+  const std::string_view rest = text.substr(comma + 2);
+  // Of two digits; there was no web before 1970.
+  const int short_year = number_at(rest, 7, 2);
+  const int year = short_year + (short_year < 70 ? 2000 : 1900);
+  return seconds_of({short_year < 0 ? -1 : year, month_at(rest, 3), number_at(rest, 0, 2)},
+                    rest.substr(10));
 }
 
 }  // namespace weft::http

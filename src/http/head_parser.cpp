@@ -5,6 +5,7 @@
 #include <new>
 #include <type_traits>
 
+#include "http/header_text.hpp"
 #include "http/scan.hpp"
 #include "http/uri.hpp"
 
@@ -38,16 +39,10 @@ template <class Integer>
 
 [[nodiscard]] bool is_blank(char byte) { return byte == ' ' || byte == '\t'; }
 
-[[nodiscard]] std::string_view trim(std::string_view text) {
-  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
-  return text;
-}
-
 // Takes the next element off a comma-separated list, without the blanks around it.
 [[nodiscard]] std::string_view take_element(std::string_view& list) {
   const std::size_t comma = list.find(',');
-  const std::string_view element = trim(list.substr(0, comma));
+  const std::string_view element = trim_blanks(list.substr(0, comma));
   list = comma == std::string_view::npos ? std::string_view{} : list.substr(comma + 1);
   return element;
 }
@@ -137,11 +132,24 @@ HeadParser::Step HeadParser::parse_request_line(std::string_view bytes) {
       return fail(400, "The request line does not begin with a method.");
     }
     head_.method = method_from(bytes.substr(begin, method_end - begin));
-    if (head_.method == Method::unknown) return fail(501, "The method is not known here.");
+    if (head_.method == Method::unknown) return refuse_method(bytes.substr(begin));
   }
   std::size_t target_end = 0;
   const Step step = parse_target(bytes, method_end + 1, target_end);
   return step == Step::done ? parse_version(bytes, target_end + 1) : step;
+}
+
+// RFC 9113 §3.4 has clients of HTTP/2 begin with a line that older servers are to understand as a
+// version that they do not speak.
+HeadParser::Step HeadParser::refuse_method(std::string_view line) {
+  constexpr std::string_view preface = "PRI * HTTP/2.0\r\n";
+  const std::string_view arrived = line.substr(0, preface.size());
+  if (!preface.starts_with(arrived)) return fail(501, "The method is not known here.");
+  return arrived == preface ? fail_version() : Step::more;
+}
+
+HeadParser::Step HeadParser::fail_version() {
+  return fail(505, "Only HTTP/1.0 and HTTP/1.1 are spoken here.");
 }
 
 HeadParser::Step HeadParser::parse_target(std::string_view bytes, std::size_t begin,
@@ -226,7 +234,7 @@ HeadParser::Step HeadParser::parse_version(std::string_view bytes, std::size_t b
         return fail(400, "The request line does not end with an HTTP version and CR LF.");
       }
     }
-    if (rest[5] != '1') return fail(505, "Only HTTP/1.0 and HTTP/1.1 are spoken here.");
+    if (rest[5] != '1') return fail_version();
     // RFC 9110 §6.2: a higher minor version is handled as the highest one that is known.
     head_.minor_version = rest[7] == '0' ? 0 : 1;
   }
@@ -313,7 +321,7 @@ HeadParser::Step HeadParser::note_field(std::string_view bytes, HeadSpan name, H
   const std::string_view content = bytes.substr(value.offset, value.length);
   switch (name.length) {
     case 4:
-      if (matches4(text, "host")) return note_host(content, value);
+      if (matches4(text, "host")) return note_host(bytes, value);
       break;
     case 6:
       if (matches4(text, "expe") && matches4(text + 2, "pect")) {
@@ -347,9 +355,10 @@ HeadParser::Step HeadParser::note_field(std::string_view bytes, HeadSpan name, H
   return Step::done;
 }
 
-HeadParser::Step HeadParser::note_host(std::string_view value, HeadSpan where) {
+HeadParser::Step HeadParser::note_host(std::string_view bytes, HeadSpan where) {
   if (head_.has_host) return fail(400, "There is more than one Host field.");
-  if (!is_authority(value)) return fail(400, "The Host field is not a host with optional port.");
+  if (!is_authority(bytes.substr(0, std::size_t{where.offset} + where.length), where.offset))
+    return fail(400, "The Host field is not a host with optional port.");
   head_.has_host = true;
   // RFC 9112 §3.2.2: the authority of an absolute target overrides the field.
   if (head_.host.length == 0) head_.host = where;
@@ -386,7 +395,7 @@ HeadParser::Step HeadParser::note_transfer_encoding(std::string_view value) {
   do {
     const std::string_view coding = take_element(value);
     const std::size_t token_end = scan::scalar::name_end(coding, 0);
-    const std::string_view parameters = trim(coding.substr(token_end));
+    const std::string_view parameters = trim_blanks(coding.substr(token_end));
     if (token_end == 0 || (!parameters.empty() && parameters.front() != ';')) {
       return fail(400, "Transfer-Encoding is malformed.");
     }

@@ -125,13 +125,15 @@ class HeadParser {
 
   Step skip_empty_line(std::string_view bytes);
   Step parse_request_line(std::string_view bytes);
+  Step refuse_method(std::string_view line);
+  Step fail_version();
   Step parse_target(std::string_view bytes, std::size_t begin, std::size_t& end);
   Step classify_target(std::string_view bytes, std::size_t begin);
   Step classify_absolute(std::string_view bytes, std::size_t question);
   Step parse_version(std::string_view bytes, std::size_t begin);
   Step parse_fields(std::string_view bytes);
   Step note_field(std::string_view bytes, HeadSpan name, HeadSpan value);
-  Step note_host(std::string_view value, HeadSpan span);
+  Step note_host(std::string_view bytes, HeadSpan where);
   Step note_content_length(std::string_view value);
   Step note_transfer_encoding(std::string_view value);
   void note_connection(std::string_view value);

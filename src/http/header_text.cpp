@@ -10,4 +10,11 @@ bool is_token(std::string_view text) {
 
 bool is_field_value(std::string_view text) { return scan::value_end(text, 0) == text.size(); }
 
+std::string_view trim_blanks(std::string_view text) {
+  const auto is_blank = [](char byte) { return byte == ' ' || byte == '\t'; };
+  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
+  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
+  return text;
+}
+
 }  // namespace weft::http

@@ -1,5 +1,5 @@
-// Checks on what a handler puts into a head (RFC 9110 §5.5, §5.6.2): no way to smuggle a line
-// break.
+// What field lines are made of (RFC 9110 §5.5, §5.6): checks on what a handler puts into a head, so
+// that there is no way to smuggle a line break, and how elements are cut out of a value.
 #pragma once
 
 #include <string_view>
@@ -11,5 +11,8 @@ namespace weft::http {
 
 // A field value: no CR, LF, NUL or other control byte except the tab; may be empty.
 [[nodiscard]] bool is_field_value(std::string_view text);
+
+// The text without the spaces and tabs at its ends.
+[[nodiscard]] std::string_view trim_blanks(std::string_view text);
 
 }  // namespace weft::http

@@ -13,6 +13,7 @@
 #include "http/head_parser.hpp"
 #include "ksvc/core/assert.hpp"
 #include "ksvc/core/buffer_provider.hpp"
+#include "ksvc/core/clock.hpp"
 
 namespace weft::http {
 
@@ -38,6 +39,7 @@ class Input {
     std::string body;    // a body that had to be put together
     HeadParser parser;
     bool parsing = false;
+    ksvc::TimePoint began{0};  // when the first part of that head had arrived
   };
 
   bool empty() const noexcept { return front().empty(); }

@@ -30,12 +30,19 @@ class OutputArena {
   // Takes what was written up to `end` into the open piece.
   void commit(char* end) noexcept { cursor_ = end; }
 
+  // Where the open piece begins.
+  char* piece() noexcept { return piece_; }
   std::size_t piece_size() const noexcept { return static_cast<std::size_t>(cursor_ - piece_); }
   // Closes the piece; its bytes stay until reset().
   std::string_view take_piece() noexcept {
     const std::string_view piece(piece_, piece_size());
     piece_ = cursor_;
     return piece;
+  }
+  // The piece that was taken last is not needed any more, and nothing has been written since.
+  void give_back(std::string_view piece) noexcept {
+    piece_ -= piece.size();
+    cursor_ = piece_;
   }
   // Forgets everything. No piece may be open.
   void reset() noexcept;

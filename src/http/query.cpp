@@ -6,10 +6,20 @@
 
 namespace weft::http {
 
-namespace {
+bool take_query_pair(std::string_view& rest, QueryPair& pair) {
+  while (rest.starts_with('&')) rest.remove_prefix(1);
+  if (rest.empty()) return false;
+  const std::string_view text = rest.substr(0, rest.find('&'));
+  rest.remove_prefix(text.size());
+  const std::size_t equals = std::min(text.find('='), text.size());
+  pair.name = text.substr(0, equals);
+  pair.value = text.substr(std::min(equals + 1, text.size()));
+  return true;
+}
 
-// Whether the encoded name decodes to `name`; decodes only as far as they agree.
-bool decodes_to(std::string_view encoded, std::string_view name) {
+// Decodes only as far as the two agree.
+bool Query::is_named(const QueryPair& pair, std::string_view name) {
+  const std::string_view encoded = pair.name;
   if (is_plain(encoded, UriPart::query)) return encoded == name;
   std::size_t at = 0;
   for (std::size_t i = 0; i < encoded.size();) {
@@ -23,21 +33,9 @@ bool decodes_to(std::string_view encoded, std::string_view name) {
   return at == name.size();
 }
 
-}  // namespace
-
-void Query::Iterator::next() {
-  while (rest_.starts_with('&')) rest_.remove_prefix(1);
-  at_end_ = rest_.empty();
-  const std::string_view pair = rest_.substr(0, rest_.find('&'));
-  rest_.remove_prefix(pair.size());
-  const std::size_t equals = std::min(pair.find('='), pair.size());
-  pair_.name = pair.substr(0, equals);
-  pair_.value = pair.substr(std::min(equals + 1, pair.size()));
-}
-
 std::optional<std::string_view> Query::find_raw(std::string_view name) const {
   for (const QueryPair& pair : *this) {
-    if (decodes_to(pair.name, name)) return pair.value;
+    if (is_named(pair, name)) return pair.value;
   }
   return std::nullopt;
 }

@@ -4,11 +4,11 @@
 // separated by '&'; empty ones are skipped; a pair without '=' has an empty value.
 #pragma once
 
-#include <cstddef>
-#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "http/lazy_pairs.hpp"
 
 namespace weft::http {
 
@@ -18,44 +18,27 @@ struct QueryPair {
   std::string_view value;
 };
 
-class Query {
+bool take_query_pair(std::string_view& rest, QueryPair& pair);
+
+class Query : public LazyPairs<QueryPair, take_query_pair> {
  public:
-  explicit Query(std::string_view text) : text_(text) {}
-
-  class Iterator {
-   public:
-    using value_type = QueryPair;
-    using difference_type = std::ptrdiff_t;
-
-    Iterator() = default;
-    explicit Iterator(std::string_view rest) : rest_(rest) { next(); }
-    const QueryPair& operator*() const { return pair_; }
-    const QueryPair* operator->() const { return &pair_; }
-    Iterator& operator++() {
-      next();
-      return *this;
-    }
-    void operator++(int) { next(); }
-    bool operator==(std::default_sentinel_t) const { return at_end_; }
-
-   private:
-    void next();
-
-    std::string_view rest_;
-    QueryPair pair_;
-    bool at_end_ = true;
-  };
-
-  [[nodiscard]] Iterator begin() const { return Iterator(text_); }
-  [[nodiscard]] std::default_sentinel_t end() const { return {}; }
+  using LazyPairs::LazyPairs;
 
   // The value as sent of the first pair whose decoded name is `name`.
   [[nodiscard]] std::optional<std::string_view> find_raw(std::string_view name) const;
-  // The same, decoded; nothing also when the value's escapes are broken.
+  // Gives every such value, in order, to visit(string_view).
+  template <class Visit>
+  void for_each_raw(std::string_view name, Visit&& visit) const {
+    for (const QueryPair& pair : *this) {
+      if (is_named(pair, name)) visit(pair.value);
+    }
+  }
+  // The first, decoded; nothing also when the value's escapes are broken.
   [[nodiscard]] std::optional<std::string> find(std::string_view name) const;
 
  private:
-  std::string_view text_;
+  // Whether the pair's name decodes to `name`.
+  [[nodiscard]] static bool is_named(const QueryPair& pair, std::string_view name);
 };
 
 }  // namespace weft::http

@@ -32,7 +32,7 @@ char* put_status_line(char* out, int status) noexcept {
 
 }  // namespace
 
-void Response::add_field(std::string_view name, std::string_view value) {
+void Response::require_field(std::string_view name, std::string_view value) {
   if (!is_token(name)) {
     throw std::invalid_argument("a header's name must be a token, not \"" + std::string(name) +
                                 "\"");
@@ -41,6 +41,10 @@ void Response::add_field(std::string_view name, std::string_view value) {
     throw std::invalid_argument("the value of header " + std::string(name) +
                                 " holds a line break or another control byte");
   }
+}
+
+void Response::add_field(std::string_view name, std::string_view value) {
+  require_field(name, value);
   constexpr std::array<std::string_view, 5> kOwn{"content-length", "transfer-encoding",
                                                  "connection", "date", "server"};
   for (const std::string_view own : kOwn) {
@@ -68,9 +72,9 @@ void CommonFields::set_date(long long unix_seconds) noexcept {
 }
 
 std::size_t head_size_bound(const Response& response, const CommonFields& common) noexcept {
-  constexpr std::size_t kFixedTexts = 160;  // status line, Connection, Content-Length, names, ends
+  constexpr std::size_t kFixedTexts = 200;  // status line, Connection, lengths, names, ends
   return kFixedTexts + common.ok_head().size() + response.content_type.size() +
-         response.fields.size();
+         response.fields.size() + response.upgrade.size();
 }
 
 char* write_head(char* out, const Response& response, const Framing& framing,
@@ -81,7 +85,13 @@ char* write_head(char* out, const Response& response, const Framing& framing,
     out = put_status_line(out, response.status);
     out = put(out, common.fields());
   }
-  if (!framing.keep_alive) {
+  if (!response.upgrade.empty()) [[unlikely]] {
+    out = put(out, "Upgrade: ");
+    out = put(out, response.upgrade);
+    // An answer that only asks for it is the last one.
+    out = put(out, response.status == 101 ? "\r\nConnection: upgrade\r\n"
+                                          : "\r\nConnection: upgrade, close\r\n");
+  } else if (!framing.keep_alive) {
     out = put(out, "Connection: close\r\n");
   } else if (framing.http_1_0) {
     out = put(out, "Connection: keep-alive\r\n");
@@ -94,7 +104,14 @@ char* write_head(char* out, const Response& response, const Framing& framing,
   }
   out = put(out, response.fields.view());
   if (with_body || response.status == 205) {
-    const std::size_t length = with_body ? response.body.size() : 0;
+    std::uint64_t length = with_body ? response.body.size() : 0;
+    if (framing.body != BodyFraming::whole && with_body) [[unlikely]] {
+      if (framing.body == BodyFraming::until_close) return put(out, "\r\n");
+      if (framing.body == BodyFraming::chunked) {
+        return put(out, "Transfer-Encoding: chunked\r\n\r\n");
+      }
+      length = framing.length;
+    }
     out = put(out, "Content-Length: ");
     out = std::to_chars(out, out + 20, length).ptr;
     return put(out, "\r\n\r\n");

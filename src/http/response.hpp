@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <string>
 #include <string_view>
@@ -75,12 +76,24 @@ struct Response {
   // Static text or text that lives as long as the request; empty: no Content-Type.
   std::string_view content_type;
   bool content_type_chosen = false;  // by the handler itself; body helpers then leave it alone
+  bool head_is_out = false;          // what is set from then on has no effect
+  std::string_view upgrade;          // the protocol that it goes over to, or asks to
   SmallText<256> fields;             // "Name: value\r\n" lines that the handler added
   SmallText<1024> body;
 
   // Throws std::invalid_argument when name or value could break out of its line, or when the name
   // is one that the server itself writes.
   void add_field(std::string_view name, std::string_view value);
+  // What add_field() throws.
+  static void require_field(std::string_view name, std::string_view value);
+};
+
+// How the end of a body is told.
+enum class BodyFraming : std::uint8_t {
+  whole,        // it stands in the response
+  sized,        // by its length, which is known beforehand
+  chunked,      // by the last chunk
+  until_close,  // by the end of the connection
 };
 
 // What a response's head says beside what the handler chose.
@@ -88,6 +101,8 @@ struct Framing {
   bool keep_alive = true;
   bool http_1_0 = false;
   bool body_allowed = true;  // false for HEAD: the length is told, the bytes are not sent
+  BodyFraming body = BodyFraming::whole;
+  std::uint64_t length = 0;  // when sized
 };
 
 // "HTTP/1.1 200 OK\r\nServer: weft\r\nDate: …\r\n" and the lines after the status line, kept ready.

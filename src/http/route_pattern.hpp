@@ -1,15 +1,19 @@
-// A route pattern taken apart: `/users/:id/files/*path` as static texts and named parameters.
+// A route pattern taken apart: `/users/{id:int}/files/*path` as static texts and parameters.
 //
-// Invariants of a parsed pattern: it begins with '/'; `:name` fills a whole segment; `*name` is
-// last; names are letters, digits and underscores, and differ; at most max_route_params of them.
+// Invariants of a parsed pattern: it begins with '/'; `:name`, `{name}` and `{name:type}` fill a
+// whole segment; `*name`, which is also spelled `{name:path}`, is last; names are letters, digits
+// and underscores, and differ; at most max_route_params of them.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
+
+#include "http/param_type.hpp"
 
 namespace weft::http {
 
@@ -18,7 +22,8 @@ inline constexpr std::size_t max_route_params = 16;
 struct PatternPiece {
   enum class Kind : std::uint8_t { text, param, wildcard };
   Kind kind;
-  std::string text;  // the static text, or the name
+  std::string text;               // the static text, or the name
+  std::optional<ParamType> type;  // of a parameter that has one
 };
 
 struct RoutePattern {

@@ -1,38 +1,47 @@
 #include "http/router.hpp"
 
 #include <algorithm>
-#include <utility>
+#include <cstring>
 
 namespace weft::http {
 
 namespace {
 
-// A pattern's pieces one after the other, with the parameters' names left out.
-void append_shape(std::string& shape, const PatternPiece& piece) {
-  switch (piece.kind) {
-    case PatternPiece::Kind::text: shape += piece.text; break;
-    case PatternPiece::Kind::param: shape += ':'; break;
-    case PatternPiece::Kind::wildcard: shape += '*'; break;
-  }
+// Texts are a few bytes long, so what is plain beats calls into the library.
+template <class Word>
+bool same(const char* left, const char* right) {
+  Word of_left;
+  Word of_right;
+  std::memcpy(&of_left, left, sizeof of_left);
+  std::memcpy(&of_right, right, sizeof of_right);
+  return of_left == of_right;
 }
 
-// Prefixes and child lists are a few bytes long, so plain loops beat calls into the library.
-bool begins_with(std::string_view text, std::string_view prefix) {
-  if (text.size() < prefix.size()) return false;
-  for (std::size_t i = 0; i < prefix.size(); ++i) {
+// In words, of which the last may overlap the one before it.
+template <class Word>
+bool same_words(const char* left, const char* right, std::size_t size) {
+  const std::size_t last = size - sizeof(Word);
+  for (std::size_t i = 0; i < last; i += sizeof(Word)) {
+    if (!same<Word>(left + i, right + i)) return false;
+  }
+  return same<Word>(left + last, right + last);
+}
+
+[[gnu::always_inline]] inline bool begins_with(std::string_view text, std::string_view prefix) {
+  const std::size_t size = prefix.size();
+  if (text.size() < size) return false;
+  if (size >= 8) return same_words<std::uint64_t>(text.data(), prefix.data(), size);
+  if (size >= 4) return same_words<std::uint32_t>(text.data(), prefix.data(), size);
+  for (std::size_t i = 0; i < size; ++i) {
     if (text[i] != prefix[i]) return false;
   }
   return true;
 }
 
-std::size_t index_of(std::string_view bytes, char wanted) {
-  std::size_t index = 0;
-  while (index < bytes.size() && bytes[index] != wanted) ++index;
-  return index;
-}
-
-std::string describe(Method method, std::string_view pattern) {
-  return std::string(name(method)) + " " + std::string(pattern);
+inline std::size_t segment_length(std::string_view rest) {
+  std::size_t length = 0;
+  while (length < rest.size() && rest[length] != '/') ++length;
+  return length;
 }
 
 }  // namespace
@@ -51,124 +60,49 @@ struct Router::Search {
   Match match;
 };
 
-std::optional<RouteError> Router::add(Method method, std::string_view pattern, RouteId route) {
-  if (method == Method::unknown) return RouteError{"a route needs a method that is known"};
-  auto parsed = parse_route_pattern(pattern);
-  if (const auto* reason = std::get_if<std::string>(&parsed)) return RouteError{*reason};
-  const auto& accepted = std::get<RoutePattern>(parsed);
-  if (auto error = conflict(method, accepted)) return error;
-
-  Leaf& leaf = leaves_[leaf_for(accepted)];
-  leaf.registered.add(method);
-  leaf.answered.add(method);
-  leaf.routes[static_cast<std::size_t>(method)] = route;
-  if (method == Method::get && !leaf.registered.contains(Method::head)) {
-    leaf.answered.add(Method::head);
-    leaf.routes[static_cast<std::size_t>(Method::head)] = route;
-  }
-  ++route_count_;
-  return std::nullopt;
-}
-
-std::optional<RouteError> Router::conflict(Method method, const RoutePattern& pattern) const {
-  std::string text;
-  for (const PatternPiece& piece : pattern.pieces) {
-    append_shape(text, piece);
-    if (piece.kind == PatternPiece::Kind::text) continue;
-    const auto known = shapes_.find(text);
-    if (known != shapes_.end() && known->second.name != piece.text) {
-      return RouteError{describe(method, pattern.text) + " calls a parameter \"" + piece.text +
-                        "\" that " + known->second.pattern + " calls \"" + known->second.name +
-                        "\"; one place has one name"};
-    }
-  }
-  const auto known = shapes_.find(text);
-  if (known == shapes_.end() || known->second.leaf == none ||
-      !leaves_[known->second.leaf].registered.contains(method)) {
-    return std::nullopt;
-  }
-  return RouteError{describe(method, pattern.text) + " is registered already, as " +
-                    describe(method, known->second.pattern)};
-}
-
-// Finds or makes the leaf, the nodes that lead to it, and the shapes that conflict() looks up.
-std::uint32_t Router::leaf_for(const RoutePattern& pattern) {
-  using Kind = PatternPiece::Kind;
-  std::string text;
-  std::uint32_t node = 0;
-  std::uint32_t* leaf = nullptr;
-  for (const PatternPiece& piece : pattern.pieces) {
-    append_shape(text, piece);
-    if (piece.kind == Kind::text) {
-      node = descend_static(node, piece.text);
-      leaf = &nodes_[node].leaf;
-      continue;
-    }
-    shapes_.try_emplace(text, Shape{piece.text, pattern.text, none});
-    if (piece.kind == Kind::wildcard) {
-      leaf = &nodes_[node].wildcard;
-      break;
-    }
-    if (nodes_[node].param == none) {
-      const std::uint32_t added = add_node({});
-      nodes_[node].param = added;
-    }
-    node = nodes_[node].param;
-    leaf = &nodes_[node].leaf;
-  }
-  if (*leaf == none) {
-    *leaf = static_cast<std::uint32_t>(leaves_.size());
-    leaves_.emplace_back().names =
-        std::make_shared<const std::vector<std::string>>(pattern.names());
-    shapes_.try_emplace(text, Shape{{}, pattern.text, none}).first->second.leaf = *leaf;
-  }
-  return *leaf;
-}
-
-// The node that the text leads to from `node`, made where there is none.
-std::uint32_t Router::descend_static(std::uint32_t node, std::string_view text) {
-  while (!text.empty()) {
-    const std::size_t index = nodes_[node].child_bytes.find(text.front());
-    if (index == std::string::npos) {
-      const std::uint32_t added = add_node(text);
-      nodes_[node].child_bytes += text.front();
-      nodes_[node].children.push_back(added);
-      return added;
-    }
-    node = nodes_[node].children[index];
-    const std::string& prefix = nodes_[node].prefix;
-    const auto differ = std::mismatch(prefix.begin(), prefix.end(), text.begin(), text.end());
-    const auto common = static_cast<std::size_t>(differ.first - prefix.begin());
-    if (common < prefix.size()) split(node, common);
-    text.remove_prefix(common);
-  }
-  return node;
-}
-
-std::uint32_t Router::add_node(std::string_view prefix) {
-  nodes_.emplace_back().prefix = prefix;
-  return static_cast<std::uint32_t>(nodes_.size() - 1);
-}
-
-// Cuts the node's prefix after `length` bytes; everything below moves to a new child.
-void Router::split(std::uint32_t node, std::size_t length) {
-  Node lower = std::move(nodes_[node]);
-  Node upper;
-  upper.prefix = lower.prefix.substr(0, length);
-  lower.prefix.erase(0, length);
-  upper.child_bytes = lower.prefix.front();
-  upper.children = {static_cast<std::uint32_t>(nodes_.size())};
-  nodes_[node] = std::move(upper);
-  nodes_.push_back(std::move(lower));
-}
-
 Match Router::match(Method method, std::string_view path, Params& params) const {
   Search search{method, path, params, {}};
   params.size_ = 0;
-  if (!walk(search, 0, 0, 0) && !search.match.allowed.empty()) {
+  if (walk(search, 0, 0, 0)) return search.match;
+  if (!search.match.allowed.empty()) {
     search.match.state = MatchState::method_not_allowed;
+  } else if (trailing_slash_ != TrailingSlash::strict) {
+    return match_other_slash(method, path, params);
   }
   return search.match;
+}
+
+// A path that there is, but without this method, is answered as it would be under its own name.
+Match Router::match_other_slash(Method method, std::string_view path, Params& params) const {
+  const std::string other = with_other_slash(path);
+  if (other.empty()) return {};
+  Search search{method, other, params, {}};
+  Match& match = search.match;
+  if (!walk(search, 0, 0, 0)) {
+    if (!match.allowed.empty()) match.state = MatchState::method_not_allowed;
+    return match;
+  }
+  // No parameter holds the slash at the end, but one that is empty may lie behind it.
+  params.rebase(path.data());
+  const auto end = static_cast<std::uint32_t>(path.size());
+  for (std::size_t i = 0; i < params.size_; ++i) {
+    params.values_[i].offset = std::min(params.values_[i].offset, end);
+  }
+  if (trailing_slash_ == TrailingSlash::ignore) return match;
+  if (!stays_here(other)) return {};
+  match.state = MatchState::other_slash;
+  return match;
+}
+
+// Where the text of a node ends in the path, or 0 when that holds another one. Its first byte is
+// known to fit. A text of one byte is taken for what it is, so that whatever comes next does not
+// have to wait for its size.
+[[gnu::always_inline]] inline std::size_t Router::end_of_text(const Node& node,
+                                                              std::string_view path,
+                                                              std::size_t position) const {
+  if (node.text_size == 1) return position + 1;
+  const std::string_view text = text_of(node);
+  return begins_with(path.substr(position), text) ? position + text.size() : 0;
 }
 
 // Tries everything below `node`, whose own text has been matched up to `position`.
@@ -179,30 +113,49 @@ bool Router::walk(Search& search, std::uint32_t node_index, std::size_t position
     const Node& node = nodes_[node_index];
     if (position == path.size()) {
       if (node.leaf != none && accept(search, node.leaf, depth)) return true;
-    } else if (const std::size_t index = index_of(node.child_bytes, path[position]);
-               index != node.child_bytes.size()) {
-      const std::uint32_t child_index = node.children[index];
-      const std::string& prefix = nodes_[child_index].prefix;
-      if (begins_with(path.substr(position), prefix)) {
-        if (node.param == none && node.wildcard == none) {
+    } else if (const std::uint32_t child = child_at(node, path[position]); child != none) {
+      const std::size_t after = end_of_text(nodes_[child], path, position);
+      if (after != 0) {
+        if (node.only_text()) {
           // Nothing to come back for.
-          node_index = child_index;
-          position += prefix.size();
+          node_index = child;
+          position = after;
           continue;
         }
-        if (walk(search, child_index, position + prefix.size(), depth)) return true;
+        if (walk(search, child, after, depth)) return true;
       }
     }
+    if (node.typed != none && walk_typed(search, typed_[node.typed], position, depth)) return true;
     const auto offset = static_cast<std::uint32_t>(position);
     if (node.param != none && position < path.size() && path[position] != '/') {
-      const std::size_t end = position + index_of(path.substr(position), '/');
-      search.params.values_[depth] = {offset, static_cast<std::uint32_t>(end - position)};
-      if (walk(search, node.param, end, depth + 1)) return true;
+      const std::size_t length = segment_length(path.substr(position));
+      search.params.values_[depth++] = {offset, static_cast<std::uint32_t>(length)};
+      if (node.wildcard == none) {
+        node_index = node.param;
+        position += length;
+        continue;
+      }
+      if (walk(search, node.param, position + length, depth)) return true;
+      --depth;
     }
     if (node.wildcard == none) return false;
     search.params.values_[depth] = {offset, static_cast<std::uint32_t>(path.size() - position)};
     return accept(search, node.wildcard, depth + 1);
   }
+}
+
+bool Router::walk_typed(Search& search, const TypedParams& typed, std::size_t position,
+                        std::size_t depth) const {
+  const std::string_view rest = search.path.substr(position);
+  const std::string_view segment = rest.substr(0, segment_length(rest));
+  for (std::size_t i = 0; i < typed.size(); ++i) {
+    if (typed[i] == none || !fits(static_cast<ParamType>(i), segment)) continue;
+    // Set for each of them: those tried before have written here and behind it.
+    search.params.values_[depth] = {static_cast<std::uint32_t>(position),
+                                    static_cast<std::uint32_t>(segment.size())};
+    if (walk(search, typed[i], position + segment.size(), depth + 1)) return true;
+  }
+  return false;
 }
 
 bool Router::accept(Search& search, std::uint32_t leaf_index, std::size_t depth) const {

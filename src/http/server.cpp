@@ -1,50 +1,16 @@
-#include "http/server.hpp"
+#include "http/server_impl.hpp"
 
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
-#include <new>
 #include <system_error>
 #include <utility>
 
-#include "gvt/worker.hpp"
-#include "http/service_impl.hpp"
 #include "ksvc/core/assert.hpp"
-#include "ksvc/instance/named_instances.hpp"
 #include "net/address.hpp"
 
 namespace weft::http {
-
-// What a worker shows the outside: its counters, and a way in for as long as it runs.
-struct Server::Slot {
-  struct Command : gvt::Runnable {
-    Command(Slot& owner, Run run_function) : Runnable(run_function), slot(owner) {}
-    Slot& slot;
-    bool posted = false;
-  };
-
-  Slot() = default;
-  ~Slot() {
-    if (listener_fd >= 0) ::close(listener_fd);
-  }
-  Slot(const Slot&) = delete;
-  Slot& operator=(const Slot&) = delete;
-
-  static void drain_now(gvt::Runnable& self) { static_cast<Command&>(self).slot.begin_drain(); }
-  static void stop_now(gvt::Runnable& self) { static_cast<Command&>(self).slot.stop(); }
-
-  WorkerCounters counters;
-  int listener_fd = -1;  // until the service takes it over
-  std::thread thread;
-  // Set by the worker's thread while it runs; guarded by Server::mutex_.
-  std::function<void(gvt::Runnable&)> post;
-  // Called on the worker's thread only.
-  std::function<void()> begin_drain;
-  std::function<void()> stop;
-  Command drain_command{*this, &Slot::drain_now};
-  Command stop_command{*this, &Slot::stop_now};
-};
 
 Server::Server(const Site& site, ServerOptions options)
     : site_(site), options_(std::move(options)) {}
@@ -71,9 +37,11 @@ std::optional<StartFailure> Server::start() {
     return StartFailure{cannot + std::to_string(address.port) + ": " + error.message() +
                         advice_for(error.os_errno)};
   }
+  services_.emplace(ksvc::probe_kernel_features(), ksvc::LazyPoolOptions{});
+  if (auto failed = start_stall_detector()) return failed;
   port_ = (*listeners).port;
   for (std::size_t i = 0; i < slots_.size(); ++i) slots_[i]->listener_fd = (*listeners).fds[i];
-  start_threads();
+  start_workers();
   std::optional<Failure> failure;
   bool ended_already = false;
   {
@@ -90,32 +58,23 @@ std::optional<StartFailure> Server::start() {
   return told(*failure);
 }
 
-void Server::start_threads() {
-  std::size_t begun = 0;
-  for (const auto& made : slots_) {
-    Slot& slot = *made;
-    {
-      const std::lock_guard lock(mutex_);
-      if (first_failure_) break;
-      ++running_;
-    }
-    ++begun;
-    try {
-      slot.thread = std::thread([this, &slot] {
-        if (options_.backend == ksvc::BackendKind::io_uring) {
-          serve<ksvc::RuntimeTraits>(slot);
-        } else {
-          serve<ksvc::RuntimeEpollTraits>(slot);
-        }
-      });
-    } catch (const std::system_error& error) {
-      report_ready(Failure{Step::thread, error.code().value()});
-    } catch (const std::bad_alloc&) {
-      report_ready(Failure{Step::thread, ENOMEM});
-    }
+std::optional<StartFailure> Server::start_stall_detector() {
+  if (options_.stall_after.count() <= 0) return std::nullopt;
+  try {
+    stall_detector_.emplace(gvt::StallOptions{.threshold = options_.stall_after});
+    return std::nullopt;
+  } catch (const std::system_error& error) {
+    slots_.clear();
+    return told({Step::thread, error.code().value()});
   }
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this, begun] { return reports_ == begun; });
+}
+
+void Server::start_workers() {
+  switch (options_.model) {
+    case Model::green: return start_workers_as<models::Green>();
+    case Model::coroutine: return start_workers_as<models::Coroutine>();
+    case Model::callback: return start_workers_as<models::Callback>();
+  }
 }
 
 void Server::open() {
@@ -123,53 +82,6 @@ void Server::open() {
   WEFT_ASSERT(started_);
   open_ = !end_wanted_;
   changed_.notify_all();
-}
-
-template <class Traits>
-void Server::serve(Slot& slot) noexcept {
-  using Worker = gvt::WorkerOf<Traits>;
-  std::unique_ptr<Worker> worker;
-  std::optional<Service<Worker>> service;
-  std::optional<Failure> failure;
-  try {
-    gvt::WorkerOptions worker_options;
-    worker_options.scheduler.stack_bytes = options_.stack_bytes;
-    auto made = Worker::create(worker_options);
-    if (made) {
-      worker = std::move(made).value();
-      service.emplace(*worker, site_, slot.listener_fd, slot.counters);
-      slot.listener_fd = -1;
-    } else {
-      failure = {Step::backend, made.error().os_errno};
-    }
-  } catch (const std::system_error& error) {
-    failure = {Step::worker, error.code().value()};
-  } catch (...) {
-    failure = {Step::worker, ENOMEM};
-  }
-  if (!failure) {
-    slot.begin_drain = [&service] { service->begin_drain(); };
-    slot.stop = [&worker] { worker->stop(); };
-    const std::lock_guard lock(mutex_);
-    slot.post = [&worker](gvt::Runnable& task) { worker->post(task); };
-  }
-  report_ready(failure);
-  if (wait_for_open()) {
-    service->start();
-    worker->run();
-  }
-  bool last = false;
-  {
-    // From here on nobody may reach this worker any more.
-    const std::lock_guard lock(mutex_);
-    slot.post = nullptr;
-  }
-  service.reset();
-  {
-    const std::lock_guard lock(mutex_);
-    last = --running_ == 0 && started_;
-  }
-  if (last && options_.on_end) options_.on_end();
 }
 
 bool Server::wait_for_open() {
@@ -208,6 +120,25 @@ void Server::post(bool cut) {
   }
 }
 
+bool Server::has_room_for_route() noexcept {
+  const std::lock_guard lock(mutex_);
+  for (const auto& slot : slots_) {
+    if (slot->post && !slot->feed.has_room()) return false;
+  }
+  return true;
+}
+
+void Server::add_route(const NewRoute& route) noexcept {
+  const std::lock_guard lock(mutex_);
+  for (const auto& slot : slots_) {
+    if (!slot->post) continue;
+    route.untaken.add();
+    const bool put = slot->feed.put(route);
+    WEFT_ASSERT(put);
+    if (!slot->route_notice.posted.exchange(true)) slot->post(slot->route_notice);
+  }
+}
+
 void Server::drain() { post(false); }
 
 void Server::cut_off() { post(true); }
@@ -228,6 +159,7 @@ ServerFigures Server::figures() const noexcept {
     const std::uint64_t accepted = counters.accepted.value();
     sum.accepted += accepted;
     sum.open += accepted - closed;
+    sum.refused += counters.refused.value();
     sum.requests += counters.requests.value();
     sum.handler_errors += counters.handler_errors.value();
     sum.parked += counters.parked.value();

@@ -3,9 +3,10 @@
 // start() returns when every worker is set up, or with what failed and nothing left behind; none
 // accepts a client before open(). drain(), cut_off() and join() may be called from any thread, and
 // more than once; asked for before open(), the first two end the server without a client. The site
-// must outlive the server.
+// must outlive the server; once start() has returned, only its routes and endpoints may change.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -15,16 +16,26 @@
 #include <thread>
 #include <vector>
 
+#include "gvt/services.hpp"
+#include "gvt/stall_detector.hpp"
+#include "http/connection_count.hpp"
+#include "http/models/model.hpp"
+#include "http/route_feed.hpp"
 #include "http/site.hpp"
 #include "ksvc/router/backend_choice.hpp"
 #include "net/listener.hpp"
 
 namespace weft::http {
 
+enum class Topology : std::uint8_t { reactor_per_worker, one_reactor };
+
 struct ServerOptions {
   net::ListenAddress address;
   unsigned workers = 1;
   ksvc::BackendKind backend = ksvc::BackendKind::epoll;
+  Topology topology = Topology::reactor_per_worker;
+  Model model = Model::green;
+  std::chrono::milliseconds stall_after{0};  // zero: nobody watches
   std::size_t stack_bytes = 64 * 1024;
   // Called once when the last worker of a started server has ended: on that worker's thread, or by
   // start() when the end was asked for before it returned.
@@ -34,6 +45,7 @@ struct ServerOptions {
 struct ServerFigures {
   std::uint64_t accepted = 0;
   std::uint64_t open = 0;
+  std::uint64_t refused = 0;
   std::uint64_t requests = 0;
   std::uint64_t handler_errors = 0;
   std::uint64_t parked = 0;
@@ -60,6 +72,13 @@ class Server {
   void cut_off();
   void join();
 
+  // Between start() and the end, by one thread at a time. Whether every worker has room for one
+  // more route, which then stays so until add_route().
+  bool has_room_for_route() noexcept;
+  // Each worker serves the route (which must fit those it has) from its next turn on: so every
+  // request that is sent after this returns finds it. `untaken` counts those that do not yet.
+  void add_route(const NewRoute& route) noexcept;
+
   std::uint16_t port() const noexcept { return port_; }
   ServerFigures figures() const noexcept;
 
@@ -72,10 +91,15 @@ class Server {
     int os_errno;
   };
 
-  // What a slot's thread does.
-  template <class Traits>
-  void serve(Slot& slot) noexcept;
+  std::optional<StartFailure> start_stall_detector();
+  void start_workers();
+  template <class ConnectionModel>
+  void start_workers_as();
+  template <class Topology, class ConnectionModel>
   void start_threads();
+  // What a slot's thread does.
+  template <class Topology, class ConnectionModel>
+  void serve(Slot& slot, const Topology& topology) noexcept;
   // True when the worker is to run.
   bool wait_for_open();
   void report_ready(std::optional<Failure> failure) noexcept;
@@ -85,6 +109,9 @@ class Server {
   const Site& site_;
   ServerOptions options_;
   std::uint16_t port_ = 0;
+  std::optional<gvt::Services> services_;  // of all workers
+  ConnectionCount connection_count_;
+  std::optional<gvt::StallDetector> stall_detector_;
   std::vector<std::unique_ptr<Slot>> slots_;
   std::mutex join_mutex_;
   std::mutex mutex_;  // guards what follows

@@ -1,29 +1,41 @@
 // Service: HTTP on one worker: its listener, its connections, its copy of the routes.
 //
+// `Model` says what keeps requests that wait (http/models/).
 // Made on the worker's thread before it runs, and used there only; counters may be read elsewhere.
 #pragma once
 
+#include <cstddef>
+#include <optional>
 #include <string_view>
+#include <unordered_map>
 
 #include "gvt/worker.hpp"
 #include "http/connection.hpp"
+#include "http/connection_count.hpp"
 #include "http/connection_pool.hpp"
+#include "http/models/green.hpp"
 #include "http/output_arena.hpp"
+#include "http/route_feed.hpp"
 #include "http/site.hpp"
+#include "weft/detail/cancel_node.hpp"
 
 namespace weft::http {
 
-template <class Worker>
+template <class Worker, class Model = models::Green>
 class Service final : private gvt::TurnObserver {
  public:
   // Takes over `listener_fd`, a descriptor of the back end's or one that it can be given.
-  Service(Worker& worker, const Site& site, int listener_fd, WorkerCounters& counters);
+  Service(Worker& worker, const Site& site, int listener_fd, WorkerCounters& counters,
+          ConnectionCount& connection_count);
   // Ends what is in flight and closes everything, through the back end.
   ~Service();
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
 
   void start();
+  // Takes up routes from there too, before each turn. The feed must outlive the service.
+  void follow(RouteFeed& feed) noexcept { feed_ = &feed; }
+  void take_routes() noexcept;
   // Stops accepting once what has arrived is accepted, lets requests finish, then stops the worker,
   // at the latest after the grace period.
   void begin_drain();
@@ -34,6 +46,8 @@ class Service final : private gvt::TurnObserver {
   const Limits& limits() const noexcept { return site_.limits; }
   const Site& site() const noexcept { return site_; }
   const Router& router() const noexcept { return router_; }
+  // Valid until the next turn.
+  const Endpoint& endpoint(RouteId route) const noexcept { return endpoints_[route]; }
   OutputArena& arena() noexcept { return arena_; }
   const CommonFields& common_fields() const noexcept { return common_fields_; }
   WorkerCounters& counters() noexcept { return counters_; }
@@ -41,8 +55,14 @@ class Service final : private gvt::TurnObserver {
   std::uint64_t turn() const noexcept { return turn_; }
   bool settled_since(std::uint64_t turn) const noexcept { return settled_turn_ >= turn; }
   void run_when_settled(gvt::Runnable& task) noexcept { waiting_for_settled_.push(task); }
-  void release(Connection<Worker>& connection);
+  void release(Connection<Worker, Model>& connection);
   void log_handler_error(std::string_view target, std::string_view what);
+  // Handlers that wait: on a stack of their own, and without one.
+  std::size_t handlers_waiting() const noexcept { return worker_.parked() + waiting_requests_; }
+  void request_waits() noexcept { ++waiting_requests_; }
+  void request_goes_on() noexcept { --waiting_requests_; }
+  // Cancels what handlers are parked in, when the grace period is over.
+  detail::CancelNode& handlers_cancel() noexcept { return handlers_cancel_; }
 
  private:
   struct AcceptTarget : ksvc::CompletionTarget {
@@ -59,11 +79,16 @@ class Service final : private gvt::TurnObserver {
   static void accept_again(gvt::Timer& timer);
   static void stop_accepting(gvt::Timer& timer);
   static void grace_ended(gvt::Timer& timer);
+  static void cancel_rest_ended(gvt::Timer& timer);
 
   void turn_begins(bool settled) override;
   void refresh_date();
   void arm_accept();
   void adopt(int fd);
+  bool let_in_from(ClientAddress address);
+  void make_connection(int fd, std::optional<ClientAddress> from);
+  void turn_away(int fd, std::optional<ClientAddress> from);
+  void forget(const Connection<Worker, Model>& connection) noexcept;
   void accept_ended(std::int32_t result);
   void accept_failed(int os_errno);
   void accept_what_is_left();
@@ -78,16 +103,25 @@ class Service final : private gvt::TurnObserver {
   Worker& worker_;
   const Site& site_;
   Router router_;
+  std::vector<Endpoint> endpoints_;  // by RouteId
+  RouteFeed* feed_ = nullptr;
   WorkerCounters& counters_;
+  ConnectionCount& connection_count_;
   OutputArena arena_;
   CommonFields common_fields_;
-  ConnectionPool<Connection<Worker>> connections_;
+  ConnectionPool<Connection<Worker, Model>> connections_;
+  // Of whom there is a connection, if their number is limited.
+  std::unordered_map<const Connection<Worker, Model>*, ClientAddress> addresses_;
+  std::size_t refused_ = 0;  // connections that are being told so
   gvt::RunQueue waiting_for_settled_;
   AcceptTarget accept_target_;
   ServiceTimer accept_timer_;
   ServiceTimer drain_timer_;
   ServiceTimer grace_timer_;
+  ServiceTimer cancel_rest_timer_;
+  detail::CancelNode handlers_cancel_;
   int listener_fd_;
+  std::size_t waiting_requests_ = 0;  // without a stack
   bool accepting_ = false;
   bool stop_accepting_ = false;
   bool waits_for_nobody_ = false;  // takes those who are there already

@@ -10,46 +10,55 @@
 #include "http/connection_impl.hpp"
 #include "http/log_text.hpp"
 #include "http/service.hpp"
+#include "ksvc/core/assert.hpp"
+#include "net/address.hpp"
 
 namespace weft::http {
 
-template <class Worker>
-Service<Worker>::Service(Worker& worker, const Site& site, int listener_fd,
-                         WorkerCounters& counters)
+template <class Worker, class Model>
+Service<Worker, Model>::Service(Worker& worker, const Site& site, int listener_fd,
+                                WorkerCounters& counters, ConnectionCount& connection_count)
     : worker_(worker),
       site_(site),
       router_(site.router),
+      endpoints_(site.endpoints),
       counters_(counters),
+      connection_count_(connection_count),
       common_fields_(site.server_field),
       accept_target_(*this),
       accept_timer_(*this, &Service::accept_again),
       drain_timer_(*this, &Service::stop_accepting),
       grace_timer_(*this, &Service::grace_ended),
+      cancel_rest_timer_(*this, &Service::cancel_rest_ended),
       listener_fd_(listener_fd) {
   worker_.observe_turns(this);
   refresh_date();
 }
 
-template <class Worker>
-Service<Worker>::~Service() {
+template <class Worker, class Model>
+Service<Worker, Model>::~Service() {
   worker_.observe_turns(nullptr);
-  for (ServiceTimer* timer : {&accept_timer_, &drain_timer_, &grace_timer_}) {
+  for (ServiceTimer* timer : {&accept_timer_, &drain_timer_, &grace_timer_, &cancel_rest_timer_}) {
     worker_.timers().clear(*timer);
   }
   ending_ = true;
   if (accepting_) {
     worker_.backend().submit(ksvc::Cancel{listener_fd_, accept_target_.corr_id()}, 0);
   }
-  connections_.visit([](Connection<Worker>& connection) { connection.cut_off(); });
+  connections_.visit([](Connection<Worker, Model>& connection) { connection.cut_off(); });
   run_until_at_rest();
-  connections_.visit([](Connection<Worker>& connection) { connection.close(); });
+  connections_.visit([this](Connection<Worker, Model>& connection) {
+    forget(connection);
+    connection.close();
+    connection.leave_request();
+  });
   if (listener_fd_ >= 0) close_listener();
   run_until_at_rest();
 }
 
 // Until the kernel has nothing of ours any more and has taken what it was given.
-template <class Worker>
-void Service<Worker>::run_until_at_rest() {
+template <class Worker, class Model>
+void Service<Worker, Model>::run_until_at_rest() {
   auto& backend = worker_.backend();
   // All of it ends at once; not to hang is worth more than to be sure of that.
   const gvt::TimePoint give_up = worker_.now() + std::chrono::seconds(1);
@@ -60,28 +69,28 @@ void Service<Worker>::run_until_at_rest() {
   } while (!(at_rest() && backend.settled()) && worker_.now() < give_up);
 }
 
-template <class Worker>
-bool Service<Worker>::at_rest() {
+template <class Worker, class Model>
+bool Service<Worker, Model>::at_rest() {
   bool all = !accepting_;
-  connections_.visit([&all](Connection<Worker>& one) { all = all && one.at_rest(); });
+  connections_.visit([&all](Connection<Worker, Model>& one) { all = all && one.at_rest(); });
   return all;
 }
 
-template <class Worker>
-void Service<Worker>::start() {
+template <class Worker, class Model>
+void Service<Worker, Model>::start() {
   arm_accept();
 }
 
-template <class Worker>
-void Service<Worker>::arm_accept() {
+template <class Worker, class Model>
+void Service<Worker, Model>::arm_accept() {
   accepting_ = true;
   const bool wait = !waits_for_nobody_;
   worker_.backend().submit(ksvc::Accept{listener_fd_, wait, wait}, accept_target_.corr_id());
 }
 
-template <class Worker>
-void Service<Worker>::accepted(ksvc::CompletionTarget& target, unsigned,
-                               const ksvc::Completion& completion) {
+template <class Worker, class Model>
+void Service<Worker, Model>::accepted(ksvc::CompletionTarget& target, unsigned,
+                                      const ksvc::Completion& completion) {
   Service& self = static_cast<AcceptTarget&>(target).service;
   if (completion.result >= 0) self.adopt(completion.result);
   if (completion.more) return;
@@ -89,8 +98,8 @@ void Service<Worker>::accepted(ksvc::CompletionTarget& target, unsigned,
   if (!self.ending_) self.accept_ended(completion.result);
 }
 
-template <class Worker>
-void Service<Worker>::accept_ended(std::int32_t result) {
+template <class Worker, class Model>
+void Service<Worker, Model>::accept_ended(std::int32_t result) {
   if (stop_accepting_) {
     if (!waits_for_nobody_) return accept_what_is_left();
     if (result == -EAGAIN) {
@@ -103,23 +112,90 @@ void Service<Worker>::accept_ended(std::int32_t result) {
   arm_accept();
 }
 
-template <class Worker>
-void Service<Worker>::adopt(int fd) {
-  Connection<Worker>* connection = nullptr;
-  try {
-    if (!ending_) connection = &connections_.create(*this, fd);
-  } catch (const std::bad_alloc&) {
-    connection = nullptr;
+template <class Worker, class Model>
+void Service<Worker, Model>::adopt(int fd) {
+  if (ending_) return worker_.backend().submit(ksvc::Close{fd}, 0);
+  std::optional<ClientAddress> from;
+  if (limits().connections_per_address > 0) [[unlikely]] {
+    from = client_address_of(fd);
+    if (from && !let_in_from(*from)) {
+      complain([&] {
+        const auto client = net::peer_endpoint(fd);
+        return "closed a connection of " + (client ? client->host() : "a client") +
+               ", which has as many as one client may: " +
+               std::to_string(limits().connections_per_address);
+      });
+      return turn_away(fd, std::nullopt);
+    }
   }
-  if (connection == nullptr) return worker_.backend().submit(ksvc::Close{fd}, 0);
+  make_connection(fd, from);
+}
+
+template <class Worker, class Model>
+bool Service<Worker, Model>::let_in_from(ClientAddress address) {
+  try {
+    return connection_count_.let_in_from(address, limits().connections_per_address);
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+}
+
+template <class Worker, class Model>
+void Service<Worker, Model>::make_connection(int fd, std::optional<ClientAddress> from) {
+  const bool let_in = connection_count_.let_in(limits().connections);
+  if (!let_in) [[unlikely]] {
+    complain([&] {
+      return "the limit of " + std::to_string(limits().connections) +
+             " connections is reached: further ones are answered 503";
+    });
+    if (refused_ >= limits().refused_connections) return turn_away(fd, from);
+  }
+  Connection<Worker, Model>* connection = nullptr;
+  try {
+    connection = &connections_.create(*this, fd);
+    if (from) addresses_.emplace(connection, *from);
+  } catch (const std::bad_alloc&) {
+    if (connection != nullptr) connections_.destroy(*connection);
+    if (let_in) connection_count_.let_go();
+    return turn_away(fd, from);
+  }
   counters_.accepted.add(1);
-  connection->start();
-  if (draining_) connection->begin_drain();
+  if (let_in) [[likely]] {
+    connection->start();
+    if (draining_) connection->begin_drain();
+  } else {
+    counters_.refused.add(1);
+    ++refused_;
+    connection->refuse();
+  }
+}
+
+// Without a word, and with nothing left of it here.
+template <class Worker, class Model>
+void Service<Worker, Model>::turn_away(int fd, std::optional<ClientAddress> from) {
+  counters_.refused.add(1);
+  if (from) connection_count_.let_go_from(*from);
+  worker_.backend().submit(ksvc::Close{fd, true}, 0);
+}
+
+// It is on its way out.
+template <class Worker, class Model>
+void Service<Worker, Model>::forget(const Connection<Worker, Model>& connection) noexcept {
+  if (connection.refused()) {
+    --refused_;
+  } else {
+    connection_count_.let_go();
+  }
+  if (addresses_.empty()) return;
+  const auto found = addresses_.find(&connection);
+  if (found == addresses_.end()) return;
+  connection_count_.let_go_from(found->second);
+  addresses_.erase(found);
 }
 
 // Out of descriptors or memory: the accept has ended, and arming it at once would only spin.
-template <class Worker>
-void Service<Worker>::accept_failed(int os_errno) {
+template <class Worker, class Model>
+void Service<Worker, Model>::accept_failed(int os_errno) {
   complain([&] {
     return std::string("cannot accept connections: ") + std::strerror(os_errno) +
            "; trying again every " + std::to_string(limits().accept_pause.count()) + " ms";
@@ -127,14 +203,14 @@ void Service<Worker>::accept_failed(int os_errno) {
   worker_.timers().set(accept_timer_, worker_.turn_time() + limits().accept_pause);
 }
 
-template <class Worker>
-void Service<Worker>::accept_again(gvt::Timer& timer) {
+template <class Worker, class Model>
+void Service<Worker, Model>::accept_again(gvt::Timer& timer) {
   Service& self = static_cast<ServiceTimer&>(timer).service;
   if (!self.accepting_ && self.listener_fd_ >= 0) self.arm_accept();
 }
 
-template <class Worker>
-void Service<Worker>::turn_begins(bool settled) {
+template <class Worker, class Model>
+void Service<Worker, Model>::turn_begins(bool settled) {
   if (settled) {
     settled_turn_ = turn_;
     arena_.reset();
@@ -142,39 +218,58 @@ void Service<Worker>::turn_begins(bool settled) {
   } else if (!waiting_for_settled_.empty()) {
     worker_.keep_awake();
   }
+  if (feed_ != nullptr) take_routes();
   ++turn_;
-  counters_.parked.set(worker_.parked());
+  counters_.parked.set(handlers_waiting());
   if (worker_.turn_time() >= next_date_) refresh_date();
 }
 
-template <class Worker>
-void Service<Worker>::refresh_date() {
+// What cannot be taken up for want of memory is tried again at the next turn: it comes before any
+// request that arrives.
+template <class Worker, class Model>
+void Service<Worker, Model>::take_routes() noexcept {
+  feed_->take_up([this](const NewRoute& route) {
+    try {
+      // Whoever registers has tried it on the same routes.
+      const auto refused = add_route(route, router_, endpoints_);
+      WEFT_ASSERT(!refused);
+      return true;
+    } catch (const std::bad_alloc&) {
+      complain([&route] { return "no memory for the new route " + printable(route.pattern); });
+      return false;
+    }
+  });
+}
+
+template <class Worker, class Model>
+void Service<Worker, Model>::refresh_date() {
   constexpr std::int64_t kSecond = 1'000'000'000;
   const std::int64_t wall = worker_.wall_time().ns;
   common_fields_.set_date(wall / kSecond);
   next_date_ = worker_.turn_time() + std::chrono::nanoseconds(kSecond - wall % kSecond);
 }
 
-template <class Worker>
-void Service<Worker>::release(Connection<Worker>& connection) {
+template <class Worker, class Model>
+void Service<Worker, Model>::release(Connection<Worker, Model>& connection) {
   counters_.closed.add(1);
+  forget(connection);
   connections_.destroy(connection);
   stop_if_drained();
 }
 
-template <class Worker>
-void Service<Worker>::begin_drain() {
+template <class Worker, class Model>
+void Service<Worker, Model>::begin_drain() {
   if (draining_) return;
   draining_ = true;
   // Turn new connections away before their handshake; whoever has one already is still accepted.
   worker_.backend().submit(ksvc::RefuseConnections{listener_fd_}, 0);
   worker_.timers().set(drain_timer_, worker_.turn_time() + limits().accept_rest);
   worker_.timers().set(grace_timer_, worker_.turn_time() + limits().drain_grace);
-  connections_.visit([](Connection<Worker>& connection) { connection.begin_drain(); });
+  connections_.visit([](Connection<Worker, Model>& connection) { connection.begin_drain(); });
 }
 
-template <class Worker>
-void Service<Worker>::stop_accepting(gvt::Timer& timer) {
+template <class Worker, class Model>
+void Service<Worker, Model>::stop_accepting(gvt::Timer& timer) {
   Service& self = static_cast<ServiceTimer&>(timer).service;
   // From here on any end of the accept is its last, whatever ended it.
   self.stop_accepting_ = true;
@@ -187,37 +282,46 @@ void Service<Worker>::stop_accepting(gvt::Timer& timer) {
   }
 }
 
-template <class Worker>
-void Service<Worker>::accept_what_is_left() {
+template <class Worker, class Model>
+void Service<Worker, Model>::accept_what_is_left() {
   waits_for_nobody_ = true;
   arm_accept();
 }
 
-template <class Worker>
-void Service<Worker>::close_listener() {
+template <class Worker, class Model>
+void Service<Worker, Model>::close_listener() {
   worker_.backend().submit(ksvc::Close{listener_fd_}, 0);
   listener_fd_ = -1;
 }
 
-template <class Worker>
-void Service<Worker>::stop_if_drained() {
+template <class Worker, class Model>
+void Service<Worker, Model>::stop_if_drained() {
   if (draining_ && listener_fd_ < 0 && connections_.size() == 0) worker_.stop();
 }
 
-template <class Worker>
-void Service<Worker>::grace_ended(gvt::Timer& timer) {
+template <class Worker, class Model>
+void Service<Worker, Model>::grace_ended(gvt::Timer& timer) {
   Service& self = static_cast<ServiceTimer&>(timer).service;
   self.next_log_ = {};  // this one is not left out
   self.complain([&self] {
     return "the grace period is over: " + std::to_string(self.connections_.size()) +
            " connections are cut off";
   });
-  self.worker_.stop();
+  if (self.handlers_waiting() == 0) return self.worker_.stop();
+  self.handlers_cancel_.cancel(detail::CancelReason::cancelled);
+  self.connections_.visit([](Connection<Worker, Model>& one) { one.give_up_body(); });
+  self.worker_.timers().set(self.cancel_rest_timer_,
+                            self.worker_.turn_time() + self.limits().cancel_rest);
 }
 
-template <class Worker>
+template <class Worker, class Model>
+void Service<Worker, Model>::cancel_rest_ended(gvt::Timer& timer) {
+  static_cast<ServiceTimer&>(timer).service.worker_.stop();
+}
+
+template <class Worker, class Model>
 template <class MakeLine>
-void Service<Worker>::complain(const MakeLine& make_line) noexcept {
+void Service<Worker, Model>::complain(const MakeLine& make_line) noexcept {
   if (worker_.turn_time() < next_log_) {
     ++log_lines_dropped_;
     return;
@@ -235,8 +339,8 @@ void Service<Worker>::complain(const MakeLine& make_line) noexcept {
   }
 }
 
-template <class Worker>
-void Service<Worker>::log_handler_error(std::string_view target, std::string_view what) {
+template <class Worker, class Model>
+void Service<Worker, Model>::log_handler_error(std::string_view target, std::string_view what) {
   counters_.handler_errors.add(1);
   complain([&] { return "the handler for " + printable(target) + " threw: " + printable(what); });
 }

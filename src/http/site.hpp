@@ -1,6 +1,7 @@
-// Site: what a server serves, before it starts: routes, their endpoints, limits.
+// Site: what a server serves: routes, their endpoints, limits.
 //
-// Each worker copies the router and keeps its copy; the endpoints' objects are shared and must be
+// Each worker copies the router and the endpoints when it is made, and keeps its copies; routes
+// that come later reach it through its RouteFeed. The endpoints' objects are shared and must be
 // safe to call from several workers at once.
 #pragma once
 
@@ -10,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "http/endpoint.hpp"
 #include "http/exchange.hpp"
 #include "http/limits.hpp"
 #include "http/log_text.hpp"
@@ -43,6 +45,7 @@ class Counter {
 struct alignas(64) WorkerCounters {
   Counter accepted;
   Counter closed;
+  Counter refused;
   Counter requests;
   Counter handler_errors;
   Counter parked;      // green threads, as of the last turn

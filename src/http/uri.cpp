@@ -39,30 +39,42 @@ bool is_port_suffix(std::string_view text) {
   return port <= 65'535;
 }
 
-// Where the host of an authority ends, or npos if it is no host.
-std::size_t host_end(std::string_view text) {
+// Where a host that is no plain name ends, or npos if it is no host. As far as `end` it is plain.
+[[gnu::noinline]] std::size_t odd_host_end(std::string_view bytes, std::size_t begin,
+                                           std::size_t end) {
+  const std::string_view text = bytes.substr(begin);
   if (text.starts_with('[')) {
     const std::size_t bracket = text.find(']');
     if (bracket == std::string_view::npos) return bracket;
-    return is_ipv6_address(text.substr(1, bracket - 1)) ? bracket + 1 : std::string_view::npos;
+    return is_ipv6_address(text.substr(1, bracket - 1)) ? begin + bracket + 1
+                                                        : std::string_view::npos;
   }
-  std::size_t end = scan::scalar::skip(text, 0, scan::host_byte);
-  while (end < text.size() && text[end] == '%') {
-    if (!has_valid_escapes(text.substr(end, 3))) return std::string_view::npos;
-    end = scan::scalar::skip(text, end + 3, scan::host_byte);
+  while (end < bytes.size() && bytes[end] == '%') {
+    if (!has_valid_escapes(bytes.substr(end, 3))) return std::string_view::npos;
+    end = scan::scalar::host_end(bytes, end + 3);
   }
   return end;
 }
 
+// Where the host that begins at `begin` ends, or npos if it is no host.
+inline std::size_t host_end(std::string_view bytes, std::size_t begin) {
+  const std::size_t end = scan::host_end(bytes, begin);
+  if (end == bytes.size() || bytes[end] == ':') [[likely]]
+    return end;
+  return odd_host_end(bytes, begin, end);
+}
+
 }  // namespace
 
-bool is_authority(std::string_view text) {
-  const std::size_t end = host_end(text);
-  return end != std::string_view::npos && is_port_suffix(text.substr(end));
+bool is_authority(std::string_view text) { return is_authority(text, 0); }
+
+bool is_authority(std::string_view bytes, std::size_t from) {
+  const std::size_t end = host_end(bytes, from);
+  return end != std::string_view::npos && is_port_suffix(bytes.substr(end));
 }
 
 bool is_authority_with_port(std::string_view text) {
-  const std::size_t end = host_end(text);
+  const std::size_t end = host_end(text, 0);
   if (end == std::string_view::npos || end == 0) return false;
   return text.size() - end >= 2 && is_port_suffix(text.substr(end));
 }

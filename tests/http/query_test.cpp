@@ -46,6 +46,14 @@ TEST(Query, values_are_decoded_when_asked_for) {
   EXPECT_EQ(query.find_raw("broken"), "%4");
 }
 
+TEST(Query, all_values_of_a_name_come_in_order) {
+  std::string seen;
+  Query("t=1&u=2&%74=3+4&t&T=5").for_each_raw("t", [&seen](std::string_view value) {
+    seen += "[" + std::string(value) + "]";
+  });
+  EXPECT_EQ(seen, "[1][3+4][]");
+}
+
 TEST(Query, a_name_with_a_broken_escape_matches_nothing) {
   EXPECT_EQ(Query("%4=1").find_raw("%4"), std::nullopt);
   EXPECT_EQ(Query("%4=1").find_raw(""), std::nullopt);

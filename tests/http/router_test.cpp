@@ -27,6 +27,7 @@ std::string look_up(const Router& router, std::string_view path, Method method =
   if (match.state == MatchState::not_found) return "not found";
   if (match.state == MatchState::method_not_allowed)
     return "allowed: " + match.allowed.allow_text();
+  if (match.state == MatchState::other_slash) return "go to " + with_other_slash(path);
   std::string text = std::to_string(match.route);
   for (std::size_t i = 0; i < params.size(); ++i) {
     text += " " + std::string(params.name(i)) + "=" + std::string(params.value(i));
@@ -153,16 +154,156 @@ TEST(Router, another_name_for_a_parameter_at_the_same_place_is_refused_with_both
   EXPECT_EQ(refusal(router, Method::post, "/user/:name"), "accepted");
 }
 
+TEST(Router, braces_are_another_way_to_write_parameters) {
+  Router router = make({"/users/{id}", "/files/{path:path}"});
+  EXPECT_EQ(look_up(router, "/users/42"), "0 id=42");
+  EXPECT_EQ(look_up(router, "/files/a/b"), "1 path=a/b");
+  EXPECT_EQ(refusal(router, Method::get, "/users/:id"),
+            "GET /users/:id is registered already, as GET /users/{id}");
+  EXPECT_EQ(refusal(router, Method::post, "/users/:name"),
+            "POST /users/:name calls a parameter \"name\" that GET /users/{id} calls \"id\"; one "
+            "place has one name");
+  EXPECT_EQ(refusal(router, Method::get, "/files/*path"),
+            "GET /files/*path is registered already, as GET /files/{path:path}");
+}
+
+TEST(Router, a_type_takes_what_fits_and_leaves_the_rest_to_others) {
+  const Router router =
+      make({"/{n:uint}", "/{i:int}", "/{u:uuid}", "/{h:hex}", "/{a:alpha}", "/:any", "/12"});
+  EXPECT_EQ(look_up(router, "/12"), "6");
+  EXPECT_EQ(look_up(router, "/007"), "0 n=007");
+  EXPECT_EQ(look_up(router, "/18446744073709551615"), "0 n=18446744073709551615");
+  EXPECT_EQ(look_up(router, "/18446744073709551616"), "3 h=18446744073709551616");
+  EXPECT_EQ(look_up(router, "/-7"), "1 i=-7");
+  EXPECT_EQ(look_up(router, "/-9223372036854775808"), "1 i=-9223372036854775808");
+  EXPECT_EQ(look_up(router, "/-9223372036854775809"), "5 any=-9223372036854775809");
+  EXPECT_EQ(look_up(router, "/123E4567-e89b-12d3-a456-426614174000"),
+            "2 u=123E4567-e89b-12d3-a456-426614174000");
+  EXPECT_EQ(look_up(router, "/7f"), "3 h=7f");
+  EXPECT_EQ(look_up(router, "/Cafe"), "3 h=Cafe");
+  EXPECT_EQ(look_up(router, "/Coffee"), "4 a=Coffee");
+  for (const std::string text :
+       {"+1", "-", "1.5", "%31", "1_0", "123e4567e89b12d3a456426614174000x",
+        "123e4567-e89b-12d3-a456-42661417400"}) {
+    EXPECT_EQ(look_up(router, "/" + text), "5 any=" + text);
+  }
+}
+
+TEST(Router, what_no_type_fits_is_not_found) {
+  const Router router = make({"/users/{id:int}/posts"});
+  EXPECT_EQ(look_up(router, "/users/7/posts"), "0 id=7");
+  EXPECT_EQ(look_up(router, "/users/me/posts"), "not found");
+  EXPECT_EQ(look_up(router, "/users//posts"), "not found");
+}
+
+TEST(Router, a_typed_choice_that_leads_nowhere_is_undone) {
+  const Router router = make({"/{a:uint}/{b:uint}/x", "/{c:int}/{d:alpha}", "/:e/y", "/*f"});
+  EXPECT_EQ(look_up(router, "/1/2/x"), "0 a=1 b=2");
+  EXPECT_EQ(look_up(router, "/1/z"), "1 c=1 d=z");
+  EXPECT_EQ(look_up(router, "/1/y"), "1 c=1 d=y");
+  EXPECT_EQ(look_up(router, "/q/y"), "2 e=q");
+  EXPECT_EQ(look_up(router, "/1/2/z"), "3 f=1/2/z");
+}
+
+TEST(Router, parameters_of_different_types_at_one_place_have_names_of_their_own) {
+  Router router = make({"/users/{id:int}", "/users/{name:alpha}"});
+  EXPECT_EQ(look_up(router, "/users/7"), "0 id=7");
+  EXPECT_EQ(look_up(router, "/users/me"), "1 name=me");
+  EXPECT_EQ(
+      refusal(router, Method::post, "/users/{number:int}/x"),
+      "POST /users/{number:int}/x calls a parameter \"number\" that GET /users/{id:int} calls "
+      "\"id\"; one place has one name");
+}
+
+TEST(Router, any_answers_what_has_no_route_of_its_own_whatever_came_first) {
+  for (const bool any_first : {true, false}) {
+    Router router;
+    if (any_first) {
+      ASSERT_FALSE(router.add_any("/a", 1));
+    }
+    ASSERT_FALSE(router.add(Method::get, "/a", 2));
+    ASSERT_FALSE(router.add(Method::delete_, "/a", 3));
+    if (!any_first) {
+      ASSERT_FALSE(router.add_any("/a", 1));
+    }
+    EXPECT_EQ(look_up(router, "/a", Method::get), "2");
+    EXPECT_EQ(look_up(router, "/a", Method::head), "2");
+    EXPECT_EQ(look_up(router, "/a", Method::delete_), "3");
+    EXPECT_EQ(look_up(router, "/a", Method::post), "1");
+    EXPECT_EQ(look_up(router, "/a", Method::options), "1");
+    EXPECT_EQ(look_up(router, "/a", Method::trace),
+              "allowed: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+    const auto again = router.add_any("/a", 4);
+    ASSERT_TRUE(again);
+    EXPECT_EQ(again->text, "ANY /a is registered already, as ANY /a");
+  }
+}
+
+TEST(Router, a_conflict_names_the_route_that_is_there_and_not_one_that_goes_on) {
+  Router router = make({"/users/:id/posts", "/users/:id"});
+  EXPECT_EQ(refusal(router, Method::get, "/users/:id"),
+            "GET /users/:id is registered already, as GET /users/:id");
+}
+
+TEST(Router, a_slash_at_the_end_is_told_apart_unless_the_policy_says_otherwise) {
+  Router router = make({"/a", "/b/", "/users/:id", "/files/*rest", "/both", "/both/", "/"});
+  EXPECT_EQ(look_up(router, "/a/"), "not found");
+  router.set_trailing_slash(TrailingSlash::redirect);
+  EXPECT_EQ(look_up(router, "/a/"), "go to /a");
+  EXPECT_EQ(look_up(router, "/b"), "go to /b/");
+  EXPECT_EQ(look_up(router, "/users/7/"), "go to /users/7");
+  EXPECT_EQ(look_up(router, "/files"), "go to /files/");
+  EXPECT_EQ(look_up(router, "/a/", Method::post), "allowed: GET, HEAD");
+  router.set_trailing_slash(TrailingSlash::ignore);
+  EXPECT_EQ(look_up(router, "/a/"), "0");
+  EXPECT_EQ(look_up(router, "/b"), "1");
+  EXPECT_EQ(look_up(router, "/users/7/"), "2 id=7");
+  EXPECT_EQ(look_up(router, "/files"), "3 rest=");
+  EXPECT_EQ(look_up(router, "/both"), "4");
+  EXPECT_EQ(look_up(router, "/both/"), "5");
+  EXPECT_EQ(look_up(router, "/a//"), "not found");
+  EXPECT_EQ(look_up(router, "/c"), "not found");
+  EXPECT_EQ(look_up(router, "*"), "not found");
+  EXPECT_EQ(look_up(router, ""), "not found");
+}
+
+TEST(Router, a_client_is_not_sent_to_another_server) {
+  Router router = make({"/:a/", "//evil/x"});
+  router.set_trailing_slash(TrailingSlash::redirect);
+  EXPECT_EQ(look_up(router, "/\\evil"), "not found");
+  EXPECT_EQ(look_up(router, "//evil/x/"), "not found");
+  EXPECT_EQ(look_up(router, "/good"), "go to /good/");
+}
+
 TEST(Router, patterns_that_make_no_sense_are_refused) {
   Router router;
   std::string many;
   for (std::size_t i = 0; i <= max_route_params; ++i) many += "/:p" + std::to_string(i);
-  for (const std::string_view pattern :
-       {std::string_view(""), std::string_view("users"), std::string_view("/:"),
-        std::string_view("/a/*"), std::string_view("/*rest/a"), std::string_view("/*rest/"),
-        std::string_view("/a*"), std::string_view("/:a-b"), std::string_view("/:a/:a"),
-        std::string_view("/a b"), std::string_view("/a?b"), std::string_view("/a#b"),
-        std::string_view("/caf\xc3\xa9"), std::string_view(many)}) {
+  for (const std::string_view pattern : {std::string_view(""),
+                                         std::string_view("users"),
+                                         std::string_view("/:"),
+                                         std::string_view("/a/*"),
+                                         std::string_view("/*rest/a"),
+                                         std::string_view("/*rest/"),
+                                         std::string_view("/a*"),
+                                         std::string_view("/:a-b"),
+                                         std::string_view("/:a/:a"),
+                                         std::string_view("/a b"),
+                                         std::string_view("/a?b"),
+                                         std::string_view("/a#b"),
+                                         std::string_view("/caf\xc3\xa9"),
+                                         std::string_view("/{a"),
+                                         std::string_view("/a}"),
+                                         std::string_view("/{}"),
+                                         std::string_view("/{a}b"),
+                                         std::string_view("/b{a}"),
+                                         std::string_view("/{a:}"),
+                                         std::string_view("/{a:float}"),
+                                         std::string_view("/{a:path}/b"),
+                                         std::string_view("/{a:int}/{a}"),
+                                         std::string_view("/{a:int:int}"),
+                                         std::string_view("/:a{b}"),
+                                         std::string_view(many)}) {
     EXPECT_NE(refusal(router, Method::get, pattern), "accepted") << pattern;
   }
   EXPECT_NE(refusal(router, Method::unknown, "/"), "accepted");

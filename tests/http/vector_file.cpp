@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <sstream>
 #include <stdexcept>
 
@@ -59,9 +58,13 @@ std::string unescape(std::string_view& text, bool inside_braces) {
   return out;
 }
 
-std::string unescape_all(std::string_view text) { return unescape(text, false); }
-
-void set_limit(Limits& limits, const std::string& name, std::size_t value) {
+void set_limit(MessageVector& vector, const std::string& name, std::uint64_t value) {
+  if (name == "size" || name == "most") {
+    vector.parameters[name] = value;
+    return;
+  }
+  Limits& limits = vector.limits;
+  vector.changes_limits = true;
   static const std::map<std::string, std::size_t Limits::*> sizes = {
       {"head_bytes", &Limits::head_bytes},
       {"uri_bytes", &Limits::uri_bytes},
@@ -84,12 +87,13 @@ std::pair<std::string, std::string> split_pair(const std::string& word) {
   // A field's name may itself hold no '=', so the first one separates.
   const std::size_t equals = word.find('=');
   if (equals == std::string::npos) throw std::runtime_error("no '=' in " + word);
-  return {unescape_all(std::string_view(word).substr(0, equals)),
-          unescape_all(std::string_view(word).substr(equals + 1))};
+  return {unescaped(std::string_view(word).substr(0, equals)),
+          unescaped(std::string_view(word).substr(equals + 1))};
 }
 
 void read_outcome(std::string_view text, MessageVector& vector) {
   std::istringstream words{std::string(text)};
+  if (!vector.outcome.empty()) throw std::runtime_error("a second outcome");
   words >> vector.outcome;
   for (std::string word; words >> word;) {
     if (word.front() == '@') {
@@ -107,11 +111,11 @@ void read_line(std::string_view line, MessageVector& vector) {
       std::istringstream words{std::string(text)};
       for (std::string word; words >> word;) {
         const auto [name, value] = split_pair(word);
-        set_limit(vector.limits, name, std::stoul(value));
+        set_limit(vector, name, std::stoull(value));
       }
       break;
     }
-    case '<': vector.input += unescape_all(text); break;
+    case '<': vector.input += unescaped(text); break;
     case '>': read_outcome(text, vector); break;
     default: throw std::runtime_error("a line begins with none of ! < >");
   }
@@ -125,7 +129,7 @@ void read_file(const fs::path& path, std::vector<MessageVector>& vectors) {
     const std::string where = path.filename().string() + ":" + std::to_string(number);
     if (trim(line).empty() || line.front() == '#') continue;
     if (line.front() != ' ') {
-      vectors.push_back({where + ": " + line, {}, {}, {}, {}, {}});
+      vectors.emplace_back().where = where + ": " + line;
       continue;
     }
     if (vectors.empty()) throw std::runtime_error(where + ": no name before this line");
@@ -138,6 +142,8 @@ void read_file(const fs::path& path, std::vector<MessageVector>& vectors) {
 }
 
 }  // namespace
+
+std::string unescaped(std::string_view text) { return unescape(text, false); }
 
 std::vector<MessageVector> read_vectors(std::string_view folder) {
   std::vector<fs::path> files;

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,11 +21,19 @@ struct MessageVector {
   std::string outcome;                  // "complete", "incomplete", or a status
   std::optional<std::size_t> error_at;  // how many bytes make the error certain
   std::vector<std::pair<std::string, std::string>> facts;
+  std::map<std::string, std::uint64_t> parameters;  // what is no limit: size, most
+
+  // Whether a server with default limits is to come to the same outcome.
+  [[nodiscard]] bool uses_default_limits() const { return !changes_limits; }
+  bool changes_limits = false;
 };
 
 // All vectors of all files in tests/vectors/http1/FOLDER. Throws std::runtime_error on a file that
 // it cannot make sense of.
 [[nodiscard]] std::vector<MessageVector> read_vectors(std::string_view folder);
+
+// What is meant by the text of a vector, escapes and repetitions.
+[[nodiscard]] std::string unescaped(std::string_view text);
 
 // A copy of the bytes on the heap that ends exactly where they end, so that AddressSanitizer sees
 // any read past the end.

@@ -15,7 +15,7 @@ TEST(Regression, a_partial_head_behind_a_slow_response_has_the_time_of_a_head) {
   options.drain_after = seconds(30);
   SimRun run(1, options);
   run.site().site.limits.idle_timeout = seconds(20);
-  run.site().site.limits.request_timeout = seconds(1);
+  run.site().site.limits.head_timeout = seconds(1);
   ClientPlan plan;
   plan.asks = {get("/big/120000", big_body(120'000)), get("/hello", "hello")};
   plan.depth = 2;

@@ -19,6 +19,7 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 namespace weft::http::test {
@@ -40,8 +41,9 @@ struct Answer {
 
 class Client {
  public:
-  // `receive_bytes` limits what the kernel keeps for a client that does not read.
-  explicit Client(std::uint16_t port, int receive_bytes = 0)
+  // `receive_bytes` limits what the kernel keeps for a client that does not read; `source` is the
+  // address it comes from.
+  explicit Client(std::uint16_t port, int receive_bytes = 0, std::uint32_t source = INADDR_ANY)
       : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     if (receive_bytes > 0) {
       ::setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof receive_bytes);
@@ -53,12 +55,16 @@ class Client {
     ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     sockaddr_in address{};
     address.sin_family = AF_INET;
+    if (source != INADDR_ANY) {
+      address.sin_addr.s_addr = htonl(source);
+      ::bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address);
+    }
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (!connect_to(address)) {
       const int failed = errno;
       close();
-      throw std::runtime_error("connect: errno " + std::to_string(failed));
+      throw std::system_error(failed, std::generic_category(), "connect");
     }
   }
   Client(Client&& other) noexcept
@@ -138,6 +144,11 @@ class Client {
   std::string read_to_end() {
     while (receive_more()) {
     }
+    return std::exchange(received_, {});
+  }
+  // What comes next, however much that is; nothing at the end.
+  std::string receive_some() {
+    if (received_.empty()) receive_more();
     return std::exchange(received_, {});
   }
   bool has_input(std::chrono::milliseconds patience = std::chrono::milliseconds(0)) const {

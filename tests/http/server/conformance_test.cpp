@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "http/vector_file.hpp"
 #include "server_test.hpp"
 
 namespace weft::http::test {
@@ -10,7 +9,8 @@ namespace weft::http::test {
 namespace {
 
 class Conformance : public ServerTest {};
-INSTANTIATE_TEST_SUITE_P(Backends, Conformance, every_backend, backend_of);
+INSTANTIATE_TEST_SUITE_P(Topologies, Conformance, every_topology, backend_of);
+INSTANTIATE_TEST_SUITE_P(SharedModels, Conformance, every_shared_model, backend_of);
 
 struct Refused {
   const char* what;
@@ -248,62 +248,6 @@ TEST_P(Conformance, requests_behind_connection_close_are_not_served) {
   EXPECT_EQ(client.read_answer().status, 200);
   EXPECT_TRUE(client.is_ended());
   EXPECT_EQ(app.stats().requests, 1U);
-}
-
-// ---- The head parser's vectors, against a server
-// -------------------------------------------------
-
-namespace {
-
-bool uses_default_limits(const MessageVector& vector) {
-  const Limits defaults;
-  const Limits& limits = vector.limits;
-  return limits.head_bytes == defaults.head_bytes && limits.uri_bytes == defaults.uri_bytes &&
-         limits.header_count == defaults.header_count &&
-         limits.header_field_bytes == defaults.header_field_bytes &&
-         limits.body_bytes == defaults.body_bytes;
-}
-
-void expect_outcome(Client& client, const MessageVector& vector) {
-  if (vector.outcome == "incomplete") {
-    client.shutdown_write();
-    EXPECT_TRUE(client.is_ended());
-  } else if (vector.outcome == "complete") {
-    client.shutdown_write();
-    EXPECT_NE(client.read_answer(vector.input.starts_with("HEAD")).status, 0);
-  } else {
-    const Answer answer = client.read_answer(vector.input.starts_with("HEAD"));
-    EXPECT_EQ(std::to_string(answer.status), vector.outcome);
-    EXPECT_TRUE(answer.announces_close());
-    EXPECT_TRUE(client.is_ended());
-  }
-}
-
-}  // namespace
-
-TEST_P(Conformance, every_head_vector_sent_whole_gets_what_it_claims) {
-  start();
-  for (const MessageVector& vector : read_vectors("head")) {
-    if (!uses_default_limits(vector)) continue;
-    SCOPED_TRACE(vector.where);
-    Client client = connect();
-    client.send(vector.input);
-    expect_outcome(client, vector);
-  }
-  EXPECT_TRUE(all_connections_closed());
-}
-
-TEST_P(Conformance, head_vectors_sent_byte_by_byte_get_the_same) {
-  start();
-  int number = 0;
-  for (const MessageVector& vector : read_vectors("head")) {
-    if (!uses_default_limits(vector) || vector.input.size() > 300 || ++number % 3 != 0) continue;
-    SCOPED_TRACE(vector.where);
-    Client client = connect();
-    client.send_byte_by_byte(vector.input);
-    expect_outcome(client, vector);
-  }
-  EXPECT_TRUE(all_connections_closed());
 }
 
 }  // namespace weft::http::test

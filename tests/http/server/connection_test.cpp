@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
 
 #include "http/server.hpp"
@@ -14,8 +15,11 @@ namespace {
 
 using std::chrono::milliseconds;
 
-class Connections : public ServerTest {};
-INSTANTIATE_TEST_SUITE_P(Backends, Connections, every_backend, backend_of);
+class Connections : public ServerTest {
+ protected:
+  class Asker;
+};
+INSTANTIATE_TEST_SUITE_P(Topologies, Connections, every_topology, backend_of);
 
 std::string get_request(std::string_view target) {
   return "GET " + std::string(target) + " HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -108,33 +112,52 @@ TEST_P(Connections, a_half_closed_client_is_still_answered) {
   EXPECT_TRUE(client.is_ended());
 }
 
+// Asks for answers that it does not read, so many that the kernel has no room for the last, but at
+// most so many; and tells how many that were.
+class Connections::Asker {
+ public:
+  Asker(const Connections& test, int most) : client(test.connect(4096)) {
+    const std::uint64_t before = test.app.stats().requests;
+    for (bool served = true; served && asked < most;) {
+      client.send(get_request("/big/100"));
+      ++asked;
+      const auto give_up = std::chrono::steady_clock::now() + milliseconds(200);
+      do {
+        served = test.app.stats().requests == before + static_cast<unsigned>(asked);
+        std::this_thread::yield();
+      } while (!served && std::chrono::steady_clock::now() < give_up);
+    }
+  }
+
+  Client client;
+  int asked = 0;
+};
+
 // The kernel's room for the answers runs out exactly at the request that comes with the end.
 TEST_P(Connections, a_half_closed_client_gets_an_answer_that_does_not_fit_at_once) {
   start();
   constexpr std::size_t kAnswer = 100 * 1024;
-  bool was_full = false;
-  for (int requests = 1; requests < 80 && !was_full; ++requests) {
-    Client client = connect(4096);
-    const std::uint64_t before = app.stats().requests;
-    for (int i = 1; i < requests; ++i) {
-      client.send(get_request("/big/100"));
-      // Once the answers fill the room, requests wait behind them.
-      const auto served = [&] { return app.stats().requests == before + static_cast<unsigned>(i); };
-      const auto give_up = std::chrono::steady_clock::now() + milliseconds(200);
-      while (!served() && std::chrono::steady_clock::now() < give_up) std::this_thread::yield();
-      if (!served()) was_full = true;
+  const int room = Asker(*this, 80).asked;
+  EXPECT_TRUE(all_connections_closed());
+  for (int before_the_last = std::max(0, room - 4); before_the_last <= room; ++before_the_last) {
+    Asker asker(*this, before_the_last);
+    asker.client.send(get_request("/big/100"));
+    asker.client.shutdown_write();
+    const int much = 1 << 20;  // so that it does not take long
+    ::setsockopt(asker.client.fd(), SOL_SOCKET, SO_RCVBUF, &much, sizeof much);
+    for (int i = 0; i <= asker.asked; ++i) {
+      ASSERT_EQ(asker.client.read_answer().body.size(), kAnswer) << i << " of " << asker.asked;
     }
-    client.send(get_request("/big/100"));
-    client.shutdown_write();
-    for (int i = 0; i < requests; ++i) {
-      ASSERT_EQ(client.read_answer().body.size(), kAnswer) << i << " of " << requests;
-    }
-    EXPECT_TRUE(client.is_ended());
+    EXPECT_TRUE(asker.client.is_ended());
   }
   EXPECT_TRUE(all_connections_closed());
 }
 
 TEST_P(Connections, pipelined_requests_of_a_client_that_does_not_read_wait_outside) {
+  // What blocks and stacks are touched for the first time counts as well, so the bound is wide, and
+  // what is offered far wider.
+  constexpr std::size_t kOffered = 64 * kMebibyte;
+  constexpr std::size_t kBound = 24 * kMebibyte;
   start();
   connect().get("/");
   std::string batch;
@@ -144,7 +167,7 @@ TEST_P(Connections, pipelined_requests_of_a_client_that_does_not_read_wait_outsi
   std::size_t sent = 0;
   int idle_tries = 0;
   std::size_t most = before;
-  while (sent < 10 * kMebibyte && idle_tries < 100) {
+  while (sent < kOffered && idle_tries < 100) {
     const std::size_t some = client.send_some(std::string_view(batch).substr(sent % batch.size()));
     sent += some;
     idle_tries = some > 0 ? 0 : idle_tries + 1;
@@ -152,9 +175,9 @@ TEST_P(Connections, pipelined_requests_of_a_client_that_does_not_read_wait_outsi
     most = std::max(most, resident_bytes());
   }
   // The server stops reading: nearly all of it waits in the client and in the kernel.
-  EXPECT_LT(sent, 10 * kMebibyte);
+  EXPECT_LT(sent, kOffered);
   if (!sanitized) {
-    EXPECT_LT(most - before, 8 * kMebibyte);
+    EXPECT_LT(most - before, kBound);
   }
   expect_still_serving();
   client.reset();
@@ -267,7 +290,7 @@ TEST_P(Connections, several_workers_share_the_clients_and_add_up) {
   EXPECT_EQ(stats.connections_accepted, 120U);
   EXPECT_EQ(stats.connections_open, 120U);
   EXPECT_EQ(stats.answers_2xx, 600U);
-  EXPECT_EQ(stats.backend, GetParam());
+  EXPECT_EQ(stats.backend, backend());
   clients.clear();
   EXPECT_TRUE(all_connections_closed());
 }
@@ -286,7 +309,8 @@ TEST_P(Connections, a_reader_that_makes_no_progress_is_reset_after_the_write_tim
   ASSERT_FALSE(site.router.add(Method::get, "/", 0));
   site.endpoints.push_back({&Big::call, nullptr});
   ServerOptions server_options;
-  server_options.backend = *ksvc::parse_backend_kind(GetParam());
+  server_options.backend = *ksvc::parse_backend_kind(backend());
+  server_options.topology = is_shared() ? Topology::one_reactor : Topology::reactor_per_worker;
   Server server(site, server_options);
   const auto failure = server.start();
   ASSERT_FALSE(failure) << failure->text;
@@ -306,7 +330,7 @@ TEST_P(Connections, a_reader_that_makes_no_progress_is_reset_after_the_write_tim
 // Completions are drained before timers are looked at: what came in time must not lose to the
 // clock.
 TEST_P(Connections, a_request_that_came_before_the_deadline_is_answered_after_it) {
-  options.idle_timeout = std::chrono::milliseconds(500);
+  options.limits.idle_timeout = std::chrono::milliseconds(500);
   std::atomic<bool> busy{false};
   app.get("/busy", [&busy](Context& c) {
     busy = true;

@@ -6,6 +6,9 @@
 #include <thread>
 
 #include "server_test.hpp"
+#include "weft/blocking.hpp"
+#include "weft/cancel.hpp"
+#include "weft/channel.hpp"
 
 namespace weft::http::test {
 
@@ -33,7 +36,8 @@ class Drain : public ServerTest {
  private:
   std::thread stopper_;
 };
-INSTANTIATE_TEST_SUITE_P(Backends, Drain, every_backend, backend_of);
+INSTANTIATE_TEST_SUITE_P(Topologies, Drain, every_topology, backend_of);
+INSTANTIATE_TEST_SUITE_P(SharedModels, Drain, every_shared_model, backend_of);
 
 std::string get_request(std::string_view target) {
   return "GET " + std::string(target) + " HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -124,8 +128,8 @@ TEST_P(Drain, connections_in_the_accept_queue_are_answered) {
 }
 
 TEST_P(Drain, a_connection_that_becomes_idle_while_draining_is_closed_soon) {
-  options.drain_grace = std::chrono::minutes(5);
-  options.idle_timeout = std::chrono::minutes(5);
+  options.limits.drain_grace = std::chrono::minutes(5);
+  options.limits.idle_timeout = std::chrono::minutes(5);
   start();
   Client reader = connect(4096);
   reader.send(get_request("/big/8192"));
@@ -144,8 +148,8 @@ TEST_P(Drain, a_connection_that_becomes_idle_while_draining_is_closed_soon) {
   EXPECT_TRUE(eventually([this] { return stopped.load(); }));
 }
 
-TEST_P(Drain, what_outlasts_the_grace_period_is_cut_off) {
-  options.drain_grace = milliseconds(100);
+TEST_P(Drain, what_outlasts_the_grace_period_is_cut_off_with_503) {
+  options.limits.drain_grace = milliseconds(100);
   app.get("/forever", [this](Context&) {
     ++reads_begun;
     for (;;) weft::sleep(milliseconds(5));
@@ -155,7 +159,7 @@ TEST_P(Drain, what_outlasts_the_grace_period_is_cut_off) {
   client.send(get_request("/forever"));
   ASSERT_TRUE(eventually([this] { return reads_begun == 1; }));
   app.stop();
-  EXPECT_EQ(client.read_answer().status, 0);
+  EXPECT_EQ(client.read_answer().status, 503);
 }
 
 TEST_P(Drain, stopping_leaves_no_descriptors_behind) {
@@ -196,6 +200,61 @@ TEST_P(Drain, several_workers_drain_together) {
   begin_stop();
   gate.open();
   for (Client& client : clients) EXPECT_EQ(client.read_answer().body, "x");
+}
+
+TEST_P(Drain, what_handlers_wait_in_is_cancelled_when_the_grace_period_is_over) {
+  std::atomic<bool> begun{false};
+  std::atomic<bool> cancelled{false};
+  app.get("/for_ever", [&](Context& c) {
+    begun = true;
+    try {
+      weft::sleep(std::chrono::hours(1));
+    } catch (const Cancelled&) {
+      cancelled = true;
+      throw;
+    }
+    c.text("never");
+  });
+  options.limits.drain_grace = milliseconds(50);
+  start();
+  Client client = connect();
+  client.send(get_request("/for_ever"));
+  ASSERT_TRUE(eventually([&] { return begun.load(); }));
+  app.stop();
+  EXPECT_TRUE(cancelled);
+}
+
+// Whoever does not let go in time is left behind, with the memory that others may still write to.
+TEST_P(Drain, a_handler_that_cannot_be_cancelled_outlives_the_server) {
+  Channel<int> channel;
+  std::atomic<int> begun{0};
+  std::atomic<bool> release{false};
+  app.get("/pool", [&](Context& c) {
+    ++begun;
+    weft::blocking([&] {
+      while (!release) std::this_thread::sleep_for(milliseconds(1));
+    });
+    c.text("late");
+  });
+  app.get("/channel", [&](Context& c) {
+    ++begun;
+    weft::shielded([&] { channel.receive(); });
+    c.text("late");
+  });
+  options.limits.drain_grace = milliseconds(50);
+  start();
+  Client one = connect();
+  Client two = connect();
+  one.send(get_request("/pool"));
+  two.send(get_request("/channel"));
+  ASSERT_TRUE(eventually([&] { return begun == 2; }));
+  std::thread releaser([&] {
+    std::this_thread::sleep_for(milliseconds(900));
+    release = true;
+  });
+  app.stop();
+  releaser.join();
+  EXPECT_TRUE(channel.try_send(1)) << "someone still waits there";
 }
 
 }  // namespace weft::http::test

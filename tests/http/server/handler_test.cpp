@@ -13,7 +13,7 @@ namespace {
 using std::chrono::milliseconds;
 
 class Handlers : public ServerTest {};
-INSTANTIATE_TEST_SUITE_P(Backends, Handlers, every_backend, backend_of);
+INSTANTIATE_TEST_SUITE_P(Topologies, Handlers, every_topology, backend_of);
 
 std::string get_request(std::string_view target) {
   return "GET " + std::string(target) + " HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -41,6 +41,22 @@ TEST_P(Handlers, an_exception_is_500_and_neighbours_are_unaffected) {
   EXPECT_EQ(neighbour.read_answer().body, "there");
   EXPECT_EQ(app.stats().handler_errors, 2U);
   EXPECT_EQ(app.stats().answers_5xx, 2U);
+}
+
+TEST_P(Handlers, cookies_and_query_values_are_read_when_asked_for) {
+  app.get("/text", [](Context& c) {
+    std::string all;
+    for (const std::string_view value : c.query_all("t")) all += "[" + std::string(value) + "]";
+    c.text(all + std::string(c.query("t", "none")) + "|" + std::string(c.cookie("sid", "none")));
+  });
+  start();
+  Client client = connect();
+  EXPECT_EQ(client
+                .ask("GET /text?t=a+b&u=1&%74=%21&t=%4 HTTP/1.1\r\nHost: a\r\n"
+                     "Cookie: x=1; sid=\"q%20\"; sid=2\r\n\r\n")
+                .body,
+            "[a b][!][%4]a b|\"q%20\"");
+  EXPECT_EQ(client.get("/text?T=1").body, "none|none");
 }
 
 TEST_P(Handlers, an_exception_after_a_park_is_500) {

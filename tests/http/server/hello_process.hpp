@@ -85,6 +85,17 @@ class HelloProcess {
     return WIFEXITED(status_) ? WEXITSTATUS(status_) : 128 + WTERMSIG(status_);
   }
 
+  std::size_t resident_bytes() const {
+    std::ifstream file("/proc/" + std::to_string(pid_) + "/statm");
+    std::size_t all = 0;
+    std::size_t resident = 0;
+    file >> all >> resident;
+    return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  }
+  std::size_t open_descriptors() const {
+    const std::filesystem::directory_iterator begin("/proc/" + std::to_string(pid_) + "/fd");
+    return static_cast<std::size_t>(std::distance(begin, std::filesystem::directory_iterator()));
+  }
   // User and system time of all its threads so far.
   std::chrono::milliseconds processor_time() const {
     std::ifstream file("/proc/" + std::to_string(pid_) + "/stat");

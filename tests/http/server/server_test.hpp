@@ -69,6 +69,11 @@ class Gate {
     while (!open_) weft::sleep(std::chrono::milliseconds(1));
     --waiting_;
   }
+  Task<void> pass_awaited() {
+    ++waiting_;
+    while (!open_) co_await coro::sleep(std::chrono::milliseconds(1));
+    --waiting_;
+  }
   void open() { open_ = true; }
   int waiting() const { return waiting_; }
 
@@ -77,16 +82,32 @@ class Gate {
   std::atomic<int> waiting_{0};
 };
 
+// Over every back end, each as the workers' own and as one that they share, and every connection
+// model: the parameter is the back end's name, with "_shared" behind it or not, and the model's if
+// that is not green. The handlers of the common routes that wait are of the model's own kind.
 class ServerTest : public testing::TestWithParam<std::string> {
  protected:
+  static bool names(std::string_view part) { return GetParam().find(part) != std::string::npos; }
+  bool is_shared() const { return names("_shared"); }
+  std::string backend() const { return names("io_uring") ? "io_uring" : "epoll"; }
+  std::string model() const {
+    return names("_coroutine") ? "coroutine" : names("_callback") ? "callback" : "green";
+  }
+
   void SetUp() override {
-    if (const std::string reason = why_not(GetParam()); !reason.empty()) GTEST_SKIP() << reason;
+    if (const std::string reason = why_not(backend()); !reason.empty()) GTEST_SKIP() << reason;
     options.host = "127.0.0.1";
     options.port = 0;
-    options.backend = GetParam();
+    options.backend = backend();
+    options.topology = is_shared() ? "shared" : "per-worker";
+    options.model = model();
+    options.stall_after = std::chrono::milliseconds(0);
     options.quiet = true;
     if (sanitized) options.stack_bytes = 256 * 1024;
     add_common_routes();
+    if (model() == "green") add_parking_routes();
+    if (model() == "coroutine") add_coroutine_routes();
+    if (model() == "callback") add_callback_routes();
   }
   void TearDown() override {
     gate.open();
@@ -114,18 +135,6 @@ class ServerTest : public testing::TestWithParam<std::string> {
   void add_common_routes() {
     app.get("/", [](Context& c) { c.text("hello"); });
     app.get("/echo/:text", [](Context& c) { c.text(c.param("text")); });
-    app.get("/park/:text", [](Context& c) {
-      weft::yield();
-      c.text(c.param("text"));
-    });
-    app.get("/sleep/:text", [](Context& c) {
-      weft::sleep(std::chrono::milliseconds(2));
-      c.text(c.param("text"));
-    });
-    app.get("/gate/:text", [this](Context& c) {
-      gate.pass();
-      c.text(c.param("text"));
-    });
     app.get("/big/:kib", [](Context& c) {
       c.text(std::string(std::stoul(std::string(c.param("kib"))) * 1024, 'b'));
     });
@@ -139,8 +148,64 @@ class ServerTest : public testing::TestWithParam<std::string> {
       c.text(c.body());
     });
   }
+  void add_parking_routes() {
+    app.get("/park/:text", [](Context& c) {
+      weft::yield();
+      c.text(c.param("text"));
+    });
+    app.get("/sleep/:text", [](Context& c) {
+      weft::sleep(std::chrono::milliseconds(2));
+      c.text(c.param("text"));
+    });
+    app.get("/gate/:text", [this](Context& c) {
+      gate.pass();
+      c.text(c.param("text"));
+    });
+  }
+  void add_coroutine_routes() {
+    app.get("/park/:text", [](Context& c) -> Task<void> {
+      co_await coro::yield();
+      c.text(c.param("text"));
+    });
+    app.get("/sleep/:text", [](Context& c) -> Task<void> {
+      co_await coro::sleep(std::chrono::milliseconds(2));
+      c.text(c.param("text"));
+    });
+    app.get("/gate/:text", [this](Context& c) -> Task<void> {
+      co_await gate.pass_awaited();
+      c.text(c.param("text"));
+    });
+  }
+  // Something else on the worker answers.
+  void add_callback_routes() {
+    const auto answer = [](Context& c) { c.text(c.param("text")); };
+    app.get("/park/:text", [answer](Context&, Respond respond) {
+      weft::spawn([answer, respond = std::move(respond)]() mutable { respond(answer); }).detach();
+    });
+    app.get("/sleep/:text", [answer](Context&, Respond respond) {
+      weft::spawn([answer, respond = std::move(respond)]() mutable {
+        weft::sleep(std::chrono::milliseconds(2));
+        respond(answer);
+      }).detach();
+    });
+    app.get("/gate/:text", [this, answer](Context&, Respond respond) {
+      weft::spawn([this, answer, respond = std::move(respond)]() mutable {
+        gate.pass();
+        respond(answer);
+      }).detach();
+    });
+  }
 };
 
+inline const auto every_topology =
+    testing::Values(std::string("epoll"), std::string("io_uring"), std::string("epoll_shared"),
+                    std::string("io_uring_shared"), std::string("epoll_coroutine"),
+                    std::string("io_uring_coroutine"), std::string("epoll_callback"),
+                    std::string("io_uring_callback"));
+// What every_topology leaves out.
+inline const auto every_shared_model =
+    testing::Values(std::string("epoll_shared_coroutine"), std::string("io_uring_shared_coroutine"),
+                    std::string("epoll_shared_callback"), std::string("io_uring_shared_callback"));
 inline const auto every_backend = testing::Values(std::string("epoll"), std::string("io_uring"));
 inline std::string backend_of(const testing::TestParamInfo<std::string>& info) {
   return info.param;

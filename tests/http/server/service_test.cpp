@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <cstdio>
 #include <future>
 #include <memory>
 #include <optional>
@@ -18,6 +20,8 @@
 #include "ksvc/backend/fixed_buffer_io_uring.hpp"
 #include "ksvc/backend/fixed_file_io_uring.hpp"
 #include "ksvc/backend/sqpoll_io_uring.hpp"
+#include "ksvc/notify/shared_reactor_notifier.hpp"
+#include "ksvc/reactor/shared_reactor.hpp"
 #include "net/listener.hpp"
 #include "server_test.hpp"
 
@@ -31,8 +35,20 @@ using WholeIoUring = ksvc::CompositeIoUring<ksvc::UringOptions{.sqpoll = true,
                                                                .fixed_buffers = true,
                                                                .multishot_accept = false,
                                                                .zero_copy_send = true}>;
-using Backends = testing::Types<ksvc::Epoll, ksvc::BasicIoUring, ksvc::SqpollIoUring,
-                                ksvc::FixedFileIoUring, ksvc::FixedBufferIoUring, WholeIoUring>;
+using Backends =
+    testing::Types<ksvc::Epoll, ksvc::BasicIoUring, ksvc::SqpollIoUring, ksvc::FixedFileIoUring,
+                   ksvc::FixedBufferIoUring, WholeIoUring, ksvc::SharedReactorBackend<ksvc::Epoll>,
+                   ksvc::SharedReactorBackend<ksvc::BasicIoUring>>;
+
+template <class Backend>
+struct WorkerOn {
+  using Type = gvt::Worker<Backend>;
+};
+template <class Backend>
+struct WorkerOn<ksvc::SharedReactorBackend<Backend>> {
+  using Type = gvt::Worker<ksvc::SharedReactorBackend<Backend>, ksvc::MonotonicClock,
+                           ksvc::SharedReactorNotifier>;
+};
 
 struct BackendName {
   template <class Backend>
@@ -47,7 +63,7 @@ struct BackendName {
 template <class Backend>
 class ServiceTest : public testing::Test {
  protected:
-  using Worker = gvt::Worker<Backend>;
+  using Worker = typename WorkerOn<Backend>::Type;
 
   struct Command : gvt::Runnable {
     Command(ServiceTest& owner, Run run) : Runnable(run), test(owner) {}
@@ -68,20 +84,31 @@ class ServiceTest : public testing::Test {
       GTEST_SKIP() << std::strerror(os_errno);
     }
   }
-  void drain() {
-    worker_->post(drain_command_);
-    thread_.join();
-  }
-  void cut_off() {
-    worker_->post(stop_command_);
-    thread_.join();
-  }
+  void drain() { end_by(drain_command_); }
+  void cut_off() { end_by(stop_command_); }
   Client connect() const { return Client(port_); }
 
   SimSite site_;
   WorkerCounters counters_;
+  ConnectionCount count_;
 
  private:
+  using TemporaryFile = std::unique_ptr<std::FILE, int (*)(std::FILE*)>;
+
+  // As long as any that random asks want.
+  static TemporaryFile make_file() {
+    TemporaryFile file(std::tmpfile(), &std::fclose);
+    const std::string bytes = big_body(300'000);
+    EXPECT_EQ(std::fwrite(bytes.data(), 1, bytes.size(), file.get()), bytes.size());
+    std::fflush(file.get());
+    return file;
+  }
+  void end_by(Command& command) {
+    worker_->post(command);
+    posted_ = true;
+    posted_.notify_one();
+    thread_.join();
+  }
   void run(std::promise<int>& ready, const ksvc::BackendOptions& backend_options, int listener) {
     gvt::WorkerOptions options;
     options.backend = backend_options;
@@ -92,10 +119,13 @@ class ServiceTest : public testing::Test {
       return ready.set_value(made.error().os_errno);
     }
     worker_ = std::move(made).value();
-    service_.emplace(*worker_, site_.site, listener, counters_);
+    site_.file = ::fileno(file_.get());
+    service_.emplace(*worker_, site_.site, listener, counters_, count_);
     service_->start();
     ready.set_value(0);
     worker_->run();
+    // It may have ended while the other thread is still within post().
+    posted_.wait(false);
     service_.reset();
     worker_.reset();
   }
@@ -104,7 +134,9 @@ class ServiceTest : public testing::Test {
   }
   static void stop(gvt::Runnable& self) { static_cast<Command&>(self).test.worker_->stop(); }
 
+  TemporaryFile file_ = make_file();
   std::uint16_t port_ = 0;
+  std::atomic<bool> posted_{false};
   std::thread thread_;
   std::unique_ptr<Worker> worker_;
   std::optional<Service<Worker>> service_;
@@ -133,7 +165,7 @@ std::string what_is_wrong(Client& client, const std::vector<Ask>& asks, bool hal
   sender.join();
   if (!checker.wrong().empty()) return checker.wrong();
   if (checker.answered() == asks.size()) return {};
-  return "ended after answer " + std::to_string(checker.answered());
+  return "ended before the answer to " + asks[checker.answered()].bytes;
 }
 
 std::vector<Ask> random_asks(Random& random, std::size_t count) {

@@ -47,7 +47,8 @@ void AnswerChecker::begin_answer() {
     if (!ask.closes) candidates_[plain] = ask.answer;
     if (ask.closes || may_announce_close_) candidates_[last] = ask.last_answer;
   }
-  if (ask.may_continue && !continued_ && arrived >= ask.head_bytes) {
+  const bool may_be_asked = ask.may_continue && !continued_;
+  if ((may_be_asked || writing_shut_) && arrived >= ask.head_bytes) {
     candidates_[interim] = kContinue;
   }
   if (gave_up_ && arrived > 0 && arrived < ask.bytes.size()) {

@@ -24,6 +24,8 @@ class AnswerChecker {
   void may_announce_close() { may_announce_close_ = true; }
   // Whether what was sent ends amid a request, which may be answered with a 400 or 408.
   void gave_up() { gave_up_ = true; }
+  // Whether the client has ended its side, and may be asked any number of times if it is there.
+  void shut_writing() { writing_shut_ = true; }
 
   // The first thing that is wrong; stays what it is.
   const std::string& receive(std::string_view bytes);
@@ -52,6 +54,7 @@ class AnswerChecker {
   bool continued_ = false;
   bool may_announce_close_ = false;
   bool gave_up_ = false;
+  bool writing_shut_ = false;
   bool closed_ = false;
   bool refused_ = false;
   std::string wrong_;

@@ -78,7 +78,7 @@ Ask make_ask(std::string head, std::string_view body, bool body_is_read, const E
 
 Ask random_post(Random& random) {
   const std::string body = random_body(random, random_size(random));
-  constexpr std::array<std::string_view, 3> kTargets{"/echo", "/park-echo", "/length"};
+  constexpr std::array<std::string_view, 4> kTargets{"/echo", "/park-echo", "/length", "/parts"};
   const std::string_view target = kTargets[random.below(kTargets.size())];
   const std::string length = std::to_string(body.size());
   const bool in_chunks = random.chance(40);
@@ -165,7 +165,9 @@ std::string answer_text(const Expected& expected, bool closing) {
   out += expected.content_type;
   out += "\r\n";
   out += expected.fields;
-  out += "Content-Length: " + std::to_string(expected.body.size()) + "\r\n\r\n";
+  out += expected.in_chunks
+             ? "Transfer-Encoding: chunked\r\n\r\n"
+             : "Content-Length: " + std::to_string(expected.body.size()) + "\r\n\r\n";
   if (!expected.head_only) out += expected.body;
   return out;
 }
@@ -182,6 +184,32 @@ Ask post_echo(std::string_view body) {
   return make_ask(
       head_text({"POST", "/echo"}, "Content-Length: " + std::to_string(body.size()) + "\r\n"), body,
       true, expected);
+}
+
+Ask post_parts(std::string_view body) {
+  Expected expected;
+  expected.body = body;
+  return make_ask(
+      head_text({"POST", "/parts"}, "Content-Length: " + std::to_string(body.size()) + "\r\n"),
+      body, true, expected);
+}
+
+Ask streamed(std::size_t bytes) { return get("/stream/" + std::to_string(bytes), big_body(bytes)); }
+
+Ask file_part(std::size_t bytes) { return get("/file/" + std::to_string(bytes), big_body(bytes)); }
+
+Ask streamed_in_chunks(std::size_t count) {
+  std::string sent;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::string part = numbered_part(i);
+    const std::string size = chunk_size_text(part.size());
+    sent += std::string(4 - size.size(), '0') + size + "\r\n" + part + "\r\n";
+  }
+  sent += "0\r\nLast: yes\r\n\r\n";
+  Expected expected;
+  expected.body = sent;
+  expected.in_chunks = true;
+  return make_ask(head_text({"GET", "/chunks/" + std::to_string(count)}, {}), {}, true, expected);
 }
 
 Ask post_echo_in_chunks(const std::vector<std::string>& chunks) {
@@ -216,11 +244,18 @@ Ask random_ask(Random& random) {
   if (kind < 65) return random_parked(random);
   if (kind < 75) {
     const std::size_t size = random.chance(80) ? random.below(20'000) : random.below(300'000);
+    if (random.chance(25)) return file_part(size);
+    if (random.chance(40)) return streamed(size);
+    if (random.chance(30)) return streamed_in_chunks(size / 1'000);
     return get("/big/" + std::to_string(size), big_body(size));
   }
   if (kind < 82) return random_failing(random);
   if (kind < 90) return random_unread(random);
   return random_other(random);
+}
+
+std::string numbered_part(std::size_t number) {
+  return "part " + std::to_string(number) + std::string(number * 37 % 2'000, '.');
 }
 
 std::string big_body(std::size_t bytes) {

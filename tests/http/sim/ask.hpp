@@ -32,6 +32,7 @@ struct Expected {
   std::string_view body;
   bool http_1_0 = false;
   bool head_only = false;  // the answer to HEAD
+  bool in_chunks = false;  // then the body is as it is sent
 };
 std::string answer_text(const Expected& expected, bool closing);
 
@@ -40,11 +41,20 @@ Ask random_ask(Random& random);
 Ask get(std::string_view target, std::string_view body);
 Ask post_echo(std::string_view body);
 Ask post_echo_in_chunks(const std::vector<std::string>& chunks);
+// A body that the handler reads part by part; answers that it writes so, whose length is known or
+// not.
+Ask post_parts(std::string_view body);
+Ask streamed(std::size_t bytes);
+Ask streamed_in_chunks(std::size_t count);
+// The beginning of the file that there is.
+Ask file_part(std::size_t bytes);
 Ask head_of_hello();
 // A handler that throws.
 Ask failing(std::string_view target);
 
-// The body that /big/N answers.
+// The body that /big/N, /stream/N and /file/N answer.
 std::string big_body(std::size_t bytes);
+// What /chunks/N writes as one.
+std::string numbered_part(std::size_t number);
 
 }  // namespace weft::http::test

@@ -37,6 +37,7 @@ std::string text(std::size_t bytes) {
 std::vector<Ask> one_of_each() {
   return {get("/hello", "hello"), post_echo(text(40)), get("/sleep/3", "3"),
           get("/yield/5", "5"),   big(3'000),          post_echo_in_chunks({text(7), text(20)}),
+          post_parts(text(60)),   streamed(2'000),     streamed_in_chunks(9),
           get("/sleep/1", "1"),   head_of_hello(),     failing("/throw"),
           failing("/park-throw")};
 }
@@ -160,6 +161,7 @@ TEST(SimulatedFaults, what_waits_behind_a_handler_is_bounded_each_time) {
   SimRunOptions options = lasting(seconds(5));
   SimRun run(kSeed, options);
   run.site().site.limits.pipelined_bytes = 20'000;
+  run.site().site.limits.gone_probe = seconds(10);  // it need not be asked whether it is there
   std::vector<Ask> asks;
   std::size_t half = 0;
   for (int round = 0; round < 2; ++round) {
@@ -282,6 +284,44 @@ TEST(SimulatedFaults, a_reader_that_takes_nothing_is_given_up_after_the_write_ti
   run.world().after(given_up, [&] { EXPECT_EQ(run.counters().closed.value(), 1U); });
   EXPECT_EQ(run.run(), "");
   EXPECT_TRUE(run.clients().front().is_reset());
+}
+
+TEST(SimulatedFaults, a_reader_that_takes_no_more_of_a_stream_holds_little_and_is_given_up) {
+  SimRunOptions options = lasting(seconds(30));
+  SimRun run(kSeed, options);
+  for (int i = 0; i < 10; ++i) {
+    ClientPlan plan = client_of({streamed(5'000'000)});
+    plan.ending = ClientPlan::Ending::vanishes;
+    run.add_client(std::move(plan));
+  }
+  const auto given_up = nanoseconds(run.site().site.limits.write_timeout) + milliseconds(200);
+  run.world().after(seconds(1), [&] {
+    EXPECT_EQ(run.counters().closed.value(), 0U);
+    EXPECT_EQ(run.worker().parked(), 10U);
+  });
+  run.world().after(given_up, [&] {
+    EXPECT_EQ(run.counters().closed.value(), 10U);
+    EXPECT_EQ(run.worker().parked(), 0U);
+  });
+  EXPECT_EQ(run.run(), "");
+}
+
+TEST(SimulatedFaults, a_reset_amid_a_stream_gives_everything_back_within_a_second) {
+  SimRunOptions options = lasting(seconds(20));
+  SimRun run(kSeed, options);
+  for (int i = 0; i < 200; ++i) {
+    ClientPlan plan = client_of({streamed_in_chunks(20), streamed(300'000)}, milliseconds(i));
+    plan.ending = i % 2 == 0 ? ClientPlan::Ending::resets : ClientPlan::Ending::closes;
+    plan.ends_amid = static_cast<std::size_t>(i) * 1'000;
+    run.add_client(std::move(plan));
+  }
+  run.world().after(seconds(3), [&] {
+    EXPECT_EQ(run.counters().closed.value(), 200U);
+    EXPECT_EQ(run.world().open_descriptors(), 1U);  // the listener
+    EXPECT_EQ(run.backend().buffers().lent() + run.backend().buffers().detached(), 0U);
+    EXPECT_EQ(run.worker().parked(), 0U);
+  });
+  EXPECT_EQ(run.run(), "");
 }
 
 TEST(SimulatedFaults, a_drain_amid_many_busy_clients_fails_nobody) {

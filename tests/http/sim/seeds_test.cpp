@@ -9,24 +9,14 @@
 #include <string>
 
 #include "sim_run.hpp"
+#include "support/seeds.hpp"
 
 namespace weft::http::test {
 
 namespace {
 
-struct Seeds {
-  std::uint64_t from;
-  std::uint64_t to;
-};
-
-Seeds seeds_asked_for(Seeds usual) {
-  const char* range = std::getenv("WEFT_SIM_SEEDS");
-  if (range == nullptr) return usual;
-  char* end = nullptr;
-  usual.from = std::strtoull(range, &end, 10);
-  usual.to = *end == '-' ? std::strtoull(end + 1, nullptr, 10) : usual.from;
-  return usual;
-}
+using weft::test::Seeds;
+using weft::test::seeds_asked_for;
 
 void run_all(Seeds usual) {
   const Seeds seeds = seeds_asked_for(usual);

@@ -154,6 +154,7 @@ void SimClient::do_as_planned() {
 void SimClient::shut_writing() {
   if (std::exchange(writing_shut_, true)) return;
   checker_.gave_up();
+  checker_.shut_writing();
   wire_.shut_write(*end_);
 }
 

@@ -11,9 +11,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "gvt/worker.hpp"
+#include "http/models/model.hpp"
 #include "http/service.hpp"
 #include "ksvc/clock/sim_clock.hpp"
 #include "ksvc/notify/sim_notifier.hpp"
@@ -26,9 +28,12 @@ namespace weft::http::test {
 
 struct SimRunOptions {
   ksvc::SimOptions world;
-  bool any_faults = false;  // what is late then is nobody's fault
+  Model model = Model::green;
+  bool any_faults = false;     // what is late then is nobody's fault
+  std::size_t file_bytes = 0;  // of the file that /file gives, if there is one
   ksvc::BackendOptions backend;
   std::chrono::nanoseconds drain_after = std::chrono::seconds(1);
+  std::function<void(Site& site)> add_routes;  // to those that are always there
 };
 
 class SimRun {
@@ -43,6 +48,8 @@ class SimRun {
   // Before run().
   SimClient& add_client(ClientPlan plan);
   SimSite& site() { return site_; }
+  // For clients of other kinds, which are not judged.
+  std::uint16_t port() const { return port_; }
   ksvc::SimWorld& world() { return world_; }
   ksvc::SimBackend& backend() { return worker_->backend(); }
   Worker& worker() { return *worker_; }
@@ -62,6 +69,7 @@ class SimRun {
     SimRun& run;
   };
 
+  void make_service(int listener);
   static void begin_drain(gvt::Runnable& self);
   void finish_what_is_in_flight();
   void judge_server();
@@ -74,10 +82,14 @@ class SimRun {
   ksvc::SimWorld world_;
   SimSite site_;
   WorkerCounters counters_;
+  ConnectionCount count_;
   std::deque<SimClient> clients_;
   std::uint16_t port_ = 0;
   std::unique_ptr<Worker> worker_;
-  std::optional<Service<Worker>> service_;
+  template <class ConnectionModel>
+  using ServiceOf = std::optional<Service<Worker, ConnectionModel>>;
+  std::variant<ServiceOf<models::Green>, ServiceOf<models::Coroutine>, ServiceOf<models::Callback>>
+      service_;
   DrainCommand drain_command_{*this};
   ksvc::TimePoint drain_at_;  // asked for; and when the server knew of it
   ksvc::TimePoint drain_began_at_;

@@ -1,4 +1,5 @@
 // run_seed(): the workload of one seed.
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -47,10 +48,11 @@ SimRunOptions random_options(Random& random) {
   options.any_faults = !random.chance(12);
   if (options.any_faults) options.world.faults = random_faults(random);
   options.backend.buffers = {1'024, 4'096};
+  options.file_bytes = 300'000;
   if (options.any_faults) {
     if (random.chance(20)) options.backend.buffers = {2, 512};
     if (random.chance(20)) options.backend.completion_entries = 8;
-    if (random.chance(10)) options.world.most_descriptors = 4;
+    if (random.chance(10)) options.world.most_descriptors = 5;
   }
   if (random.chance(30)) options.world.socket_buffer_bytes = 4'096;
   options.world.cut = static_cast<unsigned>(random.below(1'000));
@@ -68,6 +70,9 @@ std::string described(const SimRunOptions& options) {
     if (value > 0)
       text += std::string(text.empty() ? "" : ", ") + name + " " + std::to_string(value);
   };
+  if (options.model != Model::green) {
+    text = options.model == Model::coroutine ? "coroutines" : "callbacks";
+  }
   tell("reorder", faults.reorder);
   tell("error", faults.error);
   tell("early_end", faults.early_end);
@@ -99,6 +104,7 @@ std::string described(const SimRunOptions& options) {
 SeedOutcome run_seed(std::uint64_t seed) {
   Random random(seed);
   SimRunOptions options = random_options(random);
+  options.model = std::array{Model::green, Model::coroutine, Model::callback}[seed % 3];
   const std::string replay = "WEFT_SIM_SEED=" + std::to_string(seed) +
                              " weft_http_test --gtest_filter=Simulation.one_seed";
   options.world.replay = replay;

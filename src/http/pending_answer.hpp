@@ -1,0 +1,65 @@
+// PendingAnswer: what a Respond and the request it answers have in common.
+//
+// Invariants. Whoever claims the wait first ends it: the Respond, by being called or dropped, or
+// the request, by being cancelled. The request goes on until what was claimed has come round to its
+// worker, so that whoever wakes that finds it there. The Respond and the request each hold it.
+// Any thread has the Respond's part, the worker's thread the request's.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "gvt/scheduler.hpp"
+#include "weft/detail/armed_wait.hpp"
+#include "weft/detail/waiter.hpp"
+#include "weft/respond.hpp"
+
+namespace weft::http {
+
+struct ActiveRequest;
+
+class PendingAnswer final : private detail::Runnable {
+ public:
+  PendingAnswer(const PendingAnswer&) = delete;
+  PendingAnswer& operator=(const PendingAnswer&) = delete;
+
+  // ---- The request's part
+
+  // Throws std::bad_alloc.
+  static PendingAnswer& make(gvt::Scheduler& home);
+  // When the handler has returned: whether that was the end. Otherwise the request is told of it.
+  // `node` may cancel it.
+  bool has_ended(ActiveRequest& request, detail::CancelNode* node) noexcept;
+  // When the handler has failed: whether nobody will come round any more.
+  bool give_up() noexcept;
+  // After the end, and not after a failure: gives the answer. Throws Cancelled, or what went wrong.
+  void fill(Context& context);
+  // Its last call.
+  void request_ended() noexcept;
+
+  // ---- The Respond's part
+
+  void answer(Respond::Fill fill) noexcept;
+  void drop() noexcept;
+
+ private:
+  explicit PendingAnswer(gvt::Scheduler& home) noexcept;
+  ~PendingAnswer() = default;
+
+  static void came_round(detail::Runnable& self);
+  void end() noexcept;
+  void release() noexcept;
+
+  gvt::Scheduler& home_;
+  detail::Waiter waiter_;
+  detail::ArmedWait armed_;
+  std::atomic<std::uint32_t> holders_{2};
+  bool dropped_ = false;
+  // Of the one who claimed, until it has come round.
+  Respond::Fill fill_;
+  // Of the worker's thread.
+  ActiveRequest* request_ = nullptr;  // while it waits
+  bool ended_ = false;                // and it will not be told any more
+};
+
+}  // namespace weft::http

@@ -1,0 +1,65 @@
+// What the files of Server share: a worker as its server sees it.
+#pragma once
+
+#include <unistd.h>
+
+#include <atomic>
+#include <functional>
+#include <thread>
+
+#include "gvt/run_queue.hpp"
+#include "http/models/model.hpp"
+#include "http/server.hpp"
+
+namespace weft::http {
+
+// What a worker shows the outside: its counters, and a way in for as long as it runs.
+struct Server::Slot {
+  struct Command : gvt::Runnable {
+    Command(Slot& owner, Run run_function) : Runnable(run_function), slot(owner) {}
+    Slot& slot;
+    bool posted = false;
+  };
+  // Unlike a command it comes again and again.
+  struct RouteNotice : gvt::Runnable {
+    explicit RouteNotice(Slot& owner) : Runnable(&Slot::take_routes_now), slot(owner) {}
+    Slot& slot;
+    std::atomic<bool> posted{false};
+  };
+
+  Slot() = default;
+  ~Slot() {
+    if (listener_fd >= 0) ::close(listener_fd);
+  }
+  Slot(const Slot&) = delete;
+  Slot& operator=(const Slot&) = delete;
+
+  static void drain_now(gvt::Runnable& self) { static_cast<Command&>(self).slot.begin_drain(); }
+  static void stop_now(gvt::Runnable& self) { static_cast<Command&>(self).slot.stop(); }
+  static void take_routes_now(gvt::Runnable& self) {
+    auto& notice = static_cast<RouteNotice&>(self);
+    // Before the look: who puts something in after it posts this again.
+    notice.posted.exchange(false);
+    notice.slot.take_routes();
+  }
+
+  WorkerCounters counters;
+  RouteFeed feed;
+  int listener_fd = -1;  // until the service takes it over
+  std::thread thread;
+  // Set by the worker's thread while it runs; guarded by Server::mutex_.
+  std::function<void(gvt::Runnable&)> post;
+  // Called on the worker's thread only.
+  std::function<void()> begin_drain;
+  std::function<void()> stop;
+  std::function<void()> take_routes;
+  Command drain_command{*this, &Slot::drain_now};
+  Command stop_command{*this, &Slot::stop_now};
+  RouteNotice route_notice{*this};
+};
+
+extern template void Server::start_workers_as<models::Green>();
+extern template void Server::start_workers_as<models::Coroutine>();
+extern template void Server::start_workers_as<models::Callback>();
+
+}  // namespace weft::http
