@@ -1,6 +1,6 @@
 // The smallest useful server: plain text, JSON with a parameter, and a handler that parks.
 //
-//     hello [--host 127.0.0.1] [--port 8080] [--workers 1] [--backend auto]
+//     hello [--host 127.0.0.1] [--port 8080] [--workers 1] [--backend auto] ...   (see --help)
 #include <charconv>
 #include <chrono>
 #include <string>

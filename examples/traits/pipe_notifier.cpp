@@ -45,7 +45,8 @@ int main(int argc, char** argv) {
   if (!listeners) return std::cerr << listeners.error().message() << '\n', 1;
   const auto worker = Worker::create({}).value();
   http::WorkerCounters counters;
-  http::Service<Worker> service(*worker, site, listeners->fds[0], counters);
+  http::ConnectionCount connections;
+  http::Service<Worker> service(*worker, site, listeners->fds[0], counters, connections);
   static http::Service<Worker>* const serving = &service;
   gvt::Runnable drain([](gvt::Runnable&) { serving->begin_drain(); });
   std::jthread end_of_input([&] {

@@ -1,26 +1,25 @@
 // App: routes and the server that answers them.
 //
 //     weft::App app;
-//     app.get("/hello/:name", [](weft::Context& c) { c.text(c.param("name")); });
+//     app.get("/hello/{name}", [](weft::Context& c) { c.text(c.param("name")); });
 //     return app.listen(8080);
 //
-// Routes are added before listen(); handlers may be called on several workers at once, so what they
-// share must be safe for that.
+// Handlers may be called on several workers at once, so what they share must be safe for that.
+// Routes may be added while the server runs.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 
-#include "weft/context.hpp"
+#include "weft/limits.hpp"
+#include "weft/routes.hpp"
 
 namespace weft {
-
-using Handler = std::function<void(Context&)>;
 
 struct Options {
   std::string host = "127.0.0.1";
@@ -29,22 +28,31 @@ struct Options {
   // "auto", "io_uring" or "epoll". With auto, the environment variable WEFT_BACKEND is asked next,
   // then the kernel: epoll where io_uring cannot be had, and ServerStats say why.
   std::string backend = "auto";
+  // "per-worker": each worker has a back end of its own. "shared": one more OS thread has the only
+  // one, and all workers hand it their operations.
+  std::string topology = "per-worker";
+  // What keeps a request whose handler waits: "green" the stack it runs on, "coroutine" a frame,
+  // "callback" a record. Every kind of handler works with each; those that park take a stack.
+  std::string model = "green";
+  // A worker that has not been back in its loop for this long is reported on standard error, with
+  // the stack of the handler that holds it up. Zero: never.
+  std::chrono::milliseconds stall_after{100};
   std::size_t stack_bytes = 64 * 1024;
-  std::chrono::milliseconds request_timeout{30'000};
-  std::chrono::milliseconds idle_timeout{75'000};
-  std::chrono::milliseconds drain_grace{10'000};
-  std::size_t body_bytes = 1024 * 1024;
+  Limits limits;
+  TrailingSlash trailing_slash = TrailingSlash::strict;
   bool server_header = true;  // answers carry `Server: weft`
   bool quiet = false;         // no start-up line
 
-  // Reads --host, --port, --workers and --backend; prints --help. Leaves the process with status 2
-  // and a message when an argument makes no sense.
+  // Reads --host, --port, --workers, --backend, --topology, --model and flags for the common
+  // limits; prints --help. Leaves the process with status 2 and a message when an argument makes no
+  // sense.
   static Options from_arguments(int argc, char** argv);
 };
 
 struct ServerStats {
   std::uint64_t connections_accepted = 0;
   std::uint64_t connections_open = 0;
+  std::uint64_t connections_refused = 0;  // because there were too many
   std::uint64_t requests = 0;
   std::uint64_t handler_errors = 0;
   std::uint64_t green_threads_parked = 0;
@@ -58,22 +66,29 @@ struct ServerStats {
   std::chrono::milliseconds uptime{0};
 };
 
-class App {
+class App : public RouteVerbs<App> {
  public:
   App();
   ~App();
   App(const App&) = delete;
   App& operator=(const App&) = delete;
 
-  // Patterns: "/users", "/users/:id", "/files/*path". Throws std::invalid_argument, naming both
-  // routes, when a pattern is malformed or conflicts with one that was added before.
-  App& get(std::string_view pattern, Handler handler);
-  App& post(std::string_view pattern, Handler handler);
-  App& put(std::string_view pattern, Handler handler);
-  App& patch(std::string_view pattern, Handler handler);
-  App& del(std::string_view pattern, Handler handler);
-  // `method` in capitals, as in "OPTIONS".
+  // Adds a route, as get(), post() and the others do; `method` in capitals, one that HTTP itself
+  // defines. Throws std::invalid_argument, naming both routes, when the pattern is
+  // malformed or conflicts with one that was added before; then nothing has changed.
+  //
+  // Any thread, also while the server runs, and also a handler, which parks meanwhile: when the
+  // call returns, every request that is sent from then on finds the route, on every worker. It
+  // returns as soon as all workers have taken the route up. One that a handler holds up is waited
+  // for no longer than a second, since it will take the route up before it looks at another
+  // request. Only when that one has not got to the 1,024 routes before this is std::runtime_error
+  // thrown, and nothing has changed.
   App& route(std::string_view method, std::string_view pattern, Handler handler);
+  // For every method that the pattern has no route of its own for, added before or after; but
+  // TRACE and CONNECT.
+  App& any(std::string_view pattern, Handler handler);
+  // Routes below `prefix`, which may hold parameters: see routes.hpp.
+  RouteGroup group(std::string_view prefix);
 
   // Serves until SIGINT or SIGTERM, then lets running requests finish. Returns the exit status.
   // A process that leaves SIGPIPE to its default ignores it from then on, so that losing its
@@ -92,10 +107,12 @@ class App {
   ServerStats stats() const;
 
  private:
+  friend class RouteGroup;
   struct Running;
   struct Routes;
 
   std::shared_ptr<Running> running() const;
+  void add(std::optional<std::string_view> method, std::string pattern, Handler handler);
 
   std::unique_ptr<Routes> routes_;
   mutable std::mutex mutex_;  // guards running_

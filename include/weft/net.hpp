@@ -1,69 +1,177 @@
-// TCP streams and listeners whose calls park the green thread instead of blocking its OS thread.
+// Streams and listeners, TCP and Unix, whose calls park the green thread instead of blocking its OS
+// thread.
 //
-// Used inside a worker (see green.hpp). A stream belongs to the worker it was made on. One green
-// thread may read while another writes; two must not read, or write, at once. Closing a stream
-// while another green thread is parked on it is a programmer error: shut it down instead.
+// On a thread that is no worker (main() before weft::run(), a thread of the pool) the same calls
+// block the OS thread. Either way cancellation and deadlines end them (see cancel.hpp).
+//
+// A stream belongs to the worker that its first call was made on, and is closed there; before that
+// it may be handed to another. (A green thread of Placement::any may go on elsewhere and take its
+// streams along where there is io_uring; where there is not, its first call on one pins it.) One
+// green thread may read while another writes; two must not read, or write, at once. close(), or the
+// end of the stream, ends what other green threads of the worker are parked in on it: a call that
+// has moved nothing ends with `cancelled`.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "weft/detail/descriptor.hpp"
+#include "weft/endpoint.hpp"
 #include "weft/result.hpp"
 
 namespace weft {
 
-class TcpStream {
+namespace detail {
+struct StreamAccess;
+}
+
+enum class ShutdownSide {
+  read,   // what arrives from now on is thrown away; reads give the end of the stream
+  write,  // no more will be written: the peer reads the end of the stream
+  both,
+};
+
+// What all streams can do. Made as a TcpStream or a UnixStream.
+class Stream {
  public:
-  // `host` is an IPv4 or IPv6 address, or "localhost".
-  static Result<TcpStream> connect(const std::string& host, std::uint16_t port);
-
-  TcpStream(TcpStream&& other) noexcept;
-  TcpStream& operator=(TcpStream&& other) noexcept;
-  ~TcpStream();
-
   // Reads what is there, at least one byte; 0 at the end of the stream.
   // `into` must have room for one at least.
   Result<std::size_t> read(std::span<char> into);
   // Fills all of `into`; end_of_stream when the peer stops before that.
   Result<void> read_exactly(std::span<char> into);
-  // Returns when the kernel has taken all bytes.
+  // Returns when the kernel has taken all bytes. After an error some may have been sent.
   Result<void> write(std::string_view bytes);
-  // No more will be written: the peer reads the end of the stream.
-  void shutdown_write() noexcept;
-  // From now on reads and writes that take longer end with timed_out. Zero: no limit.
+  // The same for several buffers, one behind the other, without copying them together.
+  Result<void> writev(std::span<const std::string_view> buffers);
+  Result<void> writev(std::initializer_list<std::string_view> buffers) {
+    return writev(std::span(buffers.begin(), buffers.size()));
+  }
+
+  // Allowed while others are parked on the stream; they see it as they would see the peer do it.
+  Result<void> shutdown(ShutdownSide side) noexcept;
+  void shutdown_write() noexcept { static_cast<void>(shutdown(ShutdownSide::write)); }
+  void close() noexcept { descriptor_.close(); }
+  bool is_open() const noexcept { return descriptor_.fd() >= 0; }
+
+  // From now on calls that take longer end with timed_out. Zero: no limit.
   void set_timeout(std::chrono::nanoseconds timeout) noexcept { timeout_ = timeout; }
+  // The system's descriptor, for options that have no call here. It stays the stream's.
+  int fd() const noexcept { return descriptor_.fd(); }
+
+ protected:
+  friend struct detail::StreamAccess;
+  explicit Stream(int fd) noexcept : descriptor_(fd) {}
+  Stream(Stream&&) noexcept = default;
+  Stream& operator=(Stream&&) noexcept = default;
+  ~Stream() = default;
+
+  detail::Descriptor descriptor_;
+  std::chrono::nanoseconds timeout_{0};
+};
+
+struct KeepAlive {
+  std::chrono::seconds idle{60};      // without traffic, before the peer is asked
+  std::chrono::seconds interval{10};  // between questions
+  unsigned questions = 6;             // that go unanswered before the connection is given up
+};
+
+class TcpStream : public Stream {
+ public:
+  // `host` is an address (see Endpoint::parse) or a name, which is looked up as by resolve(); its
+  // addresses are tried in turn.
+  static Result<TcpStream> connect(const std::string& host, std::uint16_t port);
+  static Result<TcpStream> connect(const Endpoint& peer);
+
+  Result<Endpoint> local_endpoint() const;
+  Result<Endpoint> peer_endpoint() const;
+  // Small writes go out at once: so it is from the start.
+  Result<void> set_no_delay(bool on) noexcept;
+  // Notices a peer that has gone without a word.
+  Result<void> set_keep_alive(const KeepAlive& options) noexcept;
+  Result<void> clear_keep_alive() noexcept;
 
  private:
   friend class TcpListener;
-  explicit TcpStream(int fd) noexcept : fd_(fd) {}
-  void close() noexcept;
+  friend struct detail::StreamAccess;
+  explicit TcpStream(int fd) noexcept : Stream(fd) {}
+};
 
-  int fd_ = -1;
-  std::chrono::nanoseconds timeout_{0};
+struct ListenOptions {
+  int backlog = 4096;       // connections made by clients and not yet accepted; the system caps it
+  bool reuse_port = false;  // others that set this, too, may listen on the same port
+  bool ipv6_only = false;   // on "::", take no IPv4 clients
 };
 
 class TcpListener {
  public:
+  // `host` is an address of this machine (see Endpoint::parse), or "0.0.0.0" or "::" for all.
   // Port 0: the system chooses; port() tells.
-  static Result<TcpListener> bind(const std::string& host, std::uint16_t port);
+  static Result<TcpListener> bind(const std::string& host, std::uint16_t port,
+                                  const ListenOptions& options = {});
 
-  TcpListener(TcpListener&& other) noexcept;
-  TcpListener& operator=(TcpListener&& other) noexcept;
-  ~TcpListener();
-
+  // One green thread at a time. After an error (out of descriptors, a client that left early)
+  // accepting may go on.
   Result<TcpStream> accept();
   std::uint16_t port() const noexcept { return port_; }
+  Result<Endpoint> local_endpoint() const;
+
+  void set_timeout(std::chrono::nanoseconds timeout) noexcept { timeout_ = timeout; }
+  void close() noexcept { descriptor_.close(); }
+  int fd() const noexcept { return descriptor_.fd(); }
 
  private:
-  TcpListener(int fd, std::uint16_t port) noexcept : fd_(fd), port_(port) {}
-  void close() noexcept;
+  friend struct detail::StreamAccess;
+  TcpListener(int fd, std::uint16_t port) noexcept : descriptor_(fd), port_(port) {}
 
-  int fd_ = -1;
+  detail::Descriptor descriptor_;
+  std::chrono::nanoseconds timeout_{0};
   std::uint16_t port_ = 0;
+};
+
+// `path` is one of the file system, or "@" and a name in Linux's abstract namespace, which leaves
+// no file behind.
+class UnixStream : public Stream {
+ public:
+  static Result<UnixStream> connect(const std::string& path);
+  // Two that are connected to each other.
+  static Result<std::pair<UnixStream, UnixStream>> pair();
+
+ private:
+  friend class UnixListener;
+  friend struct detail::StreamAccess;
+  explicit UnixStream(int fd) noexcept : Stream(fd) {}
+};
+
+class UnixListener {
+ public:
+  // The file must not be there yet. It is removed when the listener is closed.
+  static Result<UnixListener> bind(const std::string& path, const ListenOptions& options = {});
+
+  UnixListener(UnixListener&&) noexcept = default;
+  UnixListener& operator=(UnixListener&& other) noexcept;
+  ~UnixListener() { close(); }
+
+  // As TcpListener's.
+  Result<UnixStream> accept();
+  const std::string& path() const noexcept { return path_; }
+
+  void set_timeout(std::chrono::nanoseconds timeout) noexcept { timeout_ = timeout; }
+  void close() noexcept;
+  int fd() const noexcept { return descriptor_.fd(); }
+
+ private:
+  friend struct detail::StreamAccess;
+  UnixListener(int fd, std::string path) noexcept : descriptor_(fd), path_(std::move(path)) {}
+
+  detail::Descriptor descriptor_;
+  std::chrono::nanoseconds timeout_{0};
+  std::string path_;
 };
 
 }  // namespace weft

@@ -22,6 +22,7 @@ enum class ErrorCode : std::uint8_t {
   timed_out,
   cancelled,
   invalid_argument,
+  not_found,  // no such host name
 };
 
 struct Error {
@@ -102,6 +103,7 @@ inline std::string Error::message() const {
   if (code == ErrorCode::end_of_stream) return "end of stream";
   if (os_errno == 0 && code == ErrorCode::timed_out) return "timed out";
   if (os_errno == 0 && code == ErrorCode::cancelled) return "cancelled";
+  if (code == ErrorCode::not_found) return "no such name";
   return std::strerror(os_errno);
 }
 

@@ -6,71 +6,67 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <deque>
 #include <optional>
 #include <stdexcept>
 #include <system_error>
 #include <thread>
 
+#include "app/app_state.hpp"
 #include "app/stop_signals.hpp"
-#include "http/server.hpp"
-#include "ksvc/notify/event_fd_notifier.hpp"
 
 namespace weft {
 
-struct App::Routes {
-  http::Site site;
-  std::deque<Handler> handlers;  // a deque: endpoints hold their addresses
-};
-
-struct App::Running {
-  Running(const http::Site& site, const http::ServerOptions& options, std::string reason)
-      : server(site, with_notice(options, ended)),
-        backend_reason(std::move(reason)),
-        backend(options.backend),
-        workers(options.workers) {}
-
-  static http::ServerOptions with_notice(http::ServerOptions options,
-                                         ksvc::EventFdNotifier& notice) {
-    options.on_end = [&notice] { notice.wake(); };
-    return options;
-  }
-
-  ksvc::EventFdNotifier ended;
-  http::Server server;
-  std::string backend_reason;
-  ksvc::BackendKind backend;
-  unsigned workers;
-  std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
-};
-
 namespace {
 
-void call_handler(void* self, http::Exchange& exchange) {
-  Context context(exchange);
-  (*static_cast<Handler*>(self))(context);
+// The longest time that can be said means "never"; in a clock's nanoseconds it would overflow.
+Limits with_times_in_range(Limits limits) {
+  constexpr std::chrono::milliseconds kNever = std::chrono::hours(24 * 365 * 100);
+  for (std::chrono::milliseconds* time :
+       {&limits.head_timeout, &limits.body_timeout, &limits.request_timeout, &limits.idle_timeout,
+        &limits.write_timeout, &limits.drain_grace}) {
+    *time = std::clamp(*time, std::chrono::milliseconds(0), kNever);
+  }
+  return limits;
 }
 
 ksvc::BackendChoice choose(const Options& options) {
-  std::string wish = options.backend;
-  const char* source = "";
-  if (wish == "auto") {
-    const char* environment = std::getenv("WEFT_BACKEND");
-    if (environment != nullptr && *environment != '\0') {
-      wish = environment;
-      source = " in the environment variable WEFT_BACKEND";
-    }
-  }
-  const auto kind = ksvc::parse_backend_kind(wish);
-  if (!kind && wish != "auto") {
-    throw std::runtime_error("unknown back end \"" + wish + "\"" + source +
-                             ": use auto, io_uring or epoll");
+  const bool automatic = options.backend == "auto";
+  const auto kind =
+      automatic ? ksvc::wish_of_environment() : ksvc::parse_backend_kind(options.backend);
+  if (!kind && !automatic) {
+    throw std::runtime_error("unknown back end \"" + options.backend +
+                             "\": use auto, io_uring or epoll");
   }
   ksvc::BackendChoice choice = ksvc::choose_backend(ksvc::probe_kernel_features(), kind);
   if (!choice) throw std::runtime_error(choice.reason);
   return choice;
+}
+
+http::Topology topology_of(const Options& options) {
+  if (options.topology == "per-worker") return http::Topology::reactor_per_worker;
+  if (options.topology == "shared") return http::Topology::one_reactor;
+  throw std::runtime_error("unknown topology \"" + options.topology +
+                           "\": use per-worker or shared");
+}
+
+http::Model model_of(const Options& options) {
+  if (options.model == "green") return http::Model::green;
+  if (options.model == "coroutine") return http::Model::coroutine;
+  if (options.model == "callback") return http::Model::callback;
+  throw std::runtime_error("unknown model \"" + options.model +
+                           "\": use green, coroutine or callback");
+}
+
+http::TrailingSlash policy_of(TrailingSlash wish) {
+  switch (wish) {
+    case TrailingSlash::redirect: return http::TrailingSlash::redirect;
+    case TrailingSlash::ignore: return http::TrailingSlash::ignore;
+    case TrailingSlash::strict: break;
+  }
+  return http::TrailingSlash::strict;
 }
 
 // Every connection is a descriptor: take as many as we are allowed.
@@ -107,40 +103,6 @@ App::~App() { stop(); }
 std::shared_ptr<App::Running> App::running() const {
   const std::lock_guard lock(mutex_);
   return running_;
-}
-
-App& App::get(std::string_view pattern, Handler handler) {
-  return route("GET", pattern, std::move(handler));
-}
-App& App::post(std::string_view pattern, Handler handler) {
-  return route("POST", pattern, std::move(handler));
-}
-App& App::put(std::string_view pattern, Handler handler) {
-  return route("PUT", pattern, std::move(handler));
-}
-App& App::patch(std::string_view pattern, Handler handler) {
-  return route("PATCH", pattern, std::move(handler));
-}
-App& App::del(std::string_view pattern, Handler handler) {
-  return route("DELETE", pattern, std::move(handler));
-}
-
-App& App::route(std::string_view method, std::string_view pattern, Handler handler) {
-  if (running()) throw std::logic_error("routes are added before the server starts");
-  const http::Method known = http::method_from(method);
-  if (known == http::Method::unknown) {
-    throw std::invalid_argument("unknown method " + std::string(method) + " for route " +
-                                std::string(pattern));
-  }
-  if (!handler) throw std::invalid_argument("no handler for route " + std::string(pattern));
-  http::Site& site = routes_->site;
-  const auto id = static_cast<http::RouteId>(site.endpoints.size());
-  if (const auto refused = site.router.add(known, pattern, id)) {
-    throw std::invalid_argument(refused->text);
-  }
-  Handler& kept = routes_->handlers.emplace_back(std::move(handler));
-  site.endpoints.push_back({&call_handler, &kept});
-  return *this;
 }
 
 int App::listen(std::uint16_t port) {
@@ -185,20 +147,23 @@ int App::run(const Options& options) {
 }
 
 void App::start(const Options& options) {
+  // No route comes while the workers copy those that there are.
+  const std::lock_guard routes_lock(routes_->mutex);
   if (running()) throw std::logic_error("this App runs already");
   raise_descriptor_limit();
   http::Limits& limits = routes_->site.limits;
-  limits.request_timeout = options.request_timeout;
-  limits.idle_timeout = options.idle_timeout;
-  limits.drain_grace = options.drain_grace;
-  limits.body_bytes = options.body_bytes;
+  static_cast<Limits&>(limits) = with_times_in_range(options.limits);
   routes_->site.server_field = options.server_header;
+  routes_->site.router.set_trailing_slash(policy_of(options.trailing_slash));
   ksvc::BackendChoice choice = choose(options);
   http::ServerOptions server_options;
   server_options.address = {options.host, options.port, limits.bind_patience};
   server_options.workers =
       options.workers > 0 ? options.workers : std::max(1U, std::thread::hardware_concurrency());
   server_options.backend = choice.kind;
+  server_options.topology = topology_of(options);
+  server_options.model = model_of(options);
+  server_options.stall_after = options.stall_after;
   server_options.stack_bytes = options.stack_bytes;
   auto next = std::make_shared<Running>(routes_->site, server_options, choice.reason);
   auto failure = next->server.start();
@@ -240,6 +205,7 @@ ServerStats App::stats() const {
   const http::ServerFigures figures = running->server.figures();
   stats.connections_accepted = figures.accepted;
   stats.connections_open = figures.open;
+  stats.connections_refused = figures.refused;
   stats.requests = figures.requests;
   stats.handler_errors = figures.handler_errors;
   stats.green_threads_parked = figures.parked;

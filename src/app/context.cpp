@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "http/cookie.hpp"
 #include "http/exchange.hpp"
 #include "http/header_text.hpp"
 #include "http/query.hpp"
+#include "http/trailers.hpp"
 #include "http/uri.hpp"
 
 namespace weft {
@@ -25,6 +27,11 @@ std::string_view decoded(http::Exchange& exchange, std::string_view raw, http::U
 void require_one_line(std::string_view type) {
   if (http::is_field_value(type)) return;
   throw std::invalid_argument("the Content-Type holds a line break or another control byte");
+}
+
+void require_head_to_come(http::Exchange& exchange) {
+  if (!exchange.response().head_is_out) return;
+  throw std::logic_error("the status and the headers have been sent already");
 }
 
 void set_type(http::Response& response, std::string_view type) {
@@ -52,6 +59,15 @@ std::string_view Context::query(std::string_view name, std::string_view fallback
   return raw ? decoded(exchange_, *raw, http::UriPart::query) : fallback;
 }
 
+std::vector<std::string_view> Context::query_all(std::string_view name) {
+  std::vector<std::string_view> values;
+  const http::Query query(exchange_.head().query());
+  query.for_each_raw(name, [&](std::string_view raw) {
+    values.push_back(decoded(exchange_, raw, http::UriPart::query));
+  });
+  return values;
+}
+
 std::string_view Context::header(std::string_view name, std::string_view fallback) const {
   const auto is_upper = [](char c) { return c >= 'A' && c <= 'Z'; };
   if (std::none_of(name.begin(), name.end(), is_upper)) {
@@ -62,9 +78,20 @@ std::string_view Context::header(std::string_view name, std::string_view fallbac
   return exchange_.head().find(lower).value_or(fallback);
 }
 
+std::string_view Context::cookie(std::string_view name, std::string_view fallback) const {
+  return http::find_cookie(exchange_.head(), name).value_or(fallback);
+}
+
 std::string_view Context::body() { return exchange_.read_body(); }
 
+BodyReader Context::body_stream() { return BodyReader(exchange_); }
+
+std::string_view Context::trailer(std::string_view name, std::string_view fallback) const {
+  return http::find_trailer(exchange_.trailers(), name).value_or(fallback);
+}
+
 Context& Context::status(int code) {
+  require_head_to_come(exchange_);
   if (code < 200 || code > 599) {
     throw std::invalid_argument("a status must be from 200 to 599, not " + std::to_string(code));
   }
@@ -73,6 +100,7 @@ Context& Context::status(int code) {
 }
 
 Context& Context::set_header(std::string_view name, std::string_view value) {
+  require_head_to_come(exchange_);
   http::Response& response = exchange_.response();
   if (http::equals_ignoring_case(name, "content-type")) {
     require_one_line(value);
@@ -106,6 +134,25 @@ void Context::bytes(std::string_view body, std::string_view content_type) {
   require_one_line(content_type);
   set_type(exchange_.response(), content_type);
   exchange_.response().body.assign(body);
+}
+
+ResponseWriter Context::stream(std::string_view content_type) {
+  require_one_line(content_type);
+  set_type(exchange_.response(), content_type);
+  exchange_.bodies().begin_answer_stream(std::nullopt);
+  return ResponseWriter(exchange_);
+}
+
+ResponseWriter Context::stream(std::string_view content_type, std::uint64_t length) {
+  require_one_line(content_type);
+  set_type(exchange_.response(), content_type);
+  exchange_.bodies().begin_answer_stream(length);
+  return ResponseWriter(exchange_);
+}
+
+UpgradedStream Context::upgrade(std::string_view protocol) {
+  exchange_.bodies().change_protocol(protocol);
+  return UpgradedStream(exchange_);
 }
 
 }  // namespace weft

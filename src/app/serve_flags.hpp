@@ -1,4 +1,6 @@
-// The flags of everything that serves: --host, --port, --workers, --backend. For the main thread.
+// The flags of everything that serves: --host, --port, --workers, --backend, --topology, --model,
+// and the limits that are changed most.
+// For the main thread.
 #pragma once
 
 #include <optional>

@@ -32,6 +32,8 @@ TEST(Options, defaults_stay_without_arguments) {
   EXPECT_EQ(options.port, 8080);
   EXPECT_EQ(options.workers, 1U);
   EXPECT_EQ(options.backend, "auto");
+  EXPECT_EQ(options.topology, "per-worker");
+  EXPECT_EQ(options.model, "green");
   EXPECT_FALSE(options.quiet);
 }
 
@@ -42,11 +44,36 @@ TEST(Options, every_flag_is_read_in_both_spellings) {
   EXPECT_EQ(apart.port, 81);
   EXPECT_EQ(apart.workers, 4U);
   EXPECT_EQ(apart.backend, "epoll");
+  EXPECT_EQ(parse({"--topology", "shared"}).topology, "shared");
+  EXPECT_EQ(parse({"--topology=per-worker"}).topology, "per-worker");
+  EXPECT_EQ(parse({"--model", "callback"}).model, "callback");
+  EXPECT_EQ(parse({"--model=coroutine"}).model, "coroutine");
   const Options joined = parse({"--host=::1", "--port=65535", "--workers=0", "--backend=io_uring"});
   EXPECT_EQ(joined.host, "::1");
   EXPECT_EQ(joined.port, 65535);
   EXPECT_EQ(joined.workers, 0U);
   EXPECT_EQ(joined.backend, "io_uring");
+}
+
+TEST(Options, limits_have_flags_and_keep_their_values_without) {
+  const Limits defaults;
+  const Limits kept = parse({}).limits;
+  EXPECT_EQ(kept.request_timeout, defaults.request_timeout);
+  EXPECT_EQ(kept.idle_timeout, defaults.idle_timeout);
+  EXPECT_EQ(kept.drain_grace, defaults.drain_grace);
+  EXPECT_EQ(kept.body_bytes, defaults.body_bytes);
+  EXPECT_EQ(kept.connections, defaults.connections);
+  EXPECT_EQ(kept.connections_per_address, defaults.connections_per_address);
+  const Limits set =
+      parse({"--request-timeout", "5", "--idle-timeout=60", "--drain-grace", "0", "--max-body",
+             "64", "--max-connections", "7", "--max-connections-per-address=3"})
+          .limits;
+  EXPECT_EQ(set.request_timeout, std::chrono::seconds(5));
+  EXPECT_EQ(set.idle_timeout, std::chrono::minutes(1));
+  EXPECT_EQ(set.drain_grace, std::chrono::seconds(0));
+  EXPECT_EQ(set.body_bytes, 64U * 1024);
+  EXPECT_EQ(set.connections, 7U);
+  EXPECT_EQ(set.connections_per_address, 3U);
 }
 
 TEST_F(OptionsDeathTest, help_ends_with_0) {
@@ -59,6 +86,8 @@ TEST_F(OptionsDeathTest, what_makes_no_sense_ends_with_2_and_is_named) {
   EXPECT_EXIT(parse({"--port", "x"}), two, "--port.*'x'");
   EXPECT_EXIT(parse({"--port"}), two, "--port needs a value");
   EXPECT_EXIT(parse({"--workers", "-1"}), two, "--workers.*-1");
+  EXPECT_EXIT(parse({"--topology", "ring"}), two, "--topology.*per-worker, shared.*ring");
+  EXPECT_EXIT(parse({"--model", "fiber"}), two, "--model.*green, coroutine, callback.*fiber");
   EXPECT_EXIT(parse({"--backend", "kqueue"}), two, "--backend.*auto, io_uring, epoll.*kqueue");
   EXPECT_EXIT(parse({"--pors", "80"}), two, "--pors; did you mean --port");
   EXPECT_EXIT(parse({"--prot", "80"}), two, "--prot; did you mean --port");

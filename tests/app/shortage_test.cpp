@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -67,11 +68,14 @@ void serve_and_tell(const Options& options) {
 void start_with_ever_fewer_descriptors(const char* backend) {
   const int before = open_now();
   bool refused_for_descriptors = false;
+  Options options = options_with(backend, 4);
+  // With none to spare it cannot tell whether somebody waits to be accepted, and takes this long.
+  options.limits.drain_grace = std::chrono::milliseconds(100);
   for (int most = before + 32; most > before; --most) {
     limit(RLIMIT_NOFILE, static_cast<rlim_t>(most));
     try {
       App app;
-      app.start(options_with(backend, 4));
+      app.start(options);
     } catch (const std::exception& error) {
       const std::string text = error.what();
       refused_for_descriptors |= text.find("ulimit -n") != std::string::npos;

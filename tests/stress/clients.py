@@ -19,10 +19,9 @@ class ConnectionEnded(Exception):
 
 
 class Client:
-    """One connection of a closed loop: a request, its answer, and again. Never blocks.
+    """One connection of a closed loop: requests, their answers, and again. Never blocks.
 
-    `owed` is true from the moment the whole request has been handed to the kernel until its whole
-    answer is here.
+    `owed` is how many answers are not whole yet of requests that the kernel has taken whole.
     """
 
     def __init__(self, port):
@@ -31,7 +30,7 @@ class Client:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.port = port
         self.answers = 0
-        self.owed = False
+        self.owed = 0
         self.last_answer_closes = False
         self._received = b""
 
@@ -49,21 +48,25 @@ class Client:
     def close(self):
         self.socket.close()
 
-    def send_request(self, path="/", close=False):
-        """Raises OSError, with nothing owed, if the kernel did not take the whole request."""
-        closing = "Connection: close\r\n" if close else ""
-        request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n{closing}\r\n".encode()
-        if self.socket.send(request, socket.MSG_NOSIGNAL) != len(request):
+    def send_request(self, path="/", close=False, count=1):
+        """Sends so many of the same; the last announces the end if `close`.
+
+        Raises OSError, with nothing owed, if the kernel did not take all of it.
+        """
+        head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\n".encode()
+        requests = (head + b"\r\n") * (count - 1) + head
+        requests += b"Connection: close\r\n\r\n" if close else b"\r\n"
+        if self.socket.send(requests, socket.MSG_NOSIGNAL) != len(requests):
             raise OSError("the kernel took a part of a request")
-        self.owed = True
+        self.owed = count
 
     def read(self):
-        """Takes what has arrived. Returns whether an answer became whole.
+        """Takes what has arrived. Returns how many answers became whole.
 
         Raises ConnectionEnded at the end of the stream, after counting an answer that came whole
         before it; harness.BenchmarkError if what arrived is no answer to what was asked.
         """
-        whole = False
+        whole = 0
         while True:
             try:
                 part = self.socket.recv(READ_BYTES)
@@ -74,22 +77,25 @@ class Client:
             if not part:
                 raise ConnectionEnded("end of stream")
             self._received += part
-            whole = self._take_answer() or whole
+            while self._take_answer():
+                whole += 1
 
     def has_part_of_an_answer(self):
         return bool(self._received)
 
     def _take_answer(self):
+        if not self._received:
+            return False
         if not self.owed:
             raise harness.BenchmarkError(f"bytes that nobody asked for: {self._received[:60]!r}")
         length = harness.answer_length(self._received)
         if length is None or len(self._received) < length:
             return False
-        if len(self._received) > length:
-            raise harness.BenchmarkError(f"more than an answer: {self._received[length:][:60]!r}")
         head = self._received[:length].partition(b"\r\n\r\n")[0].lower()
         self.last_answer_closes = b"\r\nconnection: close" in head
-        self._received = b""
-        self.owed = False
+        self._received = self._received[length:]
+        if self.last_answer_closes and self._received:
+            raise harness.BenchmarkError(f"bytes behind the last: {self._received[:60]!r}")
+        self.owed -= 1
         self.answers += 1
         return True

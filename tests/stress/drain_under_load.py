@@ -4,23 +4,28 @@
 usage: drain_under_load.py [options] SERVER_COMMAND        (SERVER_COMMAND holds {port})
 
 Keep-alive clients ask again as soon as they are answered; reconnecting clients ask a few times,
-then connect anew. After SIGTERM they go on until the server lets none of them in any more.
+then connect anew; pipelining clients send many requests at once, and again when all are answered.
+After SIGTERM they go on until the server lets none of them in any more. At that moment there are
+connections in the accept queue, each with its request: they are made while the server is stopped,
+so that it learns of them and of its end together.
 
 A client cannot see the accept: its connect succeeds when the kernel has queued the connection. So
-what becomes of a request that was sent whole, and was not answered whole, is counted as
+each request that was sent whole, and was not answered whole, is counted as
 
-  dropped         on a connection that had been answered before, hence certainly accepted
+  dropped         on a connection that had been answered before, hence certainly accepted; that
+                  an answer announces the end does not excuse it, since all were sent together
   cut             after a part of its answer
   unanswered_new  on a connection never answered, which the server may not have accepted; a server
                   that empties its queue before it closes the listener makes this 0 on loopback too
 
-Each of them fails the run (unanswered_new above --tolerate-new), and so does a server that is not
+Any of them fails the run (unanswered_new above --tolerate-new), and so does a server that is not
 gone with status 0 within --grace. A connect that is refused after SIGTERM is as it should be, and
 so is a connection that ends while nothing is owed on it.
 """
 
 import argparse
 import collections
+import itertools
 import select
 import signal
 import sys
@@ -41,11 +46,16 @@ class Load:
         self.poller = select.epoll()
         self.clients = {}
         self.reconnecting = set()
+        self.pipelining = set()
+        self.depth = arguments.depth
         self.counts = collections.Counter()
         self.first_problem = ""
         self.terminated = False
-        for number in range(arguments.keep_alive + arguments.reconnecting):
-            self._open(reconnecting=number >= arguments.keep_alive)
+        for count, kind in ((arguments.keep_alive, set()),
+                            (arguments.reconnecting, self.reconnecting),
+                            (arguments.pipelining, self.pipelining)):
+            for _ in range(count):
+                self._open(kind)
 
     def run(self, seconds, until=lambda: False):
         """Serves the clients for a time, or until the condition holds or none of them is left."""
@@ -54,24 +64,34 @@ class Load:
             for descriptor, _ in self.poller.poll(POLL_SECONDS):
                 self._on_ready(self.clients[descriptor])
 
+    def fill_accept_queue(self, count):
+        """Connects and asks at once; what loopback's kernel has taken is queued at the server."""
+        for _ in range(count):
+            client = self._open(self.reconnecting)
+            if client.connect_error() == 0:
+                self.poller.modify(client.fileno(), select.EPOLLIN)
+                self._ask(client)
+
     def end(self):
         """What is still owed now that the server is gone, or its time is up."""
         for client in list(self.clients.values()):
+            before = client.answers
             try:
-                if client.read():
-                    self.counts["answered"] += 1
+                client.read()
             except (ConnectionEnded, harness.BenchmarkError):
                 pass
+            self.counts["answered_after_term"] += client.answers - before
             self._forget(client, "no answer by the end")
         self.poller.close()
 
-    def _open(self, reconnecting):
+    def _open(self, kind):
+        """`kind` is the set of those that it behaves like."""
         client = Client(self.port)
         client.connect()
         self.clients[client.fileno()] = client
-        if reconnecting:
-            self.reconnecting.add(client)
+        kind.add(client)
         self.poller.register(client.fileno(), select.EPOLLOUT)
+        return client
 
     def _on_ready(self, client):
         if not client.owed and client.answers == 0:
@@ -89,11 +109,11 @@ class Load:
         except (ConnectionEnded, harness.BenchmarkError) as end:
             reason = str(end)
             self.counts["wrong"] += isinstance(end, harness.BenchmarkError)
-        if client.answers > before:
-            self.counts["answered_after_term" if self.terminated else "answered"] += 1
+        kind = "answered_after_term" if self.terminated else "answered"
+        self.counts[kind] += client.answers - before
         if reason or client.last_answer_closes:
-            self._replace(client, reason)
-        elif client.answers > before:
+            self._replace(client, reason or "an answer before it announced the end")
+        elif not client.owed:
             self._ask(client)
 
     def _ask(self, client):
@@ -103,8 +123,9 @@ class Load:
         last = client in self.reconnecting and client.answers == REQUESTS_PER_RECONNECT - 1
         asked = self.counts["asked"]
         try:
-            client.send_request(self.paths[asked % len(self.paths)], close=last)
-            self.counts["asked"] += 1
+            count = self.depth if client in self.pipelining else 1
+            client.send_request(self.paths[asked % len(self.paths)], last, count)
+            self.counts["asked"] += count
         except OSError as error:
             self.counts["ended_before_asking"] += 1
             self._replace(client, str(error))
@@ -115,19 +136,20 @@ class Load:
 
     def _replace(self, client, reason):
         """Every client connects anew, after SIGTERM too, until it is refused."""
-        reconnecting = client in self.reconnecting
+        kind = next((one for one in (self.reconnecting, self.pipelining) if client in one), set())
         self._forget(client, reason)
-        self._open(reconnecting)
+        self._open(kind)
 
     def _forget(self, client, reason):
         if client.owed:
             kind = "unanswered_new" if client.answers == 0 else "dropped"
             kind = "cut" if client.has_part_of_an_answer() else kind
-            self.counts[kind] += 1
+            self.counts[kind] += client.owed
             self.first_problem = self.first_problem or f"{kind}: {reason}"
         self.poller.unregister(client.fileno())
         del self.clients[client.fileno()]
         self.reconnecting.discard(client)
+        self.pipelining.discard(client)
         client.close()
 
 
@@ -136,7 +158,10 @@ def run_cycle(arguments):
     with harness.running_server(arguments.server_command) as (server, port):
         load = Load(port, arguments)
         load.run(arguments.seconds)
+        server.child.send_signal(signal.SIGSTOP)
+        load.fill_accept_queue(arguments.queued)
         server.child.send_signal(signal.SIGTERM)
+        server.child.send_signal(signal.SIGCONT)
         load.terminated = True
         deadline = time.monotonic() + arguments.grace
         load.run(arguments.grace, until=lambda: not server.running())
@@ -168,9 +193,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--keep-alive", type=int, default=64, help="clients")
     parser.add_argument("--reconnecting", type=int, default=32, help="clients")
+    parser.add_argument("--pipelining", type=int, default=16, help="clients")
+    parser.add_argument("--depth", type=int, default=16, help="requests that these send at once")
+    parser.add_argument("--queued", type=int, default=500, help="connections at SIGTERM")
     parser.add_argument("--seconds", type=float, default=1.0, help="of load before SIGTERM")
     parser.add_argument("--grace", type=float, default=15.0, help="seconds to be gone in")
-    parser.add_argument("--cycles", type=int, default=3, help="servers started and ended")
+    parser.add_argument("--cycles", type=int, default=3, help="servers started and ended, at least")
+    parser.add_argument("--requests", type=int, default=0,
+                        help="answered in all before it is enough")
     parser.add_argument("--paths", default="/", help="comma-separated, asked for in turn")
     parser.add_argument("--tolerate-new", type=int, default=0, help="unanswered_new per cycle")
     parser.add_argument("server_command")
@@ -178,7 +208,10 @@ def main():
     harness.end_cleanly_on_sigterm()
 
     total, failed = collections.Counter(), False
-    for cycle in range(arguments.cycles):
+    for cycle in itertools.count():
+        answered = total["answered"] + total["answered_after_term"]
+        if cycle >= arguments.cycles and (failed or answered >= arguments.requests):
+            break
         try:
             counts, problems = run_cycle(arguments)
         except (harness.BenchmarkError, OSError) as error:

@@ -17,7 +17,7 @@ def entry(status, output="", detail=""):
             f"<system-out>{output}</system-out></testcase>")
 
 
-def count(*files):
+def report(*files):
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / f"{number}.xml" for number in range(len(files))]
         for path, entries in zip(paths, files):
@@ -25,6 +25,10 @@ def count(*files):
         done = subprocess.run([sys.executable, "-B", TOOL, *paths],
                               capture_output=True, text=True, check=True)
         return done.stdout.strip()
+
+
+def count(*files):
+    return report(*files).splitlines()[-1]
 
 
 class CountTests(unittest.TestCase):
@@ -54,10 +58,29 @@ class CountTests(unittest.TestCase):
     def test_results_that_are_not_there_are_a_failure(self):
         done = subprocess.run([sys.executable, "-B", TOOL, "/nonexistent/results.xml"],
                               capture_output=True, text=True, check=True)
-        self.assertEqual(done.stdout.strip(), "0 passed, 1 failed")
+        self.assertEqual(done.stdout.strip().splitlines()[-1], "0 passed, 1 failed")
+        self.assertIn("/nonexistent/results.xml is not there", done.stdout)
 
     def test_several_files_are_summed(self):
         self.assertEqual(count([entry("run", OK)], [entry("run")]), "2 passed, 0 failed")
+
+    def test_what_failed_is_shown_with_what_it_said(self):
+        run = "[ RUN      ] Suite.{}\n"
+        output = (run.format("one") + "of one\n" + OK + run.format("two") + "file.cpp:7: Failure\n"
+                  + FAILED + run.format("four") + "of four\n[       OK ] Suite.four (0 ms)\n")
+        shown = report([entry("fail", output)])
+        self.assertIn("Suite.two of a in", shown)
+        self.assertIn("file.cpp:7: Failure", shown)
+        self.assertNotIn("of one", shown)
+        self.assertNotIn("of four", shown)
+
+    def test_a_binary_that_died_shows_its_last_lines(self):
+        shown = report([entry("fail", "[ RUN      ] Suite.two\nlast words\n")])
+        self.assertIn("last words", shown)
+
+    def test_what_passed_is_not_shown(self):
+        self.assertEqual(report([entry("run", OK), entry("run", "done\n")]),
+                         "2 passed, 0 failed")
 
 
 if __name__ == "__main__":

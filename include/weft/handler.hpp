@@ -1,0 +1,78 @@
+// Handler: what a route calls. It says when it has ended in one of three ways:
+//
+//     [](weft::Context& c) { c.text("now"); }                         // when it returns
+//     [](weft::Context& c) -> weft::Task<void> { co_await …; }         // when the coroutine ends
+//     [](weft::Context& c, weft::Respond respond) { … }               // when `respond` is called
+//
+// Each may be used with every connection model. The Context of the last one is the handler's until
+// it returns, and then whoever's `respond` hands it to. All workers call the same object.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <functional>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "weft/coro.hpp"
+#include "weft/respond.hpp"
+
+namespace weft {
+
+class Context;
+
+namespace detail {
+
+template <class Function>
+concept AnswersByItself = std::invocable<Function&, Context&>;
+template <class Function>
+concept AnswersByToken = !AnswersByItself<Function> && std::invocable<Function&, Context&, Respond>;
+
+template <class T>
+inline constexpr bool kIsTask = false;
+template <class T>
+inline constexpr bool kIsTask<Task<T>> = true;
+
+}  // namespace detail
+
+class Handler {
+ public:
+  using Call = std::function<void(Context&)>;
+  using Coroutine = std::function<Task<void>(Context&)>;
+  using Callback = std::function<void(Context&, Respond)>;
+
+  // None, which no route takes.
+  Handler(std::nullptr_t = nullptr) noexcept {}
+  template <class Function>
+    requires(!std::same_as<std::remove_cvref_t<Function>, Handler> &&
+             detail::AnswersByItself<std::decay_t<Function>>)
+  Handler(Function&& function) {
+    using Result = std::invoke_result_t<std::decay_t<Function>&, Context&>;
+    if constexpr (detail::kIsTask<Result>) {
+      static_assert(std::same_as<Result, Task<void>>, "a handler's coroutine gives a Task<void>");
+      function_.template emplace<Coroutine>(std::forward<Function>(function));
+    } else {
+      function_.template emplace<Call>(std::forward<Function>(function));
+    }
+  }
+  template <class Function>
+    requires(!std::same_as<std::remove_cvref_t<Function>, Handler> &&
+             detail::AnswersByToken<std::decay_t<Function>>)
+  Handler(Function&& function)
+      : function_(std::in_place_type<Callback>, std::forward<Function>(function)) {}
+
+  explicit operator bool() const noexcept {
+    return std::visit([](const auto& one) { return static_cast<bool>(one); }, function_);
+  }
+  // Whichever it is: the others are null.
+  template <class Kind>
+  Kind* get_if() noexcept {
+    return std::get_if<Kind>(&function_);
+  }
+
+ private:
+  std::variant<Call, Coroutine, Callback> function_;
+};
+
+}  // namespace weft

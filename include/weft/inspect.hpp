@@ -1,0 +1,39 @@
+// snapshot(): the green threads there are, what they wait for and where they stand, while they run.
+//
+//     for (const auto& thread : weft::snapshot()) std::cerr << weft::describe(thread);
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace weft {
+
+struct GreenThreadInfo {
+  enum class State : std::uint8_t { running, ready, waiting };
+
+  std::uint64_t id = 0;  // of its worker's
+  std::string name;      // as given to spawn(), or empty
+  unsigned worker = 0;
+  State state = State::waiting;
+  std::string waits_for;               // "a mutex", "I/O" ...; empty unless it waits
+  const void* object = nullptr;        // what it waits at, if that has an address
+  std::chrono::nanoseconds since{};    // for how long it has been waiting
+  std::vector<std::string> backtrace;  // innermost first: "function (file:line)"
+};
+
+struct SnapshotOptions {
+  bool backtraces = true;
+  // How long to wait for a worker that is busy; those of one that has not answered are left out.
+  std::chrono::milliseconds patience{200};
+};
+
+// All green threads of the caller's workers, by worker and id: those that have begun and not ended.
+// From a green thread only.
+std::vector<GreenThreadInfo> snapshot(const SnapshotOptions& options = {});
+
+// One green thread in a few lines of text.
+std::string describe(const GreenThreadInfo& thread);
+
+}  // namespace weft

@@ -1,0 +1,49 @@
+// What is behind an App: its routes, and the server while one runs.
+//
+// Each says what guards it.
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <string>
+#include <utility>
+
+#include "http/server.hpp"
+#include "ksvc/notify/event_fd_notifier.hpp"
+#include "weft/app.hpp"
+#include "weft/sync.hpp"
+
+namespace weft {
+
+struct App::Routes {
+  http::Site site;
+  std::deque<Handler> handlers;          // deques: others hold the addresses of what is in them
+  std::deque<http::NewRoute> live;       // what was added while a server ran
+  const http::NewRoute* late = nullptr;  // the last that a worker was waited for in vain
+  // Guards all of it against others that add routes; handlers may park in it. What workers have
+  // copied they do not read again.
+  Mutex mutex;
+};
+
+struct App::Running {
+  Running(const http::Site& site, const http::ServerOptions& options, std::string reason)
+      : server(site, with_notice(options, ended)),
+        backend_reason(std::move(reason)),
+        backend(options.backend),
+        workers(options.workers) {}
+
+  static http::ServerOptions with_notice(http::ServerOptions options,
+                                         ksvc::EventFdNotifier& notice) {
+    options.on_end = [&notice] { notice.wake(); };
+    return options;
+  }
+
+  ksvc::EventFdNotifier ended;
+  http::Server server;
+  std::string backend_reason;
+  ksvc::BackendKind backend;
+  unsigned workers;
+  std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
+};
+
+}  // namespace weft

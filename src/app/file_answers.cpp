@@ -1,0 +1,151 @@
+// Context::file(): what the http layer makes of a file, told as an answer.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <ctime>
+#include <string>
+#include <utility>
+
+#include "http/content_type.hpp"
+#include "http/exchange.hpp"
+#include "http/file_answer.hpp"
+#include "http/header_text.hpp"
+#include "http/served_file.hpp"
+#include "http/status.hpp"
+#include "weft/context.hpp"
+#include "weft/file_root.hpp"
+
+namespace weft {
+
+namespace {
+
+std::int64_t wall_clock_ns() noexcept {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
+  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+// A path in which an escape stands for what an honest client has no reason to hide: a dot, a
+// slash, a backslash or a zero.
+bool hides_something(std::string_view path) {
+  for (std::size_t at = path.find('%'); at != std::string_view::npos; at = path.find('%', at + 1)) {
+    const std::string_view code = path.substr(at + 1, 2);
+    for (const std::string_view hidden : {"2e", "2f", "5c", "00"}) {
+      if (http::equals_ignoring_case(code, hidden)) return true;
+    }
+  }
+  return false;
+}
+
+// Whether each part of it is an ordinary name: none is hidden or leads upwards.
+bool is_ordinary(std::string_view path) {
+  if (path.empty() || path.find_first_of(std::string_view("\\\0", 2)) != std::string_view::npos) {
+    return false;
+  }
+  for (;;) {
+    const std::size_t slash = path.find('/');
+    const std::string_view name = path.substr(0, slash);
+    if (name.empty() || name.front() == '.') return false;
+    if (slash == std::string_view::npos) return true;
+    path.remove_prefix(slash + 1);
+  }
+}
+
+int status_of(const Error& error) {
+  switch (error.os_errno) {
+    case EACCES:
+    case EPERM: return 403;
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM: return 503;
+    case ENOENT:
+    case ENOTDIR:
+    case EISDIR:
+    case ELOOP:
+    case EXDEV:
+    case ENXIO:
+    case ENODEV:
+    case ENAMETOOLONG: return 404;
+    default: return 500;
+  }
+}
+
+bool refuse(http::Exchange& exchange, int status) {
+  http::Response& response = exchange.response();
+  response.status = status;
+  if (!response.content_type_chosen) response.content_type = "text/plain; charset=utf-8";
+  response.body.assign(http::reason_phrase(status));
+  response.body.append("\n");
+  return false;
+}
+
+void add_content_range(http::Response& response, const http::FileAnswer& part, std::uint64_t size) {
+  std::string range = "bytes ";
+  if (part.status == 416) {
+    range += '*';
+  } else {
+    range += std::to_string(part.offset) + "-" + std::to_string(part.offset + part.length - 1);
+  }
+  response.add_field("Content-Range", range + "/" + std::to_string(size));
+}
+
+bool answer(http::Exchange& exchange, const Result<http::ServedFile>& file, std::string_view name) {
+  http::Response& response = exchange.response();
+  if (!file) return refuse(exchange, status_of(file.error()));
+  const http::FileFacts& facts = file->facts();
+  const http::FileValidators validators(facts, wall_clock_ns());
+  http::FileAnswer part{response.status, 0, facts.size};
+  // Who has chosen another status wants it said, with all of the file.
+  if (response.status == 200) {
+    part = http::answer_with_file(exchange.head(), facts, validators);
+    response.add_field("Last-Modified", validators.last_modified());
+    response.add_field("ETag", validators.tag());
+    response.add_field("Accept-Ranges", "bytes");
+  }
+  if (part.status == 206 || part.status == 416) add_content_range(response, part, facts.size);
+  if (part.status == 412 || part.status == 416) {
+    refuse(exchange, part.status);
+    return true;
+  }
+  response.status = part.status;
+  response.body.clear();
+  if (!http::allows_body(part.status)) return true;
+  if (!response.content_type_chosen) response.content_type = http::content_type_of(name);
+  exchange.bodies().begin_answer_stream(part.length);
+  if (exchange.head().head().method == http::Method::head) return true;
+  exchange.bodies().write_file(file->fd(), part.offset, part.length);
+  return true;
+}
+
+}  // namespace
+
+bool Context::file(const std::string& path) {
+  return answer(exchange_, http::ServedFile::open(path), path);
+}
+
+bool Context::file(const FileRoot& root, std::string_view path) {
+  if (hides_something(exchange_.head().path()) || !is_ordinary(path)) {
+    return refuse(exchange_, 404);
+  }
+  return answer(exchange_, http::ServedFile::open_beneath(root.fd(), std::string(path)), path);
+}
+
+Result<FileRoot> FileRoot::open(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return Error::from_errno(errno);
+  return FileRoot(fd);
+}
+
+FileRoot::FileRoot(FileRoot&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
+FileRoot& FileRoot::operator=(FileRoot&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+FileRoot::~FileRoot() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+}  // namespace weft
