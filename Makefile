@@ -40,11 +40,11 @@ test: deps build ## Build, then run the quick tests and the fast checks of the s
 	@$(call ctest,release,quick) --parallel $(JOBS)
 
 .PHONY: test-slow
-test-slow: test-asan test-tsan test-clang test-release-slow ## Run all that `make test` leaves out, but for Debian 13
+test-slow: test-asan test-tsan test-clang test-aarch64 test-valgrind test-release-slow ## Run all that `make test` leaves out, but for Debian 13
 
 .PHONY: test-release-slow
-test-release-slow: deps build
-	@$(call ctest,release,slow)
+test-release-slow: deps-slow build
+	@WEFT_CLIENTS_REQUIRED=1 $(call ctest,release,slow)
 
 .PHONY: test-asan test-tsan test-clang
 test-asan: deps build-asan ## Run the quick tests under AddressSanitizer and UndefinedBehaviorSanitizer
@@ -53,6 +53,18 @@ test-tsan: deps build-tsan ## Run the quick tests under ThreadSanitizer
 	@$(call ctest,tsan,quick) --parallel $(JOBS)
 test-clang: deps-slow build-clang ## Run the quick tests as built by clang
 	@$(call ctest,clang,quick) --parallel $(JOBS)
+
+.PHONY: test-aarch64 test-valgrind
+test-aarch64: deps-slow ## Build the unit tests for 64-bit Arm and run them under qemu-user
+	@JOBS=$(JOBS) scripts/test-aarch64.sh
+# A thread that waits in io_uring keeps valgrind's others from running. A death test dies twice, and
+# a child that ends well has what its parent's threads had, which looks lost. The other tests left
+# out ask about mappings, resident memory, signal stacks and dead stack memory, which are valgrind's.
+test-valgrind: deps-slow build ## Run the quick tests of green threads under memcheck
+	@scripts/without_io_uring.py valgrind -q --fair-sched=yes --error-exitcode=1 --leak-check=full \
+	  --show-leak-kinds=definite --errors-for-leak-kinds=definite \
+	  build/release/tests/weft_gvt_test --gtest_brief=1 \
+	  --gtest_filter='-Slow*.*:*DeathTest*:ManyStacks.*:AlternateSignalStack.*:ParkedBacktrace.leaves*:*/ForkTest.child_that_ends_*:*/StormTest.over_several_workers_*'
 
 .PHONY: test-debian13
 test-debian13: deps-debian13 ## Run `make test` in a Debian 13 tree of its own (needs root)

@@ -12,6 +12,7 @@ import os
 import platform
 import resource
 import shlex
+import shutil
 import signal
 import socket
 import statistics
@@ -93,6 +94,37 @@ def end_cleanly_on_sigterm():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
+def package_version(package):
+    """Of a Debian package; "unknown" where it is not installed, or no such system is."""
+    done = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", package], capture_output=True,
+                          text=True, check=False) if shutil.which("dpkg-query") else None
+    return done.stdout if done and done.returncode == 0 and done.stdout else "unknown"
+
+
+def everything_said(*command):
+    """By a program, to both of its outputs."""
+    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, check=False)
+    return done.stdout
+
+
+def first_line(*command):
+    return everything_said(*command).strip().partition("\n")[0]
+
+
+def built(output, sources, command, **environment):
+    """The program, built anew by `command` where it is older than one of its sources."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    newest = max(source.stat().st_mtime for source in sources)
+    if not output.exists() or output.stat().st_mtime < newest:
+        say(f"building {output.name}")
+        done = subprocess.run([str(word) for word in command], env=os.environ | environment,
+                              capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise BenchmarkError(f"{output.name} does not build\n{done.stdout}{done.stderr}")
+    return output
+
+
 def require_programs(*paths):
     missing = [str(path) for path in paths if not os.access(path, os.X_OK)]
     if missing:
@@ -165,14 +197,16 @@ def _accepts(port):
 
 
 def start_server(command, core=None):
-    """Starts `command` with its {port} filled in; returns (process, port) once it accepts.
+    """Starts `command`, which has {port} in it or is a function of the port; returns (process,
+    port) once it accepts.
 
     A server that ends at once may have lost its port to somebody: another one is tried.
     """
-    log = ""
+    log = filled = ""
     for _ in range(START_ATTEMPTS):
         port = free_port()
-        server = Process(command.replace("{port}", str(port)), core)
+        filled = command(port) if callable(command) else command.replace("{port}", str(port))
+        server = Process(filled, core)
         deadline = time.monotonic() + START_DEADLINE_SECONDS
         while server.running() and time.monotonic() < deadline:
             if _accepts(port):
@@ -180,7 +214,7 @@ def start_server(command, core=None):
             time.sleep(0.01)
         server.stop()
         log = server.log()
-    raise BenchmarkError(f"did not start: {command}\n{log}".strip())
+    raise BenchmarkError(f"did not start: {filled}\n{log}".strip())
 
 
 @contextlib.contextmanager
@@ -293,6 +327,32 @@ def median_of_ratios(pairs):
     return statistics.median(ratios) if ratios else None
 
 
+def take_rows(program, rounds, *arguments):
+    """Runs a program that takes rows in turns and prints the figures of every round.
+
+    Returns its rows by name, and those that it could not take.
+    """
+    say(f"{program.name}: {rounds} rounds")
+    with Process([program, rounds, *arguments], pipes=True) as process:
+        text = process.child.stdout.read()
+        status = process.child.wait()
+        if status != 0:
+            raise BenchmarkError(f"{program} ended with {status}\n{process.log()}".strip())
+    document = json.loads(text)
+    return {row["name"]: row for row in document["rows"]}, document["skipped"]
+
+
+def result_of(row, rows, program, reference=None, goal=None, goal_of="value"):
+    """One of the rows above, beside the row that is its reference."""
+    other = rows.get(reference)
+    pairs = list(zip(row["rounds"], other["rounds"])) if other else []
+    return Result(
+        name=row["name"], value=statistics.median(row["rounds"]), unit=row["unit"],
+        reference=statistics.median(other["rounds"]) if other else None,
+        ratio=median_of_ratios(pairs) if pairs else None, goal=goal, goal_of=goal_of,
+        server=program, rounds=[list(pair) for pair in pairs] or row["rounds"])
+
+
 def _figure(number, digits=3):
     if number is None:
         return "-"
@@ -320,7 +380,10 @@ def print_table(facts, results, reference_name="floor"):
 
 
 def publish(name, facts, results, **extra):
-    """Writes build/bench/NAME.json; the same to standard output where no person reads it."""
+    """Writes build/bench/NAME.json; the same to standard output where no person reads it.
+
+    Returns what was written.
+    """
     RESULTS_FOLDER.mkdir(parents=True, exist_ok=True)
     path = RESULTS_FOLDER / f"{name}.json"
     document = {**facts, **extra, "results": [asdict(result) for result in results]}
@@ -329,3 +392,4 @@ def publish(name, facts, results, **extra):
     say(f"written to {path}")
     if not sys.stdout.isatty():
         sys.stdout.write(text)
+    return document

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Processor time per request and memory per idle connection, as multiples of the floor.
+"""What weft's HTTP server costs per request, beside the floor and the servers of the distribution.
 
 The server and a hog share one core, so the server always has a backlog and the client, on another
 core, is never the limit. Every round measures the floor again; a ratio is the median of the
@@ -9,293 +9,154 @@ rounds' own ratios. docs/benchmarking.md says how to read the figures.
 import argparse
 import json
 import os
-import socket
-import statistics
 import sys
-from dataclasses import dataclass
+import time
 from pathlib import Path
 
 import harness
-from harness import BenchmarkError, Process, Result
-
-IDLE_CONNECTIONS = 10_000
-IDLE_WAVE = 512  # Connections that are busy at the same time while the idle ones are made.
-LONGEST_MEASUREMENT_SECONDS = 120
-# The hog is there so that the server always runs or waits to run; less, and it ran out of work.
-LEAST_BACKLOG = 0.9
-
-
-@dataclass(frozen=True)
-class Row:
-    """How a row is loaded. `goal` bounds the ratio to the floor; of a park or memory the value."""
-
-    connections: int = 64
-    depth: int = 1
-    path: str = "/"
-    connection_per_request: bool = False
-    goal: float | None = None
-
-
-# In the order of measurement: the row with a park follows the one that it is compared with.
-ROWS = {
-    "plaintext_64": Row(goal=1.15),
-    "parks_once_64": Row(path="/park", goal=0.3),
-    "plaintext_512": Row(connections=512, goal=1.15),
-    "plaintext_4096": Row(connections=4096, goal=1.10),
-    "pipelined_64x16": Row(depth=16, goal=2.0),
-    "json_param_64": Row(path="/users/42"),
-    "connection_per_request_64": Row(connection_per_request=True),
-    "idle_bytes_10000": Row(connections=IDLE_CONNECTIONS, goal=400),
-}
-PARK, PARK_BASE, IDLE = "parks_once_64", "plaintext_64", "idle_bytes_10000"
-
-
-@dataclass(frozen=True)
-class Server:
-    name: str
-    command: str
-    close_option: str = ""  # The floors close only when told to; a server reads the request.
-
-    def command_for(self, row):
-        return self.command + (self.close_option if row.connection_per_request else "")
-
-
-@dataclass
-class Bench:
-    """The programs, cores and settings of one run."""
-
-    programs: Path
-    server_core: int
-    other_core: int
-    seconds: float
-
-    def processor_time(self, server, row):
-        """Microseconds of the server's processor time per request, and how backlogged it was.
-
-        The server is idle at both readings, so the time between them belongs to the requests of
-        the window and to nothing else.
-        """
-        hog_command = [self.programs / "hog", LONGEST_MEASUREMENT_SECONDS]
-        with harness.running_server(server.command_for(row), self.server_core) as (process, port), \
-                Process(hog_command, self.server_core), \
-                Process(self._load_command(row, port), self.other_core, pipes=True) as load:
-            self._read_line(load, expected="ready")
-            before = harness.processor_time(process.pid)
-            report = self._go(load)
-            spent = harness.processor_time(process.pid) - before
-        backlog = (spent.used_us + spent.waited_us) / 1e6 / report["seconds"]
-        return spent.used_us / report["answers"], backlog
-
-    def _load_command(self, row, port):
-        options = ["-w", "-C"] if row.connection_per_request else ["-w"]
-        return [self.programs / "load", *options, port, row.connections, self.seconds, row.depth,
-                row.path]
-
-    def _go(self, load):
-        load.child.stdin.write("go\n")
-        load.child.stdin.flush()
-        return json.loads(self._read_line(load))
-
-    @staticmethod
-    def _read_line(load, expected=None):
-        line = load.child.stdout.readline().strip()
-        if not line or "error" in line or (expected and line != expected):
-            reason = json.loads(line)["error"] if line.startswith("{") else line or load.log()
-            raise BenchmarkError(reason or "the load program ended")
-        return line
-
-    def idle_bytes(self, server):
-        """User memory per connection that made one request, was answered, and stays open."""
-        with harness.running_server(server.command, self.server_core) as (process, port):
-            opened = []
-            try:
-                # Paid before: what a busy server holds anyway, and the first wave's records.
-                self._warm_up(port)
-                opened += open_answered(port, IDLE_WAVE)
-                before = harness.private_bytes(process.pid)
-                while len(opened) < IDLE_WAVE + IDLE_CONNECTIONS:
-                    missing = IDLE_WAVE + IDLE_CONNECTIONS - len(opened)
-                    opened += open_answered(port, min(IDLE_WAVE, missing))
-                return (harness.private_bytes(process.pid) - before) / IDLE_CONNECTIONS
-            finally:
-                close_all(opened)
-
-
-    def _warm_up(self, port):
-        row = Row(connections=IDLE_WAVE)
-        with Process(self._load_command(row, port), self.other_core, pipes=True) as load:
-            self._read_line(load, expected="ready")
-            self._go(load)
-
-
-def close_all(connections):
-    for connection in connections:
-        connection.close()
-    connections.clear()
-
-
-def open_answered(port, count):
-    """Opens connections, asks once on each, then reads every answer; all of them stay open."""
-    request = f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode()
-    connections = [socket.create_connection(("127.0.0.1", port), 10) for _ in range(count)]
-    for connection in connections:
-        connection.sendall(request)
-    for connection in connections:
-        answer, length = b"", None
-        while length is None or len(answer) < length:
-            part = connection.recv(4096)
-            if not part:
-                raise BenchmarkError("a connection was closed before its answer was whole")
-            answer += part
-            length = harness.answer_length(answer)
-    return connections
-
-
-class Rounds:
-    """Every figure of every round: by row, then server; None where it could not be taken."""
-
-    def __init__(self, bench, floor, servers, rows):
-        self.bench, self.floor, self.servers, self.rows = bench, floor, servers, rows
-        self.figures = {}
-        self.failures = []
-        self.backlogs = {}
-
-    def take(self, number):
-        for name in self.rows:
-            targets = self.servers if name == PARK else [self.floor, *self.servers]
-            turn = number % len(targets)  # Nobody is always first.
-            for server in targets[turn:] + targets[:turn]:
-                self.figures.setdefault((name, server.name), []).append(self._one(name, server))
-
-    def _one(self, name, server):
-        if any(failure[:2] == (name, server.name) for failure in self.failures):
-            return None
-        try:
-            if name == IDLE:
-                figure = self.bench.idle_bytes(server)
-            else:
-                figure, backlog = self.bench.processor_time(server, ROWS[name])
-                self.backlogs.setdefault((name, server.name), []).append(backlog)
-        except (BenchmarkError, OSError) as error:
-            self.failures.append((name, server.name, str(error)))
-            return None
-        harness.say(f"  {name} {server.name}: {figure:.3f}")
-        return figure
-
-    def results(self):
-        found = []
-        for server in self.servers:
-            for name in self.rows:
-                figures = self.figures[name, server.name]
-                reference = self.figures[name, self.floor.name] if name != PARK else \
-                    self.figures[PARK_BASE, server.name]
-                pairs = list(zip(figures, reference))
-                if all(None not in pair for pair in pairs):
-                    found.append(self._result(name, server, pairs))
-        return found
-
-    def doubtful(self):
-        """The rows whose server, in the median round, was not kept busy."""
-        return [[*key, round(statistics.median(backlogs), 3)]
-                for key, backlogs in sorted(self.backlogs.items())
-                if statistics.median(backlogs) < LEAST_BACKLOG]
-
-    def _result(self, name, server, pairs):
-        values = [value - base if name == PARK else value for value, base in pairs]
-        units = {PARK: "µs added", IDLE: "bytes"}
-        return Result(
-            name=name if server is self.servers[0] else f"{name}:{server.name}",
-            value=statistics.median(values), unit=units.get(name, "µs/request"),
-            reference=statistics.median(base for _, base in pairs),
-            ratio=harness.median_of_ratios(pairs), goal=ROWS[name].goal,
-            goal_of="value" if name in units else "ratio", server=server.name,
-            rounds=[list(pair) for pair in pairs])
+import instructions
+from harness import BenchmarkError
+from http_bench import readme, rows, servers
+from http_bench.measures import Bench
+from http_bench.rounds import Rounds
+from http_bench.rows import IDLE_CONNECTIONS, PARK_BASE, ROWS
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--most-rounds", type=int, default=15,
+                        help="of rows that come within 5 %% of a goal or of a peer")
     parser.add_argument("--seconds", type=float, default=1.0, help="measured window of each figure")
     parser.add_argument("--rows", default=",".join(ROWS), help="comma-separated; default: all")
     parser.add_argument("--backend", choices=("default", "epoll", "io_uring", "both", "none"),
-                        default="default", help="of the server under test; none leaves it out")
+                        default="both", help="of weft's server; none leaves it out")
+    parser.add_argument("--peers", default=",".join(servers.PEERS),
+                        help="comma-separated, or none; default: all that are installed")
     parser.add_argument("--server", action="append", default=[], metavar="NAME=COMMAND",
                         help="another server for the same run; COMMAND holds {port}; repeatable")
     parser.add_argument("--uring-floor", action="store_true", help="measure the io_uring floor too")
+    parser.add_argument("--no-instructions", action="store_true",
+                        help="leave out the count of instructions, which valgrind takes")
     parser.add_argument("--build", type=Path, default=harness.REPOSITORY / "build" / "release")
     parser.add_argument("--cores", metavar="SERVER,OTHERS", help="default: the first two allowed")
+    parser.add_argument("--write-readme", action="store_true",
+                        help="put the figures into README.md, in place of those there")
+    parser.add_argument("--from", type=Path, dest="document", metavar="JSON",
+                        help="measure nothing; take the figures of an earlier run")
     arguments = parser.parse_args()
-    arguments.rows = arguments.rows.split(",")
-    for row in arguments.rows:
-        if row not in ROWS:
-            parser.error(f"no row {row}; there are {', '.join(ROWS)}")
-    if PARK in arguments.rows and PARK_BASE not in arguments.rows:
+    arguments.rows = _names(parser, "row", arguments.rows, ROWS)
+    if any(ROWS[name].kind == rows.PARK for name in arguments.rows):
         arguments.rows.append(PARK_BASE)
-    arguments.rows = [row for row in ROWS if row in arguments.rows]
+    arguments.rows = [name for name in ROWS if name in arguments.rows]
+    arguments.peers = [] if arguments.peers in ("", "none") else \
+        _names(parser, "peer", arguments.peers, servers.PEERS)
     for server in arguments.server:
         if "=" not in server or "{port}" not in server:
             parser.error(f"not NAME=COMMAND with {{port}}: {server}")
     return arguments
 
 
-def servers_of(arguments):
-    """The floor, and the servers to compare with it, the one under test first."""
-    programs = arguments.build / "bench"
-    hello = arguments.build / "examples" / "hello"
-    servers = []
-    if arguments.backend != "none":
-        harness.require_programs(hello)
-        command = f"{hello} --host 127.0.0.1 --port {{port}} --workers 1"
-        if arguments.backend == "default":
-            servers.append(Server("weft", command))
-        else:
-            both = arguments.backend == "both"
-            backends = ("epoll", "io_uring") if both else (arguments.backend,)
-            servers += [Server(f"weft-{backend}", f"{command} --backend {backend}")
-                        for backend in backends]
+def _names(parser, what, text, known):
+    names = text.split(",")
+    for name in names:
+        if name not in known:
+            parser.error(f"no {what} {name}; there are {', '.join(known)}")
+    return names
+
+
+def all_servers(arguments):
+    """Those to compare with the floor, weft first; versions; why others are left out."""
+    chosen = servers.weft_servers(arguments.build, arguments.backend)
     if arguments.uring_floor:
-        servers.append(Server("uring_floor", f"{programs / 'uring_floor'} -p {{port}}", " -C"))
-    servers += [Server(*server.split("=", 1)) for server in arguments.server]
-    if not servers:
-        raise BenchmarkError("nothing to measure: --backend none needs --server or --uring-floor")
-    return Server("floor", f"{programs / 'epoll_floor'} -p {{port}}", " -C"), servers
+        chosen.append(servers.floor(arguments.build, "uring_floor", "uring_floor"))
+    peers, versions, left_out = servers.peer_servers(arguments.peers)
+    chosen += peers
+    chosen += [servers.Server(*server.split("=", 1)) for server in arguments.server]
+    if not chosen:
+        raise BenchmarkError("nothing to measure: no weft, no peer, no other server")
+    return chosen, versions, left_out
 
 
 def measure(arguments):
+    """Takes all rounds; returns the document that is published, and the exit status."""
+    began = time.monotonic()
     arguments.build = arguments.build.resolve()
     programs = arguments.build / "bench"
     harness.require_programs(*(programs / name for name in ("epoll_floor", "load", "hog")))
     server_core, other_core = harness.two_cores(arguments.cores)
-    floor, servers = servers_of(arguments)
-    if IDLE in arguments.rows and harness.raise_descriptor_limit() < 1.1 * IDLE_CONNECTIONS:
-        raise BenchmarkError(f"the limit of descriptors is too low for {IDLE}")
+    limit = harness.raise_descriptor_limit()
+    if any(ROWS[name].kind == rows.IDLE for name in arguments.rows) and \
+            limit < 1.1 * IDLE_CONNECTIONS:
+        raise BenchmarkError("the limit of descriptors is too low for idle_bytes_10000")
+    floor = servers.floor(arguments.build)
+    chosen, versions, left_out = all_servers(arguments)
     os.sched_setaffinity(0, {other_core})
 
     bench = Bench(programs, server_core, other_core, arguments.seconds)
-    rounds = Rounds(bench, floor, servers, arguments.rows)
+    rounds = Rounds(bench, floor, chosen, arguments.rows)
+    take_rounds(rounds, arguments)
+    counted = None if arguments.no_instructions else count_instructions(arguments, left_out)
+    if any(ROWS[name].kind == rows.FILE for name in arguments.rows) and \
+            not any(server.files_command for server in chosen if server.ours):
+        left_out["files of weft"] = "it serves none yet: no examples/files"
+
+    ours = {server.name for server in chosen if server.ours} or {chosen[0].name}
+    status = 1 if any(name in (floor.name, *ours) for _, name, _ in rounds.failures) else 0
+    return rounds.results(), dict(
+        rounds=arguments.rounds, most_rounds=arguments.most_rounds, seconds=arguments.seconds,
+        took_seconds=round(time.monotonic() - began), cores=[server_core, other_core],
+        servers=[server.name for server in (floor, *chosen)],
+        compiler=harness.first_line("c++", "--version"),
+        versions=versions | {"wrk": harness.package_version("wrk")}, instructions=counted,
+        left_out=left_out, failures=rounds.failures, doubtful=rounds.doubtful()), status
+
+
+def take_rounds(rounds, arguments):
     for number in range(arguments.rounds):
         harness.say(f"round {number + 1} of {arguments.rounds}")
         rounds.take(number)
+    wanted = rounds.close()
+    for number in range(arguments.rounds, arguments.most_rounds if wanted else 0):
+        harness.say(f"round {number + 1} of {arguments.most_rounds}, of what is close")
+        rounds.take(number, wanted)
 
-    facts, results = harness.machine_facts(), rounds.results()
+
+def count_instructions(arguments, left_out):
+    try:
+        return instructions.count_all(arguments.build)
+    except BenchmarkError as error:
+        left_out["instructions"] = str(error)
+        return None
+
+
+def report(facts, results, document):
     harness.print_table(facts, results)
-    for name, server, reason in rounds.failures:
+    for name, reason in document["left_out"].items():
+        harness.say(f"left out: {name}: {reason}")
+    if document["left_out"]:
+        harness.say("scripts/install-deps.sh bench installs what the distribution has of them")
+    for name, server, reason in document["failures"]:
         harness.say(f"not measured: {name} {server}: {reason}")
-    for name, server, backlog in rounds.doubtful():
+    for name, server, backlog in document["doubtful"]:
         harness.say(f"doubtful: {name} {server} had work for only {backlog:.0%} of the time")
-    harness.publish(
-        "http", facts, results, rounds=arguments.rounds, seconds=arguments.seconds,
-        cores=[server_core, other_core],
-        servers={server.name: server.command for server in (floor, *servers)},
-        failures=rounds.failures, doubtful=rounds.doubtful())
-    return 1 if any(server in (floor.name, servers[0].name)
-                    for _, server, _ in rounds.failures) else 0
 
 
 def main():
     harness.end_cleanly_on_sigterm()
+    arguments = parse_arguments()
     try:
-        return measure(parse_arguments())
+        status = 0
+        if arguments.document is None:
+            results, document, status = measure(arguments)
+            facts = harness.machine_facts()
+            report(facts, results, document)
+            document = harness.publish("http", facts, results, **document)
+        else:
+            document = json.loads(arguments.document.read_text())
+        if arguments.write_readme:
+            readme.write(document)
+        return status
     except BenchmarkError as error:
         harness.say(f"bench-http: {error}")
         return 2

@@ -8,14 +8,12 @@ docs/benchmarking.md says how to read the figures.
 """
 
 import argparse
-import json
-import statistics
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import harness
-from harness import BenchmarkError, Process, Result
+from harness import BenchmarkError
 
 PROGRAMS = ("ksvc", "ksvc_rings", "ksvc_wake", "ksvc_files")
 # Rows that take micro- to milliseconds a figure need fewer rounds to settle than they take time.
@@ -60,27 +58,12 @@ ROWS |= {f"direct_read_registered_{size}_{time}": Row(f"direct_read_heap_{size}_
 def take_rows(arguments, program, cores):
     """What one program measured: rows by name, and rows that it could not take."""
     rounds = max(3, round(arguments.rounds * ROUNDS_OF.get(program, 1)))
-    command = [arguments.build / "bench" / program, rounds, *cores, arguments.folder]
-    harness.say(f"{program}: {rounds} rounds")
-    with Process(command, pipes=True) as process:
-        text = process.child.stdout.read()
-        status = process.child.wait()
-        if status != 0:
-            raise BenchmarkError(f"{program} ended with {status}\n{process.log()}".strip())
-    document = json.loads(text)
-    return {row["name"]: row for row in document["rows"]}, document["skipped"]
+    return harness.take_rows(arguments.build / "bench" / program, rounds, *cores, arguments.folder)
 
 
 def result_of(row, rows, program):
     bounds = ROWS.get(row["name"], Row())
-    reference = rows.get(bounds.reference)
-    pairs = list(zip(row["rounds"], reference["rounds"])) if reference else []
-    return Result(
-        name=row["name"], value=statistics.median(row["rounds"]), unit=row["unit"],
-        reference=statistics.median(reference["rounds"]) if reference else None,
-        ratio=harness.median_of_ratios(pairs) if pairs else None,
-        goal=bounds.goal, goal_of=bounds.goal_of, server=program,
-        rounds=[list(pair) for pair in pairs] or row["rounds"])
+    return harness.result_of(row, rows, program, bounds.reference, bounds.goal, bounds.goal_of)
 
 
 def parse_arguments():

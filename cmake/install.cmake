@@ -9,6 +9,15 @@ if(TARGET weft_cli)
   install(TARGETS weft_cli RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 endif()
 
+# What a static library's consumer links too.
+set(weft_libraries liburing)
+if(libdw_FOUND)
+  list(APPEND weft_libraries libdw)
+endif()
+list(JOIN weft_libraries ", " weft_pc_requires)
+
+install(FILES scripts/weft-gdb.py DESTINATION "${CMAKE_INSTALL_DATADIR}/weft")
+
 set(package_folder "${CMAKE_INSTALL_LIBDIR}/cmake/weft")
 install(EXPORT weft-targets NAMESPACE weft:: DESTINATION "${package_folder}")
 configure_package_config_file(cmake/weft-config.cmake.in

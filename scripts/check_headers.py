@@ -6,6 +6,7 @@ usage: check_headers.py [--jobs N] [--compiler CXX]
 
 import argparse
 import os
+import platform
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -19,13 +20,21 @@ FLAGS = ["-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Wpedantic", "-Werr
          *(f"-DWEFT_SERVER_{choice}=1" for choice in
            ("SQPOLL", "FIXED_FILES", "MULTISHOT_ACCEPT", "ZERO_COPY_SEND"))]
 
+# A header for one processor says so at the end of its name.
+PROCESSORS = ("x86_64", "aarch64")
+
+
+def is_for_another_processor(path):
+    return path.stem.endswith(tuple(f"_{p}" for p in PROCESSORS if p != platform.machine()))
+
 
 def headers():
     """Yields (include root, header as the project includes it)."""
     for root, folders in (("include", ["include"]), ("src", ["include", "src"]),
                           ("tests", ["include", "src", "tests"])):
         for path in sorted((ROOT / root).rglob("*.hpp")):
-            if not path.is_relative_to(ROOT / "tests" / "tools"):
+            if not path.is_relative_to(ROOT / "tests" / "tools") and \
+                    not is_for_another_processor(path):
                 yield folders, path.relative_to(ROOT / root)
 
 

@@ -17,16 +17,33 @@ LAYERS = ["ksvc", "gvt", "coro", "net", "http", "exec", "app", "cli"]
 # The concepts and entry types stand alone: nothing of the project but themselves.
 CORE = "ksvc/core"
 
-# The vocabulary that a layer below `app` implements or speaks: header -> the first such layer.
+# The vocabulary that a layer below `app` implements or speaks: header, or folder of them -> the
+# first such layer.
 PUBLIC_FROM = {
     "weft/version.hpp": "ksvc",
     "weft/result.hpp": "ksvc",
-    "weft/detail/runnable.hpp": "gvt",
+    "weft/detail/": "gvt",
+    "weft/blocking.hpp": "gvt",
+    "weft/cancel.hpp": "gvt",
+    "weft/channel.hpp": "gvt",
     "weft/green.hpp": "gvt",
+    "weft/inspect.hpp": "gvt",
+    "weft/local.hpp": "gvt",
+    "weft/scope.hpp": "gvt",
+    "weft/select.hpp": "gvt",
+    "weft/sync.hpp": "gvt",
+    "weft/system_call.hpp": "gvt",
     "weft/coro.hpp": "coro",
+    "weft/dns.hpp": "net",
+    "weft/endpoint.hpp": "net",
+    "weft/file.hpp": "net",
     "weft/net.hpp": "net",
+    "weft/pipe.hpp": "net",
+    "weft/signals.hpp": "net",
     "weft/http.hpp": "http",
     "weft/json.hpp": "http",
+    "weft/limits.hpp": "http",
+    "weft/respond.hpp": "http",
 }
 PUBLIC_ALL = ["app", "cli"]
 
@@ -70,7 +87,7 @@ def owner_of(name, here, root):
 def complaint_about_public(layer, name):
     if layer in PUBLIC_ALL:
         return None
-    first = PUBLIC_FROM.get(name)
+    first = PUBLIC_FROM.get(name, PUBLIC_FROM.get(name[: name.rindex("/") + 1]))
     if first in usable_by(layer):
         return None
     allowed = [h for h, least in sorted(PUBLIC_FROM.items()) if least in usable_by(layer)]

@@ -3,12 +3,21 @@
 # are missing. With nothing missing it only asks dpkg, and needs neither root nor a network.
 set -euo pipefail
 
-base=(g++ make cmake ninja-build pkg-config liburing-dev libgtest-dev python3 git
-      ca-certificates curl)
+base=(g++ make cmake ninja-build pkg-config liburing-dev libdw-dev libgtest-dev python3
+      git ca-certificates curl)
 debian13=(debootstrap)
-slow=(clang-19 libclang-rt-19-dev "${debian13[@]}")
+# Clients and proxies that are tried on the server; a browser, 400 MB, is a set of its own.
+clients=(curl wrk apache2-utils nghttp2-client slowhttptest python3-httpx nginx haproxy)
+slow=(clang-19 libclang-rt-19-dev libboost-dev valgrind g++-aarch64-linux-gnu qemu-user
+      "${debian13[@]}" "${clients[@]}")
 tidy=(clang-format-19 clang-tidy-19)
-bench=(wrk)
+# The servers and libraries that benchmarks compare with.
+peers=(nginx haproxy libh2o-evloop-dev libssl-dev golang-github-valyala-fasthttp-dev cargo rustc
+       librust-hyper-dev librust-tokio-dev librust-hyper-util-dev librust-http-body-util-dev
+       librust-axum-dev)
+bench=(wrk golang-go libboost-fiber-dev valgrind "${peers[@]}")
+# Debian 12 or 13 lacks these: where they are unknown they are left out.
+optional=(libh2o-evloop-dev librust-hyper-util-dev librust-http-body-util-dev librust-axum-dev)
 browser=(chromium)
 
 packages=()
@@ -36,6 +45,20 @@ if [ -z "$missing" ]; then
     exit 0
 fi
 
+# The packages named, less the optional ones that this distribution does not have.
+to_install() {
+    local package
+    for package in "$@"; do
+        if [[ " ${optional[*]} " != *" $package "* ]] ||
+            apt-cache show --no-all-versions "$package" > /dev/null 2>&1; then
+            echo "$package"
+        fi
+    done
+}
+if [ -z "$(to_install $missing)" ]; then
+    exit 0
+fi
+
 as_root=()
 if [ "$(id -u)" -ne 0 ]; then
     if ! command -v sudo > /dev/null; then
@@ -45,8 +68,21 @@ if [ "$(id -u)" -ne 0 ]; then
     as_root=(sudo)
 fi
 
-echo "install-deps: installing" $missing
 options=(-o DPkg::Lock::Timeout=300 -o Acquire::Retries=3)
 "${as_root[@]}" apt-get "${options[@]}" update -q
+missing=$(to_install $missing)
+echo "install-deps: installing" $missing
+
+# Other servers run when a test or a benchmark starts them, not as services.
+policy=/usr/sbin/policy-rc.d
+if [[ " ${packages[*]} " == *" nginx "* ]] && [ ! -e "$policy" ]; then
+    trap '"${as_root[@]}" rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" install -m 755 /dev/stdin "$policy"
+fi
 "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get "${options[@]}" install -y -q --no-install-recommends $missing
+    apt-get "${options[@]}" install -y -qq --no-install-recommends $missing
+for service in nginx haproxy; do
+    if [[ " $(echo $missing) " == *" $service "* ]] && command -v systemctl > /dev/null; then
+        "${as_root[@]}" systemctl --quiet disable "$service" || true
+    fi
+done

@@ -129,10 +129,13 @@ static void learn_answer_length(struct load *load) {
     size_t received = 0;
     size_t length = 0;
     while (length == 0 || received < length) {
-        size_t room = sizeof receive_buffer - 1 - received;
-        ssize_t count = recv(descriptor, receive_buffer + received, room, 0);
+        /* Once the length is known, what the bytes are matters no more. */
+        size_t used = length == 0 ? received : 0;
+        size_t room = sizeof receive_buffer - 1 - used;
+        ssize_t count = recv(descriptor, receive_buffer + used, room, 0);
         if (count <= 0) fail("the first answer did not come whole");
         received += (size_t)count;
+        if (length > 0) continue;
         receive_buffer[received] = '\0';
         length = parse_answer_length(receive_buffer);
     }

@@ -21,6 +21,7 @@
 #include "http/date.hpp"
 #include "http/head_parser.hpp"
 #include "http/query.hpp"
+#include "http/route_feed.hpp"
 #include "http/router.hpp"
 
 namespace {
@@ -83,6 +84,7 @@ void measure_router(const char* what, std::size_t routes, std::string_view path)
       std::abort();
     }
   }
+  if (router.add(http::Method::get, "/org/:org/team/:team/user/:user/posts/:post", 0)) std::abort();
   measure(what, path.size(), [&](std::size_t) {
     http::Params params;
     keep(router.match(http::Method::get, path, params));
@@ -103,11 +105,27 @@ int main() {
   measure_parser("parse: minimal GET", minimal_get);
   measure_parser("parse: wrk-like GET", wrk_get);
   measure_parser("parse: browser-like GET", browser_get);
+  const std::string cookie_get = std::string(browser_get.substr(0, browser_get.size() - 4)) +
+                                 "; tracking=" + std::string(4096, 'c') + "\r\n\r\n";
+  measure_parser("parse: browser-like GET, 4 KiB of cookies", cookie_get);
 
-  measure_router("route: 10 routes, static", 10, "/api/v1/resource3");
-  measure_router("route: 10 routes, one parameter", 10, "/api/v1/resource3/42");
-  measure_router("route: 1000 routes, static", 1000, "/api/v1/resource357");
-  measure_router("route: 1000 routes, one parameter", 1000, "/api/v1/resource357/42");
+  for (const std::size_t routes : {10U, 1'000U, 10'000U}) {
+    const std::string number = std::to_string(routes / 2 - 2);
+    const std::string what = "route: " + std::to_string(routes) + " routes, ";
+    const std::string path = "/api/v1/resource" + number;
+    measure_router((what + "static").c_str(), routes, path);
+    measure_router((what + "one parameter").c_str(), routes, path + "/42");
+    measure_router((what + "four parameters").c_str(), routes,
+                   "/org/acme/team/blue/user/42/posts/1234567");
+  }
+
+  static http::RouteFeed feed;
+  static const http::NewRoute fresh;
+  measure("route: put into a feed and taken out", 0, [](std::size_t) {
+    fresh.untaken.add();
+    keep(feed.put(fresh));
+    feed.take_up([](const http::NewRoute&) { return true; });
+  });
 
   std::array<char, 512> out;
   measure("json: {id, name, n, ok, list}", 0, [&out](std::size_t i) {

@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Builds weft and its unit tests for 64-bit Arm, into build/aarch64, and runs the tests named below
+# under qemu-user. JOBS is the number of compilers at a time.
+#
+# liburing for the target is fetched by apt with state of its own, so the system's list of
+# architectures stays as it is. qemu-user knows no io_uring, so what needs one is skipped there.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+readonly jobs=${JOBS:-$(nproc)}
+readonly build=$PWD/build/aarch64
+readonly root=$build/root
+readonly toolchain=$PWD/cmake/aarch64-linux-gnu.cmake
+readonly emulator=(qemu-aarch64 -L /usr/aarch64-linux-gnu)
+
+fetch_liburing() {
+    [ -e "$root/usr/include/liburing.h" ] && return
+    local state=$build/apt
+    local apt=(apt-get -q -o APT::Architecture=arm64 -o APT::Architectures=arm64
+        -o Dir::State="$state" -o Dir::State::status="$state/status" -o Dir::Cache="$state/cache"
+        -o APT::Sandbox::User= -o Acquire::Retries=3)
+    echo "test-aarch64: fetching liburing-dev for arm64"
+    mkdir -p "$state/lists/partial" "$state/cache/archives/partial" "$root"
+    : > "$state/status"
+    # Sources that have nothing for this architecture may complain.
+    "${apt[@]}" update > "$state/update.log" 2>&1 || true
+    (cd "$state" && "${apt[@]}" download liburing-dev)
+    dpkg-deb -x "$state"/liburing-dev_*_arm64.deb "$root"
+    # What is left is the static library, so nothing has to be found when a test is run.
+    rm -f "$root"/usr/lib/aarch64-linux-gnu/*.so*
+}
+
+configure() {
+    local source=$1 binary=$2
+    shift 2
+    [ -e "$binary/build.ninja" ] && return
+    cmake -S "$source" -B "$binary" -G Ninja --log-level=WARNING \
+        -DCMAKE_TOOLCHAIN_FILE="$toolchain" -DWEFT_TARGET_ROOT="$root" \
+        -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_CXX_FLAGS_RELWITHDEBINFO="-O1 -g" "$@"
+}
+
+build_googletest() {
+    [ -e "$root/usr/lib/libgtest.a" ] && return
+    configure /usr/src/googletest "$build/googletest" \
+        -DCMAKE_INSTALL_PREFIX="$root/usr" -DCMAKE_INSTALL_LIBDIR=lib -DBUILD_GMOCK=OFF
+    cmake --build "$build/googletest" --parallel "$jobs"
+    cmake --install "$build/googletest" > "$build/googletest/install.log"
+}
+
+# Runs one test binary, without what the filter leaves out.
+run_tests() {
+    local name=$1 left_out=$2
+    echo "test-aarch64: $name"
+    timeout -k 5 600 "${emulator[@]}" "$build/weft/tests/weft_${name}_test" --gtest_brief=1 \
+        --gtest_filter="-Slow*.*:$left_out"
+}
+
+fetch_liburing
+build_googletest
+configure "$PWD" "$build/weft" -DWEFT_WERROR=ON -DWEFT_BUILD_EXAMPLES=OFF -DWEFT_BUILD_BENCH=OFF
+cmake --build "$build/weft" --parallel "$jobs" --target weft_gvt_test weft_ksvc_test
+
+status=0
+# Left out is what the emulator cannot do: execute the test anew, as some death tests do; keep a
+# limit on addresses for itself; send the signal that asks a stalled worker for its stack; guards
+# without a mapping of their own. Names of functions need a library that is not fetched.
+run_tests gvt "StackOverflowDeathTest.*:OverflowDeathTest.*:DeadlockDeathTest.*\
+:*FailedSpawnDeathTest.*:StallDetector.tells_*:ManyStacks.*\
+:*Snapshot.shows_where_a_parked_green_thread_stands*" || status=1
+# And here: wipe memory in a forked child, on which the shared page relies; begin a thread with no
+# descriptor left; and say in /proc that a filter refuses io_uring.
+run_tests ksvc "*Page*:*in_a_forked_child*:IoBackendProcessTest/shared_epoll.shortage*\
+:KernelFeatures.seccomp*:Uring*:Options/Uring*" || status=1
+exit $status
