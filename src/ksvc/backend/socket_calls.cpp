@@ -56,7 +56,8 @@ std::int64_t send_file(int socket, int file, std::uint64_t offset, std::uint32_t
   auto at = static_cast<off_t>(offset);
   std::int64_t sent = ::sendfile(socket, file, &at, size);
   if (sent < 0) sent = -errno;
-  if (sent == -EPIPE) {
+  // Also when a part was sent before it broke: then the count is what is returned.
+  if (sent < static_cast<std::int64_t>(size) && sent != -EAGAIN) {
     const timespec at_once{};
     ::sigtimedwait(&pipe_signal, nullptr, &at_once);
   }
