@@ -36,16 +36,16 @@ def main():
     for index in range(count):
         output = tempfile.TemporaryFile()
         shards.append((start(sys.argv[2:], index, count, output), output))
-    failed = False
-    for index, (process, output) in enumerate(shards):
-        status = process.wait()
+    ended = [(process.wait(), index) for index, (process, _) in enumerate(shards)]
+    # Those that failed come last, where whoever shows the last lines finds them.
+    for status, index in sorted(ended, key=lambda shard: shard[0] != 0):
+        output = shards[index][1]
         output.seek(0)
         sys.stdout.buffer.write(output.read())
         if status != 0:
-            failed = True
             print(f"shard {index} of {count} ended with {status}")
         sys.stdout.flush()
-    sys.exit(1 if failed else 0)
+    sys.exit(1 if any(status for status, _ in ended) else 0)
 
 
 if __name__ == "__main__":
