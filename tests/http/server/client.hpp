@@ -105,6 +105,14 @@ class Client {
     return ask("GET " + std::string(target) + " HTTP/1.1\r\nHost: a\r\n\r\n");
   }
 
+  // Behind the question whether the client is still there, where one comes first: a client that
+  // has shut its side, or sent very much, and waits is asked after a time that the test may take.
+  Answer read_final_answer() {
+    Answer answer = read_answer();
+    while (answer.status == 100) answer = read_answer();
+    return answer;
+  }
+
   Answer read_answer(bool to_head_request = false) {
     Answer answer;
     std::size_t end = 0;

@@ -97,8 +97,8 @@ TEST_P(Connections, a_half_closed_client_is_still_answered) {
     Client client = connect();
     client.send(get_request(target) + get_request(target));
     client.shutdown_write();
-    EXPECT_EQ(client.read_answer().body, "x");
-    EXPECT_EQ(client.read_answer().body, "x");
+    EXPECT_EQ(client.read_final_answer().body, "x");
+    EXPECT_EQ(client.read_final_answer().body, "x");
     EXPECT_TRUE(client.is_ended());
   }
   Client client = connect(4096);
@@ -106,7 +106,7 @@ TEST_P(Connections, a_half_closed_client_is_still_answered) {
   client.shutdown_write();
   ASSERT_TRUE(eventually([this] { return gate.waiting() == 1; }));
   gate.open();
-  EXPECT_EQ(client.read_answer().body, "x");
+  EXPECT_EQ(client.read_final_answer().body, "x");
   EXPECT_EQ(client.read_answer().body.size(), 5 * kMebibyte);
   EXPECT_EQ(client.read_answer().body, "y");
   EXPECT_TRUE(client.is_ended());
@@ -202,7 +202,7 @@ TEST_P(Connections, requests_behind_a_parked_handler_wait_outside) {
   }
   EXPECT_LT(sent, 64 * kMebibyte);
   gate.open();
-  EXPECT_EQ(client.read_answer().body, "x");
+  EXPECT_EQ(client.read_final_answer().body, "x");
   for (std::size_t i = 0; i < sent / request.size(); ++i) {
     ASSERT_EQ(client.read_answer().body.size(), 1000U) << i;
   }
