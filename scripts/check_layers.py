@@ -41,6 +41,7 @@ PUBLIC_FROM = {
     "weft/pipe.hpp": "net",
     "weft/signals.hpp": "net",
     "weft/http.hpp": "http",
+    "weft/http_error.hpp": "http",
     "weft/json.hpp": "http",
     "weft/limits.hpp": "http",
     "weft/respond.hpp": "http",

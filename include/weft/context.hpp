@@ -11,16 +11,25 @@
 #include <vector>
 
 #include "weft/body_reader.hpp"
+#include "weft/events.hpp"
 #include "weft/json.hpp"
+#include "weft/json_document.hpp"
+#include "weft/multipart.hpp"
 #include "weft/response_writer.hpp"
+#include "weft/schema.hpp"
+#include "weft/set_cookie.hpp"
 #include "weft/upgraded_stream.hpp"
 
 namespace weft {
 
 class FileRoot;
+struct BindOptions;
 
 namespace http {
 class Exchange;
+}
+namespace app {
+struct ContextAccess;
 }
 
 class Context {
@@ -58,6 +67,48 @@ class Context {
   // any case; `fallback` when there is none. Those that would frame the message are not there.
   std::string_view trailer(std::string_view name, std::string_view fallback = {}) const;
 
+  // ---- The request, with types; for the templates include weft/bind.hpp, which says more
+
+  // A struct with a Schema, from a body of JSON or, where it is flat, of a form. What does not fit
+  // ends the handler with 400, 415 or 422.
+  template <class T>
+  T bind();
+  template <class T>
+  T bind(const BindOptions& options);
+  // The same from one place only.
+  template <class T>
+  T bind_json();
+  template <class T>
+  T bind_json(const BindOptions& options);
+  template <class T>
+  T bind_query();
+  template <class T>
+  T bind_form();
+  template <class T>
+  T bind_header();
+  template <class T>
+  T bind_path();
+  // A value of the query or the path as a bool, number, text or enum with Names. What is there and
+  // does not fit ends the handler with 400.
+  template <class T>
+  T query_as(std::string_view name, T fallback);
+  template <class T>
+  T param_as(std::string_view name);
+  // The body as JSON, whatever its Content-Type says. What is none ends the handler with 400.
+  JsonDocument json_body(const JsonLimits& limits = {});
+  // A field of a form, decoded; the first of that name, or `fallback`. The body is read and taken
+  // apart at the first call of any of these; a body that is no form ends the handler with 415, a
+  // malformed one with 400, one beyond the limits with 413.
+  std::string_view form(std::string_view name, std::string_view fallback = {});
+  // All fields of that name, in their order.
+  std::vector<std::string_view> form_all(std::string_view name);
+  // A file of a multipart form; null when there is none of that name.
+  Upload* upload(std::string_view name);
+  // All files of that name, or all at all.
+  std::vector<Upload*> uploads(std::string_view name = {});
+  // Other limits for the form; before the first of the calls above.
+  void read_form(const FormLimits& limits);
+
   // ---- The answer
 
   // 200 unless set. Throws std::invalid_argument outside 200 to 599.
@@ -73,6 +124,11 @@ class Context {
   void html(std::string_view body);
   void json(std::initializer_list<JsonMember> object);
   void json(const JsonValue& value);
+  // A struct with a Schema, or a vector, map or optional of such; see weft/bind.hpp.
+  template <class T>
+    requires detail::kIsDescribed<T>
+  void json(const T& value);
+  void xml(std::string_view body);
   // Any content; the type must outlive the handler, as a literal does. Throws
   // std::invalid_argument when the type holds what would break out of its line.
   void bytes(std::string_view body, std::string_view content_type);
@@ -90,12 +146,34 @@ class Context {
   // The same beneath a folder, for names that come from a client: 404 for `..`, hidden files, links
   // that lead out, and request paths with escaped dots, slashes, backslashes and zeros.
   bool file(const FileRoot& root, std::string_view path);
+  // The same, to be saved under a name in place of shown: without directories, in any language.
+  bool download(const std::string& path, std::string_view file_name);
+  bool download(const FileRoot& root, std::string_view path, std::string_view file_name);
+  // Sends the client elsewhere, with 301, 302, 303, 307 or 308. Throws std::invalid_argument for
+  // another status, and for an address with blanks or control bytes in it.
+  void redirect(std::string_view address, int status = 302);
+  // 204.
+  void no_content();
+  // Adds a Set-Cookie. Throws std::invalid_argument for what a client would not take, or would take
+  // for something else: see set_cookie.hpp.
+  Context& set_cookie(std::string_view name, std::string_view value,
+                      const CookieOptions& options = {});
+  // Has the client drop a cookie; the path and domain must be those it was set with.
+  Context& clear_cookie(std::string_view name, CookieOptions options = {});
+  // In place of a body: events as they happen, for a browser's EventSource.
+  Events events(const EventsOptions& options = {});
+  // What the client has seen last, when it comes back for more events; empty when it is new.
+  std::string_view last_event_id() const { return header("last-event-id"); }
   // Answers 101 and takes the connection over, for the protocol of that name (in lower case, a
   // literal say); views of the body are over then. A client that has not asked for it is answered
   // 426, and the handler ends here.
   UpgradedStream upgrade(std::string_view protocol);
 
  private:
+  friend struct app::ContextAccess;
+
+  [[noreturn]] static void refuse_value(std::string_view name, const std::string& wanted);
+
   http::Exchange& exchange_;
 };
 

@@ -33,6 +33,8 @@ class File {
   static Result<File> open(const std::string& path, const FileOptions& options = {});
   // An empty file to write to (and read), whether there was one or not.
   static Result<File> create(const std::string& path);
+  // A file to write to and read that has no name in that folder, and is gone when it is closed.
+  static Result<File> temporary(const std::string& folder);
 
   File(File&& other) noexcept;
   File& operator=(File&& other) noexcept;

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "app/utf8.hpp"
+
 namespace weft {
 
 namespace {
@@ -69,34 +71,6 @@ class BoundedOutput {
   return length;
 }
 
-struct Utf8Sequence {
-  std::size_t length;  // of the sequence, or of the part of it that can be told to be broken
-  bool valid;
-};
-
-// Unicode 15, table 3-7: the well-formed sequences, by their first byte.
-[[nodiscard]] Utf8Sequence utf8_sequence(std::string_view text) {
-  const auto at = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned lead = at(0);
-  std::size_t length = 0;
-  if (lead >= 0xC2 && lead <= 0xDF) length = 2;
-  if (lead >= 0xE0 && lead <= 0xEF) length = 3;
-  if (lead >= 0xF0 && lead <= 0xF4) length = 4;
-  if (length == 0) return {1, false};
-  unsigned low = 0x80;
-  unsigned high = 0xBF;
-  if (lead == 0xE0) low = 0xA0;   // no overlong forms
-  if (lead == 0xED) high = 0x9F;  // no surrogates
-  if (lead == 0xF0) low = 0x90;
-  if (lead == 0xF4) high = 0x8F;  // nothing above U+10FFFF
-  for (std::size_t i = 1; i < length; ++i) {
-    if (i == text.size() || at(i) < low || at(i) > high) return {i, false};
-    low = 0x80;
-    high = 0xBF;
-  }
-  return {length, true};
-}
-
 template <class Output>
 void write_escaped(Output& out, char byte) {
   constexpr std::string_view digits = "0123456789abcdef";
@@ -125,7 +99,7 @@ void write_string(Output& out, std::string_view text) {
       text.remove_prefix(1);
       continue;
     }
-    const Utf8Sequence sequence = utf8_sequence(text);
+    const app::Utf8Sequence sequence = app::utf8_sequence(text);
     out.put(sequence.valid ? text.substr(0, sequence.length) : "\xEF\xBF\xBD");
     text.remove_prefix(sequence.length);
   }

@@ -12,11 +12,13 @@
 #include "weft/cancel.hpp"
 #include "weft/coro.hpp"
 #include "weft/detail/task_state.hpp"
+#include "weft/http_error.hpp"
 
 namespace weft::http {
 
 // What has begun cannot be answered otherwise any more, only cut off.
-inline void fail(ActiveRequest& request, int status, std::string_view text) {
+inline void fail(ActiveRequest& request, int status, std::string_view text,
+                 std::string_view content_type = "text/plain; charset=utf-8") {
   if (request.outgoing && request.outgoing->begun) {
     request.outgoing->broken = true;
     return;
@@ -25,7 +27,7 @@ inline void fail(ActiveRequest& request, int status, std::string_view text) {
   Response& response = request.exchange.response();
   response.status = status;
   response.fields.clear();
-  response.content_type = "text/plain; charset=utf-8";
+  response.content_type = content_type;
   response.body.assign(text);
 }
 
@@ -80,6 +82,8 @@ bool Connection<Worker, Model>::run_handler(ActiveRequest& request, const Step& 
   } catch (const RequestAborted& aborted) {
     request.keep_alive = false;
     fail(request, aborted.status, aborted.reason);
+  } catch (const HttpError& error) {
+    fail(request, error.status(), error.what(), error.content_type());
   } catch (const std::exception& error) {
     service_.log_handler_error(head.target(), error.what());
     fail(request, 500, "Internal Server Error\n");

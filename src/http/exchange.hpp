@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <forward_list>
+#include <memory>
 #include <new>
 #include <optional>
 #include <string>
@@ -66,6 +67,9 @@ class Exchange {
   // The lines of the trailer section, once the body has been read.
   std::string& trailers() noexcept { return trailers_; }
 
+  // What the body was taken apart into, by whoever did that first.
+  std::shared_ptr<void>& form() noexcept { return form_; }
+
   // What a handler is given in place of this, when it must stay until the request has ended.
   template <class View>
   View& show_as() noexcept {
@@ -88,6 +92,7 @@ class Exchange {
   Response response_;
   std::string trailers_;
   std::forward_list<std::string> kept_;
+  std::shared_ptr<void> form_;
   alignas(void*) std::byte shown_[2 * sizeof(void*)];
 };
 

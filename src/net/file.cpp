@@ -94,6 +94,28 @@ Result<File> File::create(const std::string& path) {
   return open(path, {.read = true, .write = true, .create = true, .truncate = true});
 }
 
+Result<File> File::temporary(const std::string& folder) {
+  if (auto good = check_path(folder); !good) return good.error();
+  const auto fd =
+      call_again(SYS_openat, AT_FDCWD, folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600U);
+  if (fd) return File(static_cast<int>(*fd), false);
+  const int failed = fd.error().os_errno;
+  if (failed != EOPNOTSUPP && failed != EISDIR && failed != EINVAL) return fd.error();
+  // The file system knows no nameless files: one with a name that nobody has, for a moment.
+  const FileOptions options{.write = true, .create = true, .exclusive = true, .permissions = 0600};
+  for (int tries = 0;; ++tries) {
+    std::uint64_t random = 0;
+    const auto got = call_again(SYS_getrandom, &random, sizeof random, 0U);
+    if (!got) return got.error();
+    const std::string path = folder + "/.weft-" + std::to_string(random);
+    auto file = open(path, options);
+    if (!file && file.error().os_errno == EEXIST && tries < 8) continue;
+    if (!file) return file.error();
+    if (auto removed = remove_file(path); !removed) return removed.error();
+    return file;
+  }
+}
+
 File::File(File&& other) noexcept
     : fd_(other.fd_), append_(other.append_), position_(other.position_) {
   const std::uint32_t uses = other.uses_.exchange(kClosed, std::memory_order_acq_rel);
