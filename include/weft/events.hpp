@@ -22,12 +22,12 @@ namespace weft {
 
 // One event.
 struct Event {
-  std::string_view event;  // its kind; empty: "message"
-  std::string_view data;   // of any number of lines, which arrive with \n between them
+  std::string_view event = {};  // its kind; empty: "message"
+  std::string_view data = {};   // of any number of lines, which arrive with \n between them
   // What the client says when it comes back: see Context::last_event_id().
-  std::optional<std::string_view> id;
+  std::optional<std::string_view> id = {};
   // How long the client is to wait before it does.
-  std::optional<std::chrono::milliseconds> retry;
+  std::optional<std::chrono::milliseconds> retry = {};
 };
 
 struct EventsOptions {

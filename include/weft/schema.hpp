@@ -59,10 +59,10 @@ struct Constraint {
     custom,
   };
   Kind kind = Kind::custom;
-  double bound = 0;                // of minimum, maximum
-  std::size_t length = 0;          // of min_length, max_length
-  std::vector<std::string> texts;  // of one_of; of format its name
-  std::string message;
+  double bound = 0;                     // of minimum, maximum
+  std::size_t length = 0;               // of min_length, max_length
+  std::vector<std::string> texts = {};  // of one_of; of format its name
+  std::string message = {};
   bool of_elements = false;  // it holds for each element of an array, not for the array
 };
 
