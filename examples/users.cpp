@@ -45,7 +45,7 @@ int main(int argc, char** argv) {
   app.post("/users", locked([&](weft::Context& c) {
              User user = c.bind<User>();
              user.id = std::to_string(++last);
-             c.status(201).json(users[last] = user);
+             c.status(201).json(users[user.id] = user);
            }));
   app.get("/users", locked([&](weft::Context& c) { c.json(users); }));
   app.get("/users/:id", locked([&](weft::Context& c) { c.json(find(c)->second); }));
