@@ -42,6 +42,7 @@ PUBLIC_FROM = {
     "weft/signals.hpp": "net",
     "weft/http.hpp": "http",
     "weft/http_error.hpp": "http",
+    "weft/values.hpp": "http",
     "weft/json.hpp": "http",
     "weft/limits.hpp": "http",
     "weft/respond.hpp": "http",

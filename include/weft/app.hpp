@@ -10,11 +10,16 @@
 
 #include <chrono>
 #include <cstdint>
+#include <exception>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <typeinfo>
+#include <utility>
+#include <vector>
 
 #include "weft/limits.hpp"
 #include "weft/routes.hpp"
@@ -73,9 +78,9 @@ class App : public RouteVerbs<App> {
   App(const App&) = delete;
   App& operator=(const App&) = delete;
 
-  // Adds a route, as get(), post() and the others do; `method` in capitals, one that HTTP itself
-  // defines. Throws std::invalid_argument, naming both routes, when the pattern is
-  // malformed or conflicts with one that was added before; then nothing has changed.
+  // Routes are added by get(), post() and the others of RouteVerbs. Each throws
+  // std::invalid_argument, naming both routes, when the pattern is malformed or conflicts with one
+  // that was added before; then nothing has changed.
   //
   // Any thread, also while the server runs, and also a handler, which parks meanwhile: when the
   // call returns, every request that is sent from then on finds the route, on every worker. It
@@ -83,12 +88,34 @@ class App : public RouteVerbs<App> {
   // for no longer than a second, since it will take the route up before it looks at another
   // request. Only when that one has not got to the 1,024 routes before this is std::runtime_error
   // thrown, and nothing has changed.
-  App& route(std::string_view method, std::string_view pattern, Handler handler);
-  // For every method that the pattern has no route of its own for, added before or after; but
-  // TRACE and CONNECT.
-  App& any(std::string_view pattern, Handler handler);
-  // Routes below `prefix`, which may hold parameters: see routes.hpp.
-  RouteGroup group(std::string_view prefix);
+
+  // Middleware for all routes that are added from now on, in groups too, the first one outermost;
+  // and for requests that no route fits. Before the start: later it throws std::logic_error.
+  template <class... Links>
+  App& use(Links&&... links) {
+    extend(detail::links_of(std::forward<Links>(links)...));
+    return *this;
+  }
+  // Routes below `prefix`, which may hold parameters, with middleware of their own: see routes.hpp.
+  template <class... Links>
+  RouteGroup group(std::string_view prefix, Links&&... links) {
+    return below(prefix, detail::links_of(std::forward<Links>(links)...));
+  }
+
+  // What all handlers share, one object of each type: Context::state() gives it. Before the start:
+  // later it throws std::logic_error.
+  template <class T>
+  App& state(std::shared_ptr<T> shared) {
+    keep_state(typeid(T), std::move(shared));
+    return *this;
+  }
+  // The answer where no route fits the path, and where one does but not for the method. The status
+  // (and Allow) are set already. Before the start, as the next one.
+  App& not_found(Handler handler);
+  App& method_not_allowed(Handler handler);
+  // The answer to what a handler throws, other than HttpError; the status is 500 already. It is
+  // not called once the answer's head has been sent. It must not wait.
+  App& on_error(std::function<void(Context&, const std::exception&)> handler);
 
   // Serves until SIGINT or SIGTERM, then lets running requests finish. Returns the exit status.
   // A process that leaves SIGPIPE to its default ignores it from then on, so that losing its
@@ -112,7 +139,18 @@ class App : public RouteVerbs<App> {
   struct Routes;
 
   std::shared_ptr<Running> running() const;
-  void add(std::optional<std::string_view> method, std::string pattern, Handler handler);
+  friend class RouteVerbs<App>;
+
+  void add(std::optional<std::string_view> method, std::string_view pattern,
+           detail::RouteParts parts);
+  // With the links of all groups around it already.
+  void add_whole(std::optional<std::string_view> method, std::string pattern,
+                 detail::RouteParts parts);
+  void extend(std::vector<Middleware> links);
+  void extend_below(const std::string& prefix, std::vector<Middleware> links);
+  RouteGroup below(std::string_view prefix, std::vector<Middleware> links);
+  void keep_state(const std::type_info& type, std::shared_ptr<void> shared);
+  void require_not_started(const char* what) const;
 
   std::unique_ptr<Routes> routes_;
   mutable std::mutex mutex_;  // guards running_

@@ -6,12 +6,17 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <typeinfo>
+#include <utility>
 #include <vector>
 
+#include "weft/answer.hpp"
 #include "weft/body_reader.hpp"
 #include "weft/events.hpp"
+#include "weft/endpoint.hpp"
 #include "weft/json.hpp"
 #include "weft/json_document.hpp"
 #include "weft/multipart.hpp"
@@ -19,6 +24,7 @@
 #include "weft/schema.hpp"
 #include "weft/set_cookie.hpp"
 #include "weft/upgraded_stream.hpp"
+#include "weft/values.hpp"
 
 namespace weft {
 
@@ -108,9 +114,42 @@ class Context {
   std::vector<Upload*> uploads(std::string_view name = {});
   // Other limits for the form; before the first of the calls above.
   void read_form(const FormLimits& limits);
+  // The pattern of the route that answers, as it was added; empty while no route fits.
+  std::string_view route() const noexcept;
+  // The other end of the connection, which may be a proxy; nothing where it has no address.
+  std::optional<Endpoint> peer() const;
+
+  // ---- What belongs to the request, and to the application
+
+  // Keeps a value until the request has ended, under its type, and a name if there are several.
+  template <class T>
+  T& set(T value) {
+    return values().set<T>({}, std::move(value));
+  }
+  template <class T>
+  T& set(std::string_view name, T value) {
+    return values().set<T>(name, std::move(value));
+  }
+  // What was kept so, or null.
+  template <class T>
+  T* get(std::string_view name = {}) {
+    return values().get<T>(name);
+  }
+  // What App::state() was given, shared by all requests on all workers. Throws std::logic_error when
+  // the application has nothing of that type.
+  template <class T>
+  T& state() const {
+    auto* const found = static_cast<T*>(find_state(typeid(T)));
+    require_state(found, typeid(T));
+    return *found;
+  }
 
   // ---- The answer
 
+  // What has been answered so far, for middleware.
+  Answer answer() noexcept;
+  // Ends the handler here: throws an HttpError, which is answered with that status and text.
+  [[noreturn]] static void abort(int status, std::string_view text = {});
   // 200 unless set. Throws std::invalid_argument outside 200 to 599.
   Context& status(int code);
   // Adds a header; Content-Type is replaced instead. Throws std::invalid_argument when name or
@@ -169,10 +208,16 @@ class Context {
   // 426, and the handler ends here.
   UpgradedStream upgrade(std::string_view protocol);
 
+  // For the server.
+  http::Exchange& exchange() noexcept { return exchange_; }
+
  private:
   friend struct app::ContextAccess;
 
   [[noreturn]] static void refuse_value(std::string_view name, const std::string& wanted);
+  Values& values();
+  void* find_state(const std::type_info& type) const noexcept;
+  static void require_state(const void* found, const std::type_info& type);
 
   http::Exchange& exchange_;
 };

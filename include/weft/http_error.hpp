@@ -3,7 +3,7 @@
 //     throw weft::HttpError(404, "no such user\n");
 //
 // It is answered with that status and logged nowhere; middleware on the way out may catch it, as
-// any exception.
+// any exception. Context::abort() throws one.
 #pragma once
 
 #include <stdexcept>

@@ -14,12 +14,15 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "weft/context.hpp"
 #include "weft/handler.hpp"
+#include "weft/middleware.hpp"
 
 namespace weft {
 
@@ -33,28 +36,66 @@ enum class TrailingSlash : std::uint8_t {
   ignore,    // answered as if the path had been written so
 };
 
-// The methods by name. `Self` has the functions that take any:
-// route(method, pattern, handler), any(pattern, handler) and group(prefix).
+// The methods by name. Each takes a pattern, then middleware of the route's own, if any, and last
+// the handler:
+//
+//     app.get("/private", weft::basic_auth(check), show);
+//
+// `Self` has add(method, pattern, parts) for one method, or all.
 template <class Self>
 class RouteVerbs {
  public:
+  // Adds a route for a method, in capitals, one that HTTP itself defines.
+  template <class... Parts>
+  Self& route(std::string_view method, std::string_view pattern, Parts&&... parts) {
+    return with(method, pattern, std::forward<Parts>(parts)...);
+  }
   // GET answers HEAD too, and each path OPTIONS, unless they have routes of their own.
-  Self& get(std::string_view pattern, Handler handler) { return add("GET", pattern, handler); }
-  Self& head(std::string_view pattern, Handler handler) { return add("HEAD", pattern, handler); }
-  Self& post(std::string_view pattern, Handler handler) { return add("POST", pattern, handler); }
-  Self& put(std::string_view pattern, Handler handler) { return add("PUT", pattern, handler); }
-  Self& patch(std::string_view pattern, Handler handler) { return add("PATCH", pattern, handler); }
-  Self& del(std::string_view pattern, Handler handler) { return add("DELETE", pattern, handler); }
-  Self& options(std::string_view pattern, Handler handler) {
-    return add("OPTIONS", pattern, handler);
+  template <class... Parts>
+  Self& get(std::string_view pattern, Parts&&... parts) {
+    return with("GET", pattern, std::forward<Parts>(parts)...);
+  }
+  template <class... Parts>
+  Self& head(std::string_view pattern, Parts&&... parts) {
+    return with("HEAD", pattern, std::forward<Parts>(parts)...);
+  }
+  template <class... Parts>
+  Self& post(std::string_view pattern, Parts&&... parts) {
+    return with("POST", pattern, std::forward<Parts>(parts)...);
+  }
+  template <class... Parts>
+  Self& put(std::string_view pattern, Parts&&... parts) {
+    return with("PUT", pattern, std::forward<Parts>(parts)...);
+  }
+  template <class... Parts>
+  Self& patch(std::string_view pattern, Parts&&... parts) {
+    return with("PATCH", pattern, std::forward<Parts>(parts)...);
+  }
+  template <class... Parts>
+  Self& del(std::string_view pattern, Parts&&... parts) {
+    return with("DELETE", pattern, std::forward<Parts>(parts)...);
+  }
+  template <class... Parts>
+  Self& options(std::string_view pattern, Parts&&... parts) {
+    return with("OPTIONS", pattern, std::forward<Parts>(parts)...);
+  }
+  // For every method that the pattern has no route of its own for, added before or after; but
+  // TRACE and CONNECT.
+  template <class... Parts>
+  Self& any(std::string_view pattern, Parts&&... parts) {
+    return with(std::nullopt, pattern, std::forward<Parts>(parts)...);
   }
 
  private:
   friend Self;
   RouteVerbs() = default;
 
-  Self& add(std::string_view method, std::string_view pattern, Handler& handler) {
-    return static_cast<Self&>(*this).route(method, pattern, std::move(handler));
+  template <class... Parts>
+  Self& with(std::optional<std::string_view> method, std::string_view pattern, Parts&&... parts) {
+    static_assert(sizeof...(Parts) > 0, "a route needs a handler");
+    auto& self = static_cast<Self&>(*this);
+    self.add(method, pattern, detail::route_parts(std::forward<Parts>(parts)...));
+    return self;
   }
 };
 
@@ -62,18 +103,33 @@ class RouteVerbs {
 // itself.
 class RouteGroup : public RouteVerbs<RouteGroup> {
  public:
-  RouteGroup& route(std::string_view method, std::string_view pattern, Handler handler);
-  RouteGroup& any(std::string_view pattern, Handler handler);
-  RouteGroup group(std::string_view prefix) const;
+  // Routes below a longer prefix, with all middleware that this group has so far, and more.
+  template <class... Links>
+  RouteGroup group(std::string_view prefix, Links&&... links) const {
+    return below(prefix, detail::links_of(std::forward<Links>(links)...));
+  }
+  // Middleware for the routes that are added to this group from now on, and for requests below its
+  // prefix that no route fits.
+  template <class... Links>
+  RouteGroup& use(Links&&... links) {
+    extend(detail::links_of(std::forward<Links>(links)...));
+    return *this;
+  }
 
  private:
   friend class App;
-  RouteGroup(App& app, std::string prefix) : app_(&app), prefix_(std::move(prefix)) {}
+  friend class RouteVerbs<RouteGroup>;
+  RouteGroup(App& app, std::string prefix, std::vector<Middleware> links);
 
+  void add(std::optional<std::string_view> method, std::string_view pattern,
+           detail::RouteParts parts);
+  void extend(std::vector<Middleware> links);
+  RouteGroup below(std::string_view prefix, std::vector<Middleware> links) const;
   std::string whole(std::string_view pattern) const;
 
   App* app_;
   std::string prefix_;  // empty, or without a slash at its end
+  std::vector<Middleware> links_;
 };
 
 }  // namespace weft

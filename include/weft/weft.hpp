@@ -1,6 +1,7 @@
 // Everything an application needs.
 #pragma once
 
+#include "weft/answer.hpp"
 #include "weft/app.hpp"
 #include "weft/bind.hpp"
 #include "weft/blocking.hpp"
@@ -23,6 +24,7 @@
 #include "weft/limits.hpp"
 #include "weft/local.hpp"
 #include "weft/multipart.hpp"
+#include "weft/middleware.hpp"
 #include "weft/net.hpp"
 #include "weft/pipe.hpp"
 #include "weft/respond.hpp"
@@ -35,4 +37,5 @@
 #include "weft/signals.hpp"
 #include "weft/sync.hpp"
 #include "weft/system_call.hpp"
+#include "weft/values.hpp"
 #include "weft/version.hpp"

@@ -154,6 +154,16 @@ void App::start(const Options& options) {
   http::Limits& limits = routes_->site.limits;
   static_cast<Limits&>(limits) = with_times_in_range(options.limits);
   routes_->site.server_field = options.server_header;
+  app::Application& application = routes_->application;
+  routes_->site.application = &application;
+  if (application.prepare_unrouted()) routes_->site.unrouted.emplace(&app::call_unrouted, &application);
+  routes_->site.on_error = nullptr;
+  if (application.on_error) {
+    routes_->site.on_error = [&application](http::Exchange& exchange, const std::exception& error) {
+      Context context(exchange);
+      application.on_error(context, error);
+    };
+  }
   routes_->site.router.set_trailing_slash(policy_of(options.trailing_slash));
   ksvc::BackendChoice choice = choose(options);
   http::ServerOptions server_options;

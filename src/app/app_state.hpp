@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "app/application.hpp"
 #include "http/server.hpp"
 #include "ksvc/notify/event_fd_notifier.hpp"
 #include "weft/app.hpp"
@@ -17,7 +18,8 @@ namespace weft {
 
 struct App::Routes {
   http::Site site;
-  std::deque<Handler> handlers;          // deques: others hold the addresses of what is in them
+  app::Application application;
+  std::deque<app::RouteEntry> entries;   // deques: others hold the addresses of what is in them
   std::deque<http::NewRoute> live;       // what was added while a server ran
   const http::NewRoute* late = nullptr;  // the last that a worker was waited for in vain
   // Guards all of it against others that add routes; handlers may park in it. What workers have

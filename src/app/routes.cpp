@@ -1,12 +1,14 @@
 #include "weft/routes.hpp"
 
+#include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <mutex>
 #include <stdexcept>
 #include <utility>
 
 #include "app/app_state.hpp"
-#include "app/handler_endpoint.hpp"
+#include "app/route_entry.hpp"
 #include "http/route_pattern.hpp"
 #include "weft/green.hpp"
 
@@ -54,23 +56,42 @@ void wait_for_room(http::Server& server, std::chrono::milliseconds patience,
   }
 }
 
+void require_functions(const std::vector<Middleware>& links, const std::string& where) {
+  for (const Middleware& link : links) {
+    if (!link) throw std::invalid_argument("an empty function as middleware of " + where);
+  }
+}
+
 }  // namespace
 
-void App::add(std::optional<std::string_view> method, std::string pattern, Handler handler) {
+void App::add(std::optional<std::string_view> method, std::string_view pattern,
+              detail::RouteParts parts) {
+  const auto& links = routes_->application.links;
+  parts.links.insert(parts.links.begin(), links.begin(), links.end());
+  add_whole(method, std::string(pattern), std::move(parts));
+}
+
+void App::add_whole(std::optional<std::string_view> method, std::string pattern,
+                    detail::RouteParts parts) {
   const auto known = method ? known_method(*method, pattern) : std::nullopt;
-  if (!handler) throw std::invalid_argument("no handler for route " + pattern);
+  if (!parts.handler) throw std::invalid_argument("no handler for route " + pattern);
+  require_functions(parts.links, "route " + pattern);
   std::unique_lock lock(routes_->mutex);
   const auto running = this->running();
   const auto patience = routes_->site.limits.route_patience;
   if (running) wait_for_room(running->server, patience, pattern);
 
-  Provisional kept(routes_->handlers);
-  *kept = std::move(handler);
+  Provisional kept(routes_->entries);
+  app::RouteEntry& entry = *kept;
+  entry.method = method.value_or(std::string_view());
+  entry.pattern = pattern;
+  entry.links = std::move(parts.links);
+  entry.handler = std::move(parts.handler);
   Provisional added(routes_->live);
   http::NewRoute& route = *added;
   route.method = known;
   route.pattern = std::move(pattern);
-  route.endpoint = app::endpoint_of(*kept);
+  route.endpoint = app::endpoint_of(entry);
   if (const auto refused = http::add_route(route, routes_->site.router, routes_->site.endpoints)) {
     throw std::invalid_argument(refused->text);
   }
@@ -86,17 +107,72 @@ void App::add(std::optional<std::string_view> method, std::string pattern, Handl
   routes_->late = &route;
 }
 
-App& App::route(std::string_view method, std::string_view pattern, Handler handler) {
-  add(method, std::string(pattern), std::move(handler));
+void App::require_not_started(const char* what) const {
+  if (!running()) return;
+  throw std::logic_error(std::string(what) + " is for before the server starts");
+}
+
+void App::extend(std::vector<Middleware> links) {
+  require_not_started("App::use()");
+  require_functions(links, "App::use()");
+  auto& all = routes_->application.links;
+  std::move(links.begin(), links.end(), std::back_inserter(all));
+}
+
+void App::extend_below(const std::string& prefix, std::vector<Middleware> links) {
+  // What is running has made up its mind about requests that no route fits.
+  if (running()) return;
+  for (auto& known : routes_->application.prefixes) {
+    if (known.pattern == prefix) {
+      known.links = std::move(links);
+      return;
+    }
+  }
+  routes_->application.prefixes.push_back({prefix, std::move(links), {}});
+}
+
+void App::keep_state(const std::type_info& type, std::shared_ptr<void> shared) {
+  require_not_started("App::state()");
+  if (shared == nullptr) throw std::invalid_argument("App::state() was given nothing");
+  routes_->application.states[std::type_index(type)] = std::move(shared);
+}
+
+App& App::not_found(Handler handler) {
+  require_not_started("App::not_found()");
+  routes_->application.not_found = std::move(handler);
   return *this;
 }
 
-App& App::any(std::string_view pattern, Handler handler) {
-  add(std::nullopt, std::string(pattern), std::move(handler));
+App& App::method_not_allowed(Handler handler) {
+  require_not_started("App::method_not_allowed()");
+  routes_->application.method_not_allowed = std::move(handler);
   return *this;
 }
 
-RouteGroup App::group(std::string_view prefix) { return RouteGroup(*this, {}).group(prefix); }
+App& App::on_error(std::function<void(Context&, const std::exception&)> handler) {
+  require_not_started("App::on_error()");
+  routes_->application.on_error = std::move(handler);
+  return *this;
+}
+
+RouteGroup App::below(std::string_view prefix, std::vector<Middleware> links) {
+  return RouteGroup(*this, {}, routes_->application.links).below(prefix, std::move(links));
+}
+
+RouteGroup::RouteGroup(App& app, std::string prefix, std::vector<Middleware> links)
+    : app_(&app), prefix_(std::move(prefix)), links_(std::move(links)) {}
+
+void RouteGroup::add(std::optional<std::string_view> method, std::string_view pattern,
+                     detail::RouteParts parts) {
+  parts.links.insert(parts.links.begin(), links_.begin(), links_.end());
+  app_->add_whole(method, whole(pattern), std::move(parts));
+}
+
+void RouteGroup::extend(std::vector<Middleware> links) {
+  require_functions(links, "group \"" + prefix_ + "\"");
+  std::move(links.begin(), links.end(), std::back_inserter(links_));
+  app_->extend_below(prefix_, links_);
+}
 
 std::string RouteGroup::whole(std::string_view pattern) const {
   if (!pattern.empty() && !pattern.starts_with('/')) {
@@ -106,30 +182,23 @@ std::string RouteGroup::whole(std::string_view pattern) const {
   return prefix_ + std::string(pattern);
 }
 
-RouteGroup& RouteGroup::route(std::string_view method, std::string_view pattern, Handler handler) {
-  app_->add(method, whole(pattern), std::move(handler));
-  return *this;
-}
-
-RouteGroup& RouteGroup::any(std::string_view pattern, Handler handler) {
-  app_->add(std::nullopt, whole(pattern), std::move(handler));
-  return *this;
-}
-
-RouteGroup RouteGroup::group(std::string_view prefix) const {
+RouteGroup RouteGroup::below(std::string_view prefix, std::vector<Middleware> links) const {
   std::string longer = whole(prefix);
   if (longer.ends_with('/')) longer.pop_back();
-  if (longer.empty()) return {*app_, {}};
-  const auto parsed = http::parse_route_pattern(longer);
-  if (const auto* reason = std::get_if<std::string>(&parsed)) {
-    throw std::invalid_argument("group, " + *reason);
+  if (!longer.empty()) {
+    const auto parsed = http::parse_route_pattern(longer);
+    if (const auto* reason = std::get_if<std::string>(&parsed)) {
+      throw std::invalid_argument("group, " + *reason);
+    }
+    const auto& last = std::get<http::RoutePattern>(parsed).pieces.back();
+    if (last.kind == http::PatternPiece::Kind::wildcard) {
+      throw std::invalid_argument("group " + longer + ": \"" + last.text +
+                                  "\" takes the rest of the path, so nothing can follow it");
+    }
   }
-  const auto& last = std::get<http::RoutePattern>(parsed).pieces.back();
-  if (last.kind == http::PatternPiece::Kind::wildcard) {
-    throw std::invalid_argument("group " + longer + ": \"" + last.text +
-                                "\" takes the rest of the path, so nothing can follow it");
-  }
-  return {*app_, std::move(longer)};
+  RouteGroup group(*app_, std::move(longer), links_);
+  if (!links.empty()) group.extend(std::move(links));
+  return group;
 }
 
 }  // namespace weft

@@ -46,6 +46,10 @@ struct ActiveRequest {
     if (tell_end != nullptr) tell_end(*this);
   }
 
+  static void answer_came_round(void* request) noexcept {
+    static_cast<ActiveRequest*>(request)->handler_has_ended();
+  }
+
   // Its worker will not run again, but others may still write to what it keeps.
   void leave_for_good() const noexcept {
     gvt::sanitizer::leave_for_good(waits_at);

@@ -84,7 +84,7 @@ class Connection final : public ksvc::CompletionTarget,
   void wait_in(void* kept_at, ActiveRequest& request) noexcept;
   Worker& worker() noexcept { return service_.worker(); }
   static Connection& of(ActiveRequest& request) noexcept {
-    return static_cast<Connection&>(request.exchange.bodies());
+    return static_cast<Connection&>(request.exchange.connection());
   }
 
  private:
@@ -138,11 +138,11 @@ class Connection final : public ksvc::CompletionTarget,
   static void resume_later(ActiveRequest& request);
   template <class Step>
   bool run_handler(ActiveRequest& request, const Step& step);
+  void fail_with(ActiveRequest& request, const std::exception& error);
   bool begin_coroutine(ActiveRequest& request, const Endpoint& endpoint);
   bool ask_for_answer(ActiveRequest& request, const Endpoint& endpoint);
   void keep_partial_head(const HeadParser& parser);
   void answer_overloaded(Response& response);
-  void answer_unrouted(Exchange& exchange, const Match& match);
   void respond(const Response& response, const Framing& framing);
   void respond_error(const HeadParser& parser, int status, std::string_view reason);
   bool next_request_can_be_found() const;
@@ -161,6 +161,10 @@ class Connection final : public ksvc::CompletionTarget,
   void flush_parts() override;
   void add_trailer(std::string_view name, std::string_view value) override;
   void change_protocol(std::string_view protocol) override;
+  bool answer_is_streamed() const noexcept override { return request_->outgoing.has_value(); }
+  std::uint64_t written() const noexcept override;
+  const Site& site() const noexcept override { return service_.site(); }
+  std::optional<weft::Endpoint> peer() const noexcept override;
 
   std::string_view next_part(BodyStream& body, std::size_t most);
   std::string_view unread_body() noexcept;

@@ -9,6 +9,7 @@
 
 #include "http/connection.hpp"
 #include "http/service.hpp"
+#include "http/unrouted.hpp"
 #include "weft/cancel.hpp"
 #include "weft/coro.hpp"
 #include "weft/detail/task_state.hpp"
@@ -37,7 +38,13 @@ bool Connection<Worker, Model>::call_endpoint(ActiveRequest& request) {
   const HeadView& head = exchange.head();
   const Match match = service_.router().match(head.head().method, head.path(), exchange.params());
   if (match.state != MatchState::found) {
-    answer_unrouted(exchange, match);
+    const auto& unrouted = service_.site().unrouted;
+    if (!unrouted) {
+      answer_unrouted(exchange, match);
+      return true;
+    }
+    exchange.set_unrouted(&match);
+    run_handler(request, [&] { unrouted->call(unrouted->object, exchange); });
     return true;
   }
   if (service_.handlers_waiting() >= service_.limits().parked_handlers) [[unlikely]] {
@@ -45,6 +52,7 @@ bool Connection<Worker, Model>::call_endpoint(ActiveRequest& request) {
     return true;
   }
   const Endpoint endpoint = service_.endpoint(match.route);
+  exchange.set_route_object(endpoint.object);
   if (endpoint.kind == Endpoint::Kind::call) [[likely]] {
     run_handler(request, [&] { endpoint.call(endpoint.object, exchange); });
     return true;
@@ -86,13 +94,27 @@ bool Connection<Worker, Model>::run_handler(ActiveRequest& request, const Step& 
     fail(request, error.status(), error.what(), error.content_type());
   } catch (const std::exception& error) {
     service_.log_handler_error(head.target(), error.what());
-    fail(request, 500, "Internal Server Error\n");
+    fail_with(request, error);
   } catch (...) {
     service_.log_handler_error(head.target(), "an exception that is no std::exception");
     fail(request, 500, "Internal Server Error\n");
   }
   if (request.cancel.reason() != detail::CancelReason::none) request.keep_alive = false;
   return !failed;
+}
+
+// What the application makes of an exception; where that fails, too, the plain answer stands.
+template <class Worker, class Model>
+void Connection<Worker, Model>::fail_with(ActiveRequest& request, const std::exception& error) {
+  fail(request, 500, "Internal Server Error\n");
+  const auto& on_error = service_.site().on_error;
+  if (!on_error || (request.outgoing && request.outgoing->begun)) return;
+  try {
+    on_error(request.exchange, error);
+  } catch (...) {
+    service_.log_handler_error(request.exchange.head().target(), "the error handler failed, too");
+    fail(request, 500, "Internal Server Error\n");
+  }
 }
 
 template <class Worker, class Model>
@@ -129,7 +151,7 @@ bool Connection<Worker, Model>::ask_for_answer(ActiveRequest& request, const End
   // Of one that has failed nothing is expected, but what is on its way must have come round.
   detail::CancelNode* const node = request.failed ? nullptr : &request.cancel;
   if (request.failed && request.answer->give_up()) request.ended = true;
-  if (!request.ended) request.ended = request.answer->has_ended(request, node);
+  if (!request.ended) request.ended = request.answer->has_ended({&request, &ActiveRequest::answer_came_round}, node);
   if (request.ended) settle(request);
   return request.ended;
 }

@@ -20,6 +20,7 @@
 #include "http/trailers.hpp"
 #include "http/upgrade.hpp"
 #include "ksvc/core/assert.hpp"
+#include "net/address.hpp"
 #include "weft/cancel.hpp"
 #include "weft/green.hpp"
 
@@ -371,6 +372,18 @@ void Connection<Worker, Model>::add_trailer(std::string_view name, std::string_v
     throw std::length_error("the trailer section is longer than the limit");
   }
   answer.trailers.append(name).append(": ").append(value).append("\r\n");
+}
+
+template <class Worker, class Model>
+std::uint64_t Connection<Worker, Model>::written() const noexcept {
+  return request_->outgoing ? request_->outgoing->written : 0;
+}
+
+template <class Worker, class Model>
+std::optional<weft::Endpoint> Connection<Worker, Model>::peer() const noexcept {
+  if (ksvc::made_by_backend(fd_)) return std::nullopt;
+  const auto endpoint = net::peer_endpoint(fd_);
+  return endpoint ? std::optional(*endpoint) : std::nullopt;
 }
 
 // The handler has returned. Whether the connection may be kept; when there was nothing to stream,

@@ -17,8 +17,12 @@
 #include "http/head_parser.hpp"
 #include "http/response.hpp"
 #include "http/router.hpp"
+#include "weft/endpoint.hpp"
+#include "weft/values.hpp"
 
 namespace weft::http {
+
+struct Site;
 
 // Thrown through a handler when its request cannot be completed any more: the client went away, or
 // its body was malformed, too large or too late. The connection answers `status`, or closes if 0.
@@ -27,8 +31,9 @@ struct RequestAborted {
   std::string_view reason;
 };
 
-// The bodies of a request and of its answer, as its connection carries them. What waits, parks;
-// throws RequestAborted, Cancelled, and std::logic_error where a handler does what makes no sense.
+// The bodies of a request and of its answer, as its connection carries them, or as what stands in
+// front of it passes them on. What waits, parks; throws RequestAborted, Cancelled, and
+// std::logic_error where a handler does what makes no sense.
 class BodySource {
  public:
   // The whole body.
@@ -47,6 +52,13 @@ class BodySource {
   // Answers 101; both streams are the other protocol's from then on. Throws RequestAborted when
   // the client has not asked for it.
   virtual void change_protocol(std::string_view protocol) = 0;
+  // Whether the answer is written piece by piece, and how many bytes of its body were.
+  virtual bool answer_is_streamed() const noexcept = 0;
+  virtual std::uint64_t written() const noexcept = 0;
+
+  virtual const Site& site() const noexcept = 0;
+  // The other end, where that is known.
+  virtual std::optional<weft::Endpoint> peer() const noexcept = 0;
 
  protected:
   ~BodySource() = default;
@@ -54,16 +66,31 @@ class BodySource {
 
 class Exchange {
  public:
-  Exchange(HeadView head, BodySource& body_source) noexcept
-      : head_(head), body_source_(body_source) {}
+  Exchange(HeadView head, BodySource& connection) noexcept
+      : head_(head), connection_(connection), bodies_(&connection) {}
   Exchange(const Exchange&) = delete;
   Exchange& operator=(const Exchange&) = delete;
 
   const HeadView& head() const noexcept { return head_; }
   Response& response() noexcept { return response_; }
   Params& params() noexcept { return params_; }
-  std::string_view read_body() { return body_source_.read_body(); }
-  BodySource& bodies() noexcept { return body_source_; }
+  std::string_view read_body() { return bodies_->read_body(); }
+  BodySource& bodies() noexcept { return *bodies_; }
+  const BodySource& bodies() const noexcept { return *bodies_; }
+  // Puts another in front of it; whoever does puts back what was there.
+  void set_bodies(BodySource& bodies) noexcept { bodies_ = &bodies; }
+  BodySource& connection() noexcept { return connection_; }
+  const Site& site() const noexcept { return connection_.site(); }
+  // What is called: the endpoint's object, and null while no route fits.
+  void* route_object() const noexcept { return route_object_; }
+  void set_route_object(void* object) noexcept { route_object_ = object; }
+  // Why no route fits; stands on the stack of whoever calls the endpoint for that.
+  const Match* unrouted() const noexcept { return unrouted_; }
+  void set_unrouted(const Match* match) noexcept { unrouted_ = match; }
+  Values& values() {
+    if (values_ == nullptr) values_ = std::make_unique<Values>();
+    return *values_;
+  }
   // The lines of the trailer section, once the body has been read.
   std::string& trailers() noexcept { return trailers_; }
 
@@ -87,12 +114,16 @@ class Exchange {
 
  private:
   HeadView head_;
-  BodySource& body_source_;
+  BodySource& connection_;
+  BodySource* bodies_;
+  void* route_object_ = nullptr;
+  const Match* unrouted_ = nullptr;
   Params params_;
   Response response_;
   std::string trailers_;
   std::forward_list<std::string> kept_;
   std::shared_ptr<void> form_;
+  std::unique_ptr<Values> values_;
   alignas(void*) std::byte shown_[2 * sizeof(void*)];
 };
 

@@ -3,7 +3,6 @@
 #include <new>
 #include <stdexcept>
 
-#include "http/active_request.hpp"
 #include "ksvc/core/assert.hpp"
 #include "weft/cancel.hpp"
 #include "weft/detail/coro_strand.hpp"
@@ -23,9 +22,9 @@ void PendingAnswer::release() noexcept {
   detail::give_back_frame(this, sizeof(PendingAnswer));
 }
 
-bool PendingAnswer::has_ended(ActiveRequest& request, detail::CancelNode* node) noexcept {
+bool PendingAnswer::has_ended(ToldOfAnswer told, detail::CancelNode* node) noexcept {
   if (ended_) return true;
-  request_ = &request;
+  told_ = told;
   ended_ = !armed_.arm(node, detail::kNever);
   return ended_;
 }
@@ -43,7 +42,7 @@ void PendingAnswer::fill(Context& context) {
 
 void PendingAnswer::request_ended() noexcept {
   armed_.disarm();
-  request_ = nullptr;
+  told_ = {};
   // What it has in hand is the application's, and may belong to this thread.
   if (waiter_.outcome() == detail::Outcome::woken) fill_ = nullptr;
   release();
@@ -62,7 +61,7 @@ void PendingAnswer::drop() noexcept {
 void PendingAnswer::end() noexcept {
   if (waiter_.claim(detail::Outcome::woken)) {
     // In the handler's own call nobody waits yet.
-    if (gvt::current_scheduler() == &home_ && request_ == nullptr) {
+    if (gvt::current_scheduler() == &home_ && told_.tell == nullptr) {
       ended_ = true;
     } else {
       waiter_.wake();
@@ -75,7 +74,7 @@ void PendingAnswer::came_round(detail::Runnable& runnable) {
   auto& self = static_cast<PendingAnswer&>(runnable);
   self.ended_ = true;
   // None yet while the handler is parked in its own call.
-  if (self.request_ != nullptr) self.request_->handler_has_ended();
+  if (self.told_.tell != nullptr) self.told_.tell(self.told_.object);
 }
 
 }  // namespace weft::http

@@ -16,7 +16,11 @@
 
 namespace weft::http {
 
-struct ActiveRequest;
+// Who is told that an answer has come round to its worker: a function with its object.
+struct ToldOfAnswer {
+  void* object = nullptr;
+  void (*tell)(void* object) noexcept = nullptr;
+};
 
 class PendingAnswer final : private detail::Runnable {
  public:
@@ -27,9 +31,9 @@ class PendingAnswer final : private detail::Runnable {
 
   // Throws std::bad_alloc.
   static PendingAnswer& make(gvt::Scheduler& home);
-  // When the handler has returned: whether that was the end. Otherwise the request is told of it.
+  // When the handler has returned: whether that was the end. Otherwise `told` is told of it.
   // `node` may cancel it.
-  bool has_ended(ActiveRequest& request, detail::CancelNode* node) noexcept;
+  bool has_ended(ToldOfAnswer told, detail::CancelNode* node) noexcept;
   // When the handler has failed: whether nobody will come round any more.
   bool give_up() noexcept;
   // After the end, and not after a failure: gives the answer. Throws Cancelled, or what went wrong.
@@ -58,7 +62,7 @@ class PendingAnswer final : private detail::Runnable {
   // Of the one who claimed, until it has come round.
   Respond::Fill fill_;
   // Of the worker's thread.
-  ActiveRequest* request_ = nullptr;  // while it waits
+  ToldOfAnswer told_;  // while the request waits
   bool ended_ = false;                // and it will not be told any more
 };
 

@@ -7,7 +7,9 @@
 
 #include <atomic>
 #include <cstdint>
+#include <exception>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +26,13 @@ struct Site {
   std::vector<Endpoint> endpoints;  // by RouteId
   Limits limits;
   bool server_field = true;
+  // Called for requests that no route fits; without one they are answered as answer_unrouted() does.
+  std::optional<Endpoint> unrouted;
+  // Called with what a handler has thrown, inside of the catch block, in place of the plain 500. May
+  // throw itself. Empty: the plain one.
+  std::function<void(Exchange& exchange, const std::exception& error)> on_error;
+  // The application's own, for its endpoints.
+  const void* application = nullptr;
   // Where complaints go, a line without its end at a time; called by all workers.
   std::function<void(const std::string& line)> log = log_to_stderr;
 };

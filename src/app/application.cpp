@@ -1,0 +1,76 @@
+#include "app/application.hpp"
+
+#include "http/site.hpp"
+#include "http/unrouted.hpp"
+#include "weft/context.hpp"
+
+namespace weft::app {
+
+namespace {
+
+constexpr int kNotFound = 404;
+constexpr int kMethodNotAllowed = 405;
+
+const Application& application_of(const http::Exchange& exchange) noexcept {
+  return *static_cast<const Application*>(exchange.site().application);
+}
+
+// Behind the middleware: what the server would say by itself, then the application's own words.
+void answer_unrouted(RouteEntry& entry, Context& context) {
+  http::Exchange& exchange = context.exchange();
+  http::answer_unrouted(exchange, *exchange.unrouted());
+  const Application& application = application_of(exchange);
+  const int status = exchange.response().status;
+  static_cast<void>(entry);
+  // Handlers are called through a reference that may change what they hold, as those of routes are.
+  auto& words = const_cast<Handler&>(status == kNotFound ? application.not_found
+                                                         : application.method_not_allowed);
+  if (words && (status == kNotFound || status == kMethodNotAllowed)) call_and_wait(words, context);
+}
+
+}  // namespace
+
+bool Application::prepare_unrouted() {
+  unrouted.links = links;
+  unrouted.last = &answer_unrouted;
+  bool any = !links.empty() || not_found || method_not_allowed;
+  for (Prefix& prefix : prefixes) {
+    prefix.unrouted.links = prefix.links;
+    prefix.unrouted.last = &answer_unrouted;
+    any = any || !prefix.links.empty();
+  }
+  return any;
+}
+
+void call_unrouted(void* self, http::Exchange& exchange) {
+  auto& application = *static_cast<Application*>(self);
+  RouteEntry* entry = &application.unrouted;
+  std::size_t longest = 0;
+  for (Application::Prefix& prefix : application.prefixes) {
+    if (prefix.pattern.size() < longest || !is_below(exchange.head().path(), prefix.pattern)) {
+      continue;
+    }
+    longest = prefix.pattern.size();
+    entry = &prefix.unrouted;
+  }
+  Next(*entry, 0, exchange.show_as<Context>())();
+}
+
+bool is_below(std::string_view path, std::string_view prefix) {
+  const auto take_segment = [](std::string_view& text) {
+    text.remove_prefix(1);  // the slash
+    const std::string_view segment = text.substr(0, text.find('/'));
+    text.remove_prefix(segment.size());
+    return segment;
+  };
+  while (!prefix.empty()) {
+    if (path.empty() || path.front() != '/') return false;
+    const std::string_view wanted = take_segment(prefix);
+    const std::string_view segment = take_segment(path);
+    const bool is_parameter = wanted.starts_with('{') || wanted.starts_with(':');
+    if (is_parameter ? segment.empty() : segment != wanted) return false;
+  }
+  return path.empty() || path.front() == '/';
+}
+
+}  // namespace weft::app

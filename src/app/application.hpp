@@ -1,0 +1,50 @@
+// Application: what belongs to an App besides its routes, and is only read while a server runs.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <typeindex>
+#include <vector>
+
+#include "app/route_entry.hpp"
+#include "http/exchange.hpp"
+#include "weft/context.hpp"
+
+namespace weft::app {
+
+struct Application {
+  // Middleware of a group, for requests below its prefix that no route fits.
+  struct Prefix {
+    std::string pattern;
+    std::vector<Middleware> links;
+    RouteEntry unrouted;  // made at start
+  };
+  using ErrorHandler = std::function<void(Context&, const std::exception&)>;
+
+  void* find_state(const std::type_info& type) const noexcept {
+    const auto found = states.find(std::type_index(type));
+    return found != states.end() ? found->second.get() : nullptr;
+  }
+  // Before a server starts: makes what is called for requests that no route fits. Whether there is
+  // anything to call.
+  bool prepare_unrouted();
+
+  std::map<std::type_index, std::shared_ptr<void>> states;
+  std::vector<Middleware> links;  // of all routes that are added from now on
+  std::deque<Prefix> prefixes;    // a deque: groups hold the addresses of what is in it
+  Handler not_found;
+  Handler method_not_allowed;
+  ErrorHandler on_error;
+  RouteEntry unrouted;
+};
+
+// The endpoint for requests that no route fits; `self` is an Application.
+void call_unrouted(void* self, http::Exchange& exchange);
+
+// Whether a path is at or below a group's prefix, whose parameters fit any segment.
+bool is_below(std::string_view path, std::string_view prefix);
+
+}  // namespace weft::app

@@ -1,0 +1,128 @@
+// Answer, and what Context has for middleware.
+#include "weft/middleware.hpp"
+
+#include <stdexcept>
+#include <string>
+
+#include "app/application.hpp"
+#include "app/route_entry.hpp"
+#include "http/exchange.hpp"
+#include "http/header_text.hpp"
+#include "http/site.hpp"
+#include "weft/answer.hpp"
+#include "weft/context.hpp"
+#include "weft/http_error.hpp"
+
+namespace weft {
+
+namespace {
+
+// Calls `see(whole line with its end, name, value)` for each header that is set, until it is false.
+template <class See>
+void for_each_field(std::string_view lines, const See& see) {
+  while (!lines.empty()) {
+    const std::size_t end = lines.find("\r\n");
+    const std::string_view line = lines.substr(0, end + 2);
+    const std::size_t colon = line.find(':');
+    if (!see(line, line.substr(0, colon), line.substr(colon + 2, end - colon - 2))) return;
+    lines.remove_prefix(line.size());
+  }
+}
+
+void require_head_to_come(http::Exchange& exchange) {
+  if (exchange.response().head_is_out) {
+    throw std::logic_error("the status and the headers have been sent already");
+  }
+}
+
+}  // namespace
+
+// ---- Answer
+
+int Answer::status() const noexcept { return exchange_.response().status; }
+
+std::string_view Answer::content_type() const noexcept { return exchange_.response().content_type; }
+
+std::optional<std::string_view> Answer::header(std::string_view name) const {
+  std::optional<std::string_view> found;
+  for_each_field(exchange_.response().fields.view(),
+                 [&](std::string_view, std::string_view field, std::string_view value) {
+                   if (http::equals_ignoring_case(field, name)) found = value;
+                   return !found;
+                 });
+  return found;
+}
+
+void Answer::remove_header(std::string_view name) {
+  require_head_to_come(exchange_);
+  std::string kept;
+  for_each_field(exchange_.response().fields.view(),
+                 [&](std::string_view line, std::string_view field, std::string_view) {
+                   if (!http::equals_ignoring_case(field, name)) kept += line;
+                   return true;
+                 });
+  exchange_.response().fields.assign(kept);
+}
+
+void Answer::replace_header(std::string_view name, std::string_view value) {
+  http::Response::require_field(name, value);
+  remove_header(name);
+  exchange_.response().add_field(name, value);
+}
+
+bool Answer::streamed() const noexcept { return exchange_.bodies().answer_is_streamed(); }
+
+bool Answer::head_is_sent() const noexcept { return exchange_.response().head_is_out; }
+
+std::string_view Answer::body() const noexcept { return exchange_.response().body.view(); }
+
+void Answer::replace_body(std::string_view body) {
+  if (streamed()) throw std::logic_error("the body is streamed, and cannot be replaced");
+  // The new one may be a part of the old one.
+  exchange_.response().body.assign(std::string(body));
+}
+
+std::uint64_t Answer::size() const noexcept {
+  return streamed() ? exchange_.bodies().written() : exchange_.response().body.size();
+}
+
+void Answer::clear() {
+  require_head_to_come(exchange_);
+  http::Response& response = exchange_.response();
+  response.status = 200;
+  response.content_type = {};
+  response.content_type_chosen = false;
+  response.fields.clear();
+  response.body.clear();
+}
+
+// ---- Context
+
+Answer Context::answer() noexcept { return Answer(exchange_); }
+
+void Context::abort(int status, std::string_view text) {
+  throw HttpError(status, std::string(text));
+}
+
+std::string_view Context::route() const noexcept {
+  const auto* const entry = static_cast<const app::RouteEntry*>(exchange_.route_object());
+  return entry != nullptr ? std::string_view(entry->pattern) : std::string_view();
+}
+
+Values& Context::values() { return exchange_.values(); }
+
+std::optional<Endpoint> Context::peer() const { return exchange_.bodies().peer(); }
+
+void* Context::find_state(const std::type_info& type) const noexcept {
+  const auto* const application =
+      static_cast<const app::Application*>(exchange_.site().application);
+  return application != nullptr ? application->find_state(type) : nullptr;
+}
+
+void Context::require_state(const void* found, const std::type_info& type) {
+  if (found != nullptr) return;
+  throw std::logic_error(std::string("the application has no state of type ") + type.name() +
+                         "; give it some with App::state() before it starts");
+}
+
+}  // namespace weft
