@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "weft/answer.hpp"
+#include "weft/answer_view.hpp"
 #include "weft/body_reader.hpp"
 #include "weft/events.hpp"
 #include "weft/endpoint.hpp"
@@ -135,8 +135,8 @@ class Context {
   T* get(std::string_view name = {}) {
     return values().get<T>(name);
   }
-  // What App::state() was given, shared by all requests on all workers. Throws std::logic_error when
-  // the application has nothing of that type.
+  // What App::state() was given, shared by all requests on all workers. Throws std::logic_error
+  // when the application has nothing of that type.
   template <class T>
   T& state() const {
     auto* const found = static_cast<T*>(find_state(typeid(T)));
@@ -147,7 +147,7 @@ class Context {
   // ---- The answer
 
   // What has been answered so far, for middleware.
-  Answer answer() noexcept;
+  AnswerView answer() noexcept;
   // Ends the handler here: throws an HttpError, which is answered with that status and text.
   [[noreturn]] static void abort(int status, std::string_view text = {});
   // 200 unless set. Throws std::invalid_argument outside 200 to 599.

@@ -75,8 +75,8 @@ class Next {
 namespace detail {
 
 template <class T>
-concept MiddlewareLike =
-    std::same_as<std::remove_cvref_t<T>, Middleware> || std::invocable<std::decay_t<T>&, Context&, Next&>;
+concept MiddlewareLike = std::same_as<std::remove_cvref_t<T>, Middleware> ||
+                         std::invocable<std::decay_t<T>&, Context&, Next&>;
 
 // What a route is made of besides its method and pattern.
 struct RouteParts {

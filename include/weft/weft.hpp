@@ -1,7 +1,7 @@
 // Everything an application needs.
 #pragma once
 
-#include "weft/answer.hpp"
+#include "weft/answer_view.hpp"
 #include "weft/app.hpp"
 #include "weft/bind.hpp"
 #include "weft/blocking.hpp"

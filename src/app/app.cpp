@@ -156,7 +156,8 @@ void App::start(const Options& options) {
   routes_->site.server_field = options.server_header;
   app::Application& application = routes_->application;
   routes_->site.application = &application;
-  if (application.prepare_unrouted()) routes_->site.unrouted.emplace(&app::call_unrouted, &application);
+  if (application.prepare_unrouted())
+    routes_->site.unrouted.emplace(&app::call_unrouted, &application);
   routes_->site.on_error = nullptr;
   if (application.on_error) {
     routes_->site.on_error = [&application](http::Exchange& exchange, const std::exception& error) {

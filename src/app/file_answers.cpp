@@ -90,7 +90,7 @@ void add_content_range(http::Response& response, const http::FileAnswer& part, s
   response.add_field("Content-Range", range + "/" + std::to_string(size));
 }
 
-bool answer(http::Exchange& exchange, const Result<http::ServedFile>& file, std::string_view name) {
+bool serve(http::Exchange& exchange, const Result<http::ServedFile>& file, std::string_view name) {
   http::Response& response = exchange.response();
   if (!file) return refuse(exchange, status_of(file.error()));
   const http::FileFacts& facts = file->facts();
@@ -121,14 +121,14 @@ bool answer(http::Exchange& exchange, const Result<http::ServedFile>& file, std:
 }  // namespace
 
 bool Context::file(const std::string& path) {
-  return answer(exchange_, http::ServedFile::open(path), path);
+  return serve(exchange_, http::ServedFile::open(path), path);
 }
 
 bool Context::file(const FileRoot& root, std::string_view path) {
   if (hides_something(exchange_.head().path()) || !is_ordinary(path)) {
     return refuse(exchange_, 404);
   }
-  return answer(exchange_, http::ServedFile::open_beneath(root.fd(), std::string(path)), path);
+  return serve(exchange_, http::ServedFile::open_beneath(root.fd(), std::string(path)), path);
 }
 
 Result<FileRoot> FileRoot::open(const std::string& path) {

@@ -1,4 +1,4 @@
-// Answer, and what Context has for middleware.
+// AnswerView, and what Context has for middleware.
 #include "weft/middleware.hpp"
 
 #include <stdexcept>
@@ -9,13 +9,19 @@
 #include "http/exchange.hpp"
 #include "http/header_text.hpp"
 #include "http/site.hpp"
-#include "weft/answer.hpp"
+#include "weft/answer_view.hpp"
 #include "weft/context.hpp"
 #include "weft/http_error.hpp"
 
 namespace weft {
 
 namespace {
+
+std::string in_lower_case(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+  return lower;
+}
 
 // Calls `see(whole line with its end, name, value)` for each header that is set, until it is false.
 template <class See>
@@ -37,56 +43,60 @@ void require_head_to_come(http::Exchange& exchange) {
 
 }  // namespace
 
-// ---- Answer
+// ---- AnswerView
 
-int Answer::status() const noexcept { return exchange_.response().status; }
+int AnswerView::status() const noexcept { return exchange_.response().status; }
 
-std::string_view Answer::content_type() const noexcept { return exchange_.response().content_type; }
+std::string_view AnswerView::content_type() const noexcept {
+  return exchange_.response().content_type;
+}
 
-std::optional<std::string_view> Answer::header(std::string_view name) const {
+std::optional<std::string_view> AnswerView::header(std::string_view name) const {
   std::optional<std::string_view> found;
+  const std::string wanted = in_lower_case(name);
   for_each_field(exchange_.response().fields.view(),
                  [&](std::string_view, std::string_view field, std::string_view value) {
-                   if (http::equals_ignoring_case(field, name)) found = value;
+                   if (http::equals_ignoring_case(field, wanted)) found = value;
                    return !found;
                  });
   return found;
 }
 
-void Answer::remove_header(std::string_view name) {
+void AnswerView::remove_header(std::string_view name) {
   require_head_to_come(exchange_);
   std::string kept;
+  const std::string unwanted = in_lower_case(name);
   for_each_field(exchange_.response().fields.view(),
                  [&](std::string_view line, std::string_view field, std::string_view) {
-                   if (!http::equals_ignoring_case(field, name)) kept += line;
+                   if (!http::equals_ignoring_case(field, unwanted)) kept += line;
                    return true;
                  });
   exchange_.response().fields.assign(kept);
 }
 
-void Answer::replace_header(std::string_view name, std::string_view value) {
+void AnswerView::replace_header(std::string_view name, std::string_view value) {
   http::Response::require_field(name, value);
   remove_header(name);
   exchange_.response().add_field(name, value);
 }
 
-bool Answer::streamed() const noexcept { return exchange_.bodies().answer_is_streamed(); }
+bool AnswerView::streamed() const noexcept { return exchange_.bodies().answer_is_streamed(); }
 
-bool Answer::head_is_sent() const noexcept { return exchange_.response().head_is_out; }
+bool AnswerView::head_is_sent() const noexcept { return exchange_.response().head_is_out; }
 
-std::string_view Answer::body() const noexcept { return exchange_.response().body.view(); }
+std::string_view AnswerView::body() const noexcept { return exchange_.response().body.view(); }
 
-void Answer::replace_body(std::string_view body) {
+void AnswerView::replace_body(std::string_view body) {
   if (streamed()) throw std::logic_error("the body is streamed, and cannot be replaced");
   // The new one may be a part of the old one.
   exchange_.response().body.assign(std::string(body));
 }
 
-std::uint64_t Answer::size() const noexcept {
+std::uint64_t AnswerView::size() const noexcept {
   return streamed() ? exchange_.bodies().written() : exchange_.response().body.size();
 }
 
-void Answer::clear() {
+void AnswerView::clear() {
   require_head_to_come(exchange_);
   http::Response& response = exchange_.response();
   response.status = 200;
@@ -98,7 +108,7 @@ void Answer::clear() {
 
 // ---- Context
 
-Answer Context::answer() noexcept { return Answer(exchange_); }
+AnswerView Context::answer() noexcept { return AnswerView(exchange_); }
 
 void Context::abort(int status, std::string_view text) {
   throw HttpError(status, std::string(text));

@@ -151,7 +151,8 @@ bool Connection<Worker, Model>::ask_for_answer(ActiveRequest& request, const End
   // Of one that has failed nothing is expected, but what is on its way must have come round.
   detail::CancelNode* const node = request.failed ? nullptr : &request.cancel;
   if (request.failed && request.answer->give_up()) request.ended = true;
-  if (!request.ended) request.ended = request.answer->has_ended({&request, &ActiveRequest::answer_came_round}, node);
+  if (!request.ended)
+    request.ended = request.answer->has_ended({&request, &ActiveRequest::answer_came_round}, node);
   if (request.ended) settle(request);
   return request.ended;
 }

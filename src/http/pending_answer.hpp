@@ -62,8 +62,8 @@ class PendingAnswer final : private detail::Runnable {
   // Of the one who claimed, until it has come round.
   Respond::Fill fill_;
   // Of the worker's thread.
-  ToldOfAnswer told_;  // while the request waits
-  bool ended_ = false;                // and it will not be told any more
+  ToldOfAnswer told_;   // while the request waits
+  bool ended_ = false;  // and it will not be told any more
 };
 
 }  // namespace weft::http

@@ -26,10 +26,11 @@ struct Site {
   std::vector<Endpoint> endpoints;  // by RouteId
   Limits limits;
   bool server_field = true;
-  // Called for requests that no route fits; without one they are answered as answer_unrouted() does.
+  // Called for requests that no route fits; without one they are answered as answer_unrouted()
+  // does.
   std::optional<Endpoint> unrouted;
-  // Called with what a handler has thrown, inside of the catch block, in place of the plain 500. May
-  // throw itself. Empty: the plain one.
+  // Called with what a handler has thrown, inside of the catch block, in place of the plain 500.
+  // May throw itself. Empty: the plain one.
   std::function<void(Exchange& exchange, const std::exception& error)> on_error;
   // The application's own, for its endpoints.
   const void* application = nullptr;

@@ -1,5 +1,5 @@
-// answer_unrouted(): the answer to a request that no route fits: 404, 405, a redirect to the path with
-// the other slash, or what OPTIONS asks.
+// answer_unrouted(): the answer to a request that no route fits: 404, 405, a redirect to the path
+// with the other slash, or what OPTIONS asks.
 #pragma once
 
 #include "http/exchange.hpp"

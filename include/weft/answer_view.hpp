@@ -1,4 +1,4 @@
-// Answer: what has been answered so far, as middleware sees it behind next().
+// AnswerView: what has been answered so far, as middleware sees it behind next().
 //
 //     next();
 //     if (c.answer().status() == 200 && !c.answer().streamed()) sign(c.answer().body());
@@ -18,10 +18,10 @@ namespace http {
 class Exchange;
 }
 
-class Answer {
+class AnswerView {
  public:
   // For Context.
-  explicit Answer(http::Exchange& exchange) noexcept : exchange_(exchange) {}
+  explicit AnswerView(http::Exchange& exchange) noexcept : exchange_(exchange) {}
 
   // The status that is, or will be, sent.
   int status() const noexcept;
