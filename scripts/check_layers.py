@@ -40,6 +40,7 @@ PUBLIC_FROM = {
     "weft/net.hpp": "net",
     "weft/pipe.hpp": "net",
     "weft/signals.hpp": "net",
+    "weft/client.hpp": "http",
     "weft/http.hpp": "http",
     "weft/json.hpp": "http",
     "weft/limits.hpp": "http",
