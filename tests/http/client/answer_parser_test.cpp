@@ -145,7 +145,9 @@ TEST(AnswerVectors, every_vector_comes_out_the_same_byte_by_byte_and_errors_at_o
     const Outcome outcome = replay.end();
     EXPECT_EQ(describe(outcome), vector.outcome) << outcome.reason;
     EXPECT_TRUE(outcome == whole.end()) << outcome.reason;
-    if (vector.error_at) EXPECT_EQ(given, *vector.error_at);
+    if (vector.error_at) {
+      EXPECT_EQ(given, *vector.error_at);
+    }
   }
 }
 
