@@ -150,8 +150,8 @@ TEST_P(ClientInHandlers, a_long_body_that_is_answered_while_it_comes_does_not_st
 
 INSTANTIATE_TEST_SUITE_P(All, ClientInHandlers,
                          testing::Values(Setting{"per-worker", "auto"},
-                                         Setting{"per-worker", "epoll"},
-                                         Setting{"shared", "auto"}, Setting{"shared", "epoll"}),
+                                         Setting{"per-worker", "epoll"}, Setting{"shared", "auto"},
+                                         Setting{"shared", "epoll"}),
                          [](const auto& info) {
                            std::string name = info.param.topology;
                            std::replace(name.begin(), name.end(), '-', '_');

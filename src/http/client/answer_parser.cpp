@@ -15,9 +15,7 @@ constexpr std::string_view kVersionShape = "HTTP/1.d ";
 bool is_digit(char byte) { return byte >= '0' && byte <= '9'; }
 bool is_blank(char byte) { return byte == ' ' || byte == '\t'; }
 
-char lower(char byte) {
-  return byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte | 0x20) : byte;
-}
+char lower(char byte) { return byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte | 0x20) : byte; }
 
 }  // namespace
 
@@ -195,8 +193,8 @@ bool AnswerParser::accept_field(std::string_view input, std::size_t& at) {
   const bool in_name = stage_ == Stage::name;
   // Of the bytes that may still come, so that an error is the same however they were cut.
   const std::size_t line_size = head_->text.size() - line_begin_;
-  const std::size_t room = std::min(limits_->header_field_bytes - line_size,
-                                    limits_->head_bytes - head_->text.size());
+  const std::size_t room =
+      std::min(limits_->header_field_bytes - line_size, limits_->head_bytes - head_->text.size());
   const std::string_view window = input.substr(0, std::min(input.size() - at, room) + at);
   const std::size_t end = in_name ? scan::name_end(window, at) : scan::value_end(window, at);
   head_->text += input.substr(at, end - at);

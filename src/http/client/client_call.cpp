@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "http/trailers.hpp"
 #include "weft/cancel.hpp"
@@ -102,10 +103,9 @@ std::optional<ClientError> ClientCall::send(std::initializer_list<std::string_vi
   --writing_;
   if (done) return std::nullopt;
   write_failed_ = true;
-  return ClientCore::explain(
-      request_, done.error(),
-      request_.peer + " took nothing for " +
-          std::to_string(core_->options().idle_timeout.count()) + " ms");
+  return ClientCore::explain(request_, done.error(),
+                             request_.peer + " took nothing for " +
+                                 std::to_string(core_->options().idle_timeout.count()) + " ms");
 }
 
 ClientResult<ClientDone> ClientCall::write(std::string_view bytes) {
@@ -124,8 +124,8 @@ ClientResult<ClientDone> ClientCall::write(std::string_view bytes) {
   detail::DeadlineScope scope(request_.deadline_ns);
   while (!bytes.empty()) {
     const std::string_view step = bytes.substr(0, kStepBytes);
-    auto failed = request_.text.chunked ? send({chunk_line(step.size()), step, "\r\n"})
-                                        : send({step});
+    auto failed =
+        request_.text.chunked ? send({chunk_line(step.size()), step, "\r\n"}) : send({step});
     if (failed) return *failed;
     written_ += step.size();
     bytes.remove_prefix(step.size());
@@ -188,10 +188,10 @@ bool ClientCall::fill() {
   if (buffer_.empty()) buffer_.resize(kReadBytes);
   const Result<std::size_t> got = connection_->stream().read(buffer_);
   if (!got) {
-    failure_ = ClientCore::explain(
-        request_, got.error(),
-        request_.peer + " sent nothing for " +
-            std::to_string(core_->options().idle_timeout.count()) + " ms");
+    failure_ =
+        ClientCore::explain(request_, got.error(),
+                            request_.peer + " sent nothing for " +
+                                std::to_string(core_->options().idle_timeout.count()) + " ms");
     return false;
   }
   buffer_begin_ = 0;
@@ -248,6 +248,7 @@ ClientResult<ClientHead> ClientCall::answer() {
 }
 
 ClientResult<std::string_view> ClientCall::read() {
+  if (!rest_.empty()) return std::exchange(rest_, {});
   if (auto head = answer(); !head) return head.error();
   detail::DeadlineScope scope(request_.deadline_ns);
   while (parser_->state() == AnswerState::body) {

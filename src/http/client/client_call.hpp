@@ -4,8 +4,8 @@
 // leaves by the request's deadline; none throws Cancelled.
 #pragma once
 
-#include <memory>
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -39,7 +39,7 @@ class ClientCall {
 
   ClientResult<ClientHead> answer();
   ClientResult<std::string_view> read();
-  // Bytes of the last read() that are not used are given back to be read again.
+  // What there is no room for is read next, by either.
   ClientResult<std::size_t> read_into(std::span<char> into);
   const std::string& trailers() const noexcept { return parser_->trailers(); }
 
@@ -49,7 +49,7 @@ class ClientCall {
   // Closes the connection; ends what is parked on it.
   void abandon() noexcept;
 
-  // Keeps the body where the views of `request` are to lead.
+  // The body that the request's view leads to, where nobody else keeps it.
   std::unique_ptr<std::string> kept_body;
 
  private:

@@ -119,8 +119,7 @@ std::optional<ClientError> ClientCore::prepare(const ClientRequest& request,
   }
   refusal = write_request(request, prepared.url, options_, prepared.text);
   if (!refusal.empty()) return ClientError{ClientErrorCode::refused_request, refusal, 0};
-  prepared.unix_socket =
-      request.unix_socket.empty() ? options_.unix_socket : request.unix_socket;
+  prepared.unix_socket = request.unix_socket.empty() ? options_.unix_socket : request.unix_socket;
   prepared.peer = prepared.unix_socket.empty() ? prepared.url.authority : prepared.unix_socket;
   prepared.body = request.body;
   prepared.streams_body = request.body_length.has_value() || request.body_of_unknown_length;
@@ -334,10 +333,10 @@ ClientResult<ClientAnswer> ClientCore::request(const std::shared_ptr<ClientCore>
         return got;
       }
       if (followed == core->options_.redirects) {
-        return ClientError{ClientErrorCode::too_many_redirects,
-                           "more than " + std::to_string(followed) + " redirects, the last of " +
-                               prepared.peer,
-                           0};
+        return ClientError{
+            ClientErrorCode::too_many_redirects,
+            "more than " + std::to_string(followed) + " redirects, the last of " + prepared.peer,
+            0};
       }
       if (auto refused = core->redirect(*got, prepared, request)) return *refused;
     } catch (const Cancelled& cause) {

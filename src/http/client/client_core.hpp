@@ -22,8 +22,8 @@ struct PreparedRequest {
   ClientUrl url;
   RequestText text;
   std::string unix_socket;
-  std::string peer;        // for people
-  std::string_view body;   // whole; what is streamed is not here
+  std::string peer;       // for people
+  std::string_view body;  // whole; what is streamed is not here
   bool streams_body = false;
   bool to_head = false;
   bool idempotent = false;
@@ -60,9 +60,9 @@ class ClientCore {
                                         const PreparedRequest& prepared);
   static ClientResult<ClientAnswer> ask_once(const std::shared_ptr<ClientCore>& core,
                                              const PreparedRequest& prepared, bool& sent);
-  std::optional<std::chrono::nanoseconds> pause_before_retry(
-      const PreparedRequest& prepared, const ClientResult<ClientAnswer>& got, bool sent,
-      unsigned tries) const;
+  std::optional<std::chrono::nanoseconds> pause_before_retry(const PreparedRequest& prepared,
+                                                             const ClientResult<ClientAnswer>& got,
+                                                             bool sent, unsigned tries) const;
   std::optional<ClientError> redirect(const ClientAnswer& answer, const PreparedRequest& from,
                                       ClientRequest& request) const;
 

@@ -32,8 +32,8 @@ void close_all(std::vector<std::unique_ptr<ClientConnection>>& connections) noex
 }  // namespace
 
 ConnectionPool::Place ConnectionPool::acquire(const std::string& origin) {
-  const std::int64_t deadline_ns = detail::deadline_after(
-      std::chrono::nanoseconds(options_.connection_wait).count());
+  const std::int64_t deadline_ns =
+      detail::deadline_after(std::chrono::nanoseconds(options_.connection_wait).count());
   Origins::iterator wanted;
   {
     const std::lock_guard lock(mutex_);

@@ -64,7 +64,7 @@ class ConnectionPool {
     Semaphore free;
     std::size_t users = 0;  // who waits here or has a place
     std::size_t in_use = 0;
-    Connections kept;       // the one used last at the end
+    Connections kept;  // the one used last at the end
   };
   using Origins = std::map<std::string, Origin>;
 

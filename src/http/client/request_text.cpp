@@ -71,9 +71,9 @@ std::string write_request(const ClientRequest& request, const ClientUrl& url,
   if (std::string refusal = choose_framing(request, text); !refusal.empty()) return refusal;
   std::string& head = text.head;
   head.append(request.method).append(" ").append(url.target).append(" HTTP/1.1\r\n");
-  const auto hosts = std::count_if(
-      request.headers.begin(), request.headers.end(),
-      [](const ClientField& field) { return same_name(field.name, "host"); });
+  const auto hosts =
+      std::count_if(request.headers.begin(), request.headers.end(),
+                    [](const ClientField& field) { return same_name(field.name, "host"); });
   if (hosts > 1) return "there is more than one header Host";
   if (hosts == 0) append(head, "Host", url.authority);
   for (const ClientField& field : request.headers) {
@@ -88,7 +88,8 @@ std::string write_request(const ClientRequest& request, const ClientUrl& url,
   for (const ClientField& field : options.headers) {
     if (!has(request.headers, field.name)) append(head, field.name, field.value);
   }
-  const bool brings_agent = has(request.headers, "user-agent") || has(options.headers, "user-agent");
+  const bool brings_agent =
+      has(request.headers, "user-agent") || has(options.headers, "user-agent");
   if (!options.user_agent.empty() && !brings_agent) append(head, "User-Agent", options.user_agent);
   if (text.chunked) append(head, "Transfer-Encoding", "chunked");
   if (text.length) append(head, "Content-Length", std::to_string(*text.length));

@@ -19,8 +19,8 @@ struct RequestText {
   std::string head;
   bool chunked = false;
   std::optional<std::uint64_t> length;  // of the body, where it is announced
-  bool closes = false;       // `Connection: close` is said
-  bool may_upgrade = false;  // there is an Upgrade field
+  bool closes = false;                  // `Connection: close` is said
+  bool may_upgrade = false;             // there is an Upgrade field
 };
 
 // Empty when it could, else a sentence that says why not.

@@ -18,8 +18,8 @@ std::string_view scheme_of(std::string_view text) {
   const std::string_view scheme = text.substr(0, end);
   const bool begins_with_letter = (scheme[0] | 0x20) >= 'a' && (scheme[0] | 0x20) <= 'z';
   const bool is_scheme = std::all_of(scheme.begin(), scheme.end(), [](char byte) {
-    return scan::is(byte, scan::host_byte) && std::string_view("~!$&'()*,;=_").find(byte) ==
-                                                  std::string_view::npos;
+    return scan::is(byte, scan::host_byte) &&
+           std::string_view("~!$&'()*,;=_").find(byte) == std::string_view::npos;
   });
   return begins_with_letter && is_scheme ? scheme : std::string_view{};
 }
@@ -30,7 +30,8 @@ std::string parse_authority(std::string_view text, ClientUrl& url) {
   }
   if (!is_authority(text)) return "what stands before the path is no host with optional port";
   const bool bracketed = text.starts_with('[');
-  const std::size_t host_end = bracketed ? text.find(']') + 1 : std::min(text.find(':'), text.size());
+  const std::size_t host_end =
+      bracketed ? text.find(']') + 1 : std::min(text.find(':'), text.size());
   std::string host(text.substr(0, host_end));
   std::transform(host.begin(), host.end(), host.begin(), [](char byte) {
     return byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte | 0x20) : byte;
@@ -71,7 +72,8 @@ std::string without_dot_segments(std::string_view path) {
     const std::size_t end = std::min(path.find('/', 1), path.size());
     const std::string_view segment = path.substr(0, end);
     const bool last = end == path.size();
-    if (segment == "/..") out.resize(out.find_last_of('/') == std::string::npos ? 0 : out.rfind('/'));
+    if (segment == "/..")
+      out.resize(out.find_last_of('/') == std::string::npos ? 0 : out.rfind('/'));
     if (segment != "/." && segment != "/..") {
       out += segment;
     } else if (last) {
@@ -108,8 +110,7 @@ std::string resolve_url(const ClientUrl& base, std::string_view reference, std::
   reference = reference.substr(0, reference.find('#'));
   if (reference.empty()) return {};
   const std::size_t question = std::min(reference.find('?'), reference.size());
-  const std::string_view base_path =
-      std::string_view(base.target).substr(0, base.target.find('?'));
+  const std::string_view base_path = std::string_view(base.target).substr(0, base.target.find('?'));
   std::string path(reference.substr(0, question));
   if (path.empty()) {
     path = base_path;

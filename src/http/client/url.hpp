@@ -12,7 +12,7 @@
 namespace weft::http {
 
 struct ClientUrl {
-  std::string host;       // a name in lower case, or an address without brackets
+  std::string host;  // a name in lower case, or an address without brackets
   std::uint16_t port = 80;
   std::string authority;  // as the URL has it, in lower case, without port 80
   std::string target;     // path and query; begins with a slash

@@ -62,9 +62,9 @@ TEST_P(ClientTest, an_answer_has_status_fields_in_their_order_and_body) {
     EXPECT_EQ(fields[1].name, "x-a");
     EXPECT_EQ(fields[1].value, "2");
   });
-  EXPECT_EQ(asked.get_future().get(), "GET /a?b=c HTTP/1.1\r\nHost: 127.0.0.1:" +
-                                          std::to_string(server.port()) +
-                                          "\r\nUser-Agent: weft\r\n\r\n");
+  EXPECT_EQ(asked.get_future().get(),
+            "GET /a?b=c HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(server.port()) +
+                "\r\nUser-Agent: weft\r\n\r\n");
 }
 
 TEST_P(ClientTest, headers_and_bodies_are_sent_as_they_are_given) {
@@ -257,7 +257,8 @@ TEST_P(ClientTest, the_callers_deadline_and_cancellation_end_a_request) {
     static_cast<void>(
         with_timeout(milliseconds(20), [&] { got = outcome(client.get(server.url())); }));
     EXPECT_EQ(got, "timed_out");
-    static_cast<void>(with_cancel(source.token(), [&] { got = outcome(client.get(server.url())); }));
+    static_cast<void>(
+        with_cancel(source.token(), [&] { got = outcome(client.get(server.url())); }));
     EXPECT_EQ(got, "cancelled");
     EXPECT_EQ(client.stats().connections_in_use, 0U);
   });
@@ -293,10 +294,11 @@ TEST_P(ClientTest, what_would_break_out_of_its_line_is_refused) {
     EXPECT_TRUE(refused(request_of("GET / HTTP/1.1\r\nX:", "http://127.0.0.1/")));
     EXPECT_TRUE(refused(request_of("", "http://127.0.0.1/")));
     EXPECT_TRUE(refused(request_of("CONNECT", "http://127.0.0.1/")));
-    const ClientField fields[] = {{"A", "b\r\nC: d"}, {"A\r\nB", "c"},       {"A", "b\nc"},
-                                  {"", "b"},          {"A:", "b"},           {"A", {"\0", 1}},
-                                  {"Host", "a b"},    {"Content-Length", "5"}, {"A b", "c"},
-                                  {"Transfer-Encoding", "chunked"}};
+    const ClientField fields[] = {{"A", "b\r\nC: d"}, {"A\r\nB", "c"},
+                                  {"A", "b\nc"},      {"", "b"},
+                                  {"A:", "b"},        {"A", {"\0", 1}},
+                                  {"Host", "a b"},    {"Content-Length", "5"},
+                                  {"A b", "c"},       {"Transfer-Encoding", "chunked"}};
     for (const ClientField& field : fields) {
       ClientRequest request = request_of("GET", "http://127.0.0.1/");
       request.headers.push_back(field);
@@ -494,8 +496,9 @@ TEST_P(ClientTest, a_streamed_body_goes_out_in_chunks_with_trailers_and_the_answ
     EXPECT_EQ(client.stats().connections_made, 1U);
   });
   const std::string got = asked.get_future().get();
-  EXPECT_NE(got.find("Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n10\r\ndefghijklmnopqrs\r\n0\r\n"),
-            std::string::npos)
+  EXPECT_NE(
+      got.find("Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n10\r\ndefghijklmnopqrs\r\n0\r\n"),
+      std::string::npos)
       << got;
 }
 
@@ -516,7 +519,9 @@ TEST_P(ClientTest, a_streamed_body_is_of_the_length_that_was_announced) {
     EXPECT_FALSE(exchange->trailer("A", "b"));
     EXPECT_TRUE(exchange->write("de"));
     EXPECT_TRUE(exchange->finish());
-    EXPECT_EQ(*exchange->read(), "ok");
+    char bytes[1];
+    EXPECT_EQ(*exchange->read(bytes), 1U);
+    EXPECT_EQ(*exchange->read(), "k");
     EXPECT_EQ(*exchange->read(), "");
   });
 }
