@@ -40,6 +40,7 @@ PUBLIC_FROM = {
     "weft/net.hpp": "net",
     "weft/pipe.hpp": "net",
     "weft/signals.hpp": "net",
+    "weft/client.hpp": "http",
     "weft/http.hpp": "http",
     "weft/http_error.hpp": "http",
     "weft/values.hpp": "http",

@@ -7,6 +7,7 @@
 #include "weft/blocking.hpp"
 #include "weft/cancel.hpp"
 #include "weft/channel.hpp"
+#include "weft/client.hpp"
 #include "weft/context.hpp"
 #include "weft/coro.hpp"
 #include "weft/describe.hpp"

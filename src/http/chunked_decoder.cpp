@@ -49,7 +49,7 @@ void ChunkedDecoder::accept(char byte) {
     case Stage::size: return accept_size(byte);
     case Stage::extension:
       if (byte != '\r' && ++extension_bytes_ > limits_->chunk_extension_bytes) {
-        return fail(400, "The chunk extensions are longer than this server accepts.");
+        return fail(400, "The chunk extensions are longer than is accepted here.");
       }
       return accept_extension(byte);
     case Stage::size_lf:
@@ -167,7 +167,7 @@ void ChunkedDecoder::accept_trailer(char byte) {
     }
   }
   if (byte != '\r' && ++trailer_bytes_ > limits_->trailer_bytes) {
-    return fail(431, "The trailer section is larger than this server accepts.");
+    return fail(431, "The trailer section is larger than is accepted here.");
   }
   if (stage_ == Stage::trailer_value) {
     if (byte == '\r') {

@@ -39,14 +39,6 @@ template <class Integer>
 
 [[nodiscard]] bool is_blank(char byte) { return byte == ' ' || byte == '\t'; }
 
-// Takes the next element off a comma-separated list, without the blanks around it.
-[[nodiscard]] std::string_view take_element(std::string_view& list) {
-  const std::size_t comma = list.find(',');
-  const std::string_view element = trim_blanks(list.substr(0, comma));
-  list = comma == std::string_view::npos ? std::string_view{} : list.substr(comma + 1);
-  return element;
-}
-
 // Whether a field name of this length may be one that note_field() looks for.
 [[nodiscard]] bool may_matter(std::size_t length) {
   constexpr std::uint32_t lengths =

@@ -17,4 +17,11 @@ std::string_view trim_blanks(std::string_view text) {
   return text;
 }
 
+std::string_view take_element(std::string_view& list) {
+  const std::size_t comma = list.find(',');
+  const std::string_view element = trim_blanks(list.substr(0, comma));
+  list = comma == std::string_view::npos ? std::string_view{} : list.substr(comma + 1);
+  return element;
+}
+
 }  // namespace weft::http

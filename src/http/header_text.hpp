@@ -15,4 +15,7 @@ namespace weft::http {
 // The text without the spaces and tabs at its ends.
 [[nodiscard]] std::string_view trim_blanks(std::string_view text);
 
+// Takes the next element off a comma-separated list, without the blanks around it.
+[[nodiscard]] std::string_view take_element(std::string_view& list);
+
 }  // namespace weft::http

@@ -10,7 +10,7 @@ namespace weft {
 
 namespace {
 
-using http::test::Client;
+using RawClient = http::test::Client;
 
 class RequestAllocations : public testing::TestWithParam<const char*> {
  protected:
@@ -50,12 +50,12 @@ class RequestAllocations : public testing::TestWithParam<const char*> {
   }
 
   // By the worker.
-  std::size_t allocations(Client& client) { return std::stoul(client.get("/count").body); }
+  std::size_t allocations(RawClient& client) { return std::stoul(client.get("/count").body); }
 
   // What `ask` costs when it has been done often.
   template <class Ask>
   void expect_none(const Ask& ask) {
-    Client counter(app.port());
+    RawClient counter(app.port());
     for (int i = 0; i < 100; ++i) ask();
     allocations(counter);
     const std::size_t before = allocations(counter);
@@ -74,7 +74,7 @@ INSTANTIATE_TEST_SUITE_P(Models, RequestAllocations,
 }  // namespace
 
 TEST_P(RequestAllocations, there_are_none_for_a_handler_that_does_not_wait) {
-  Client client(app.port());
+  RawClient client(app.port());
   expect_none([&] {
     ASSERT_EQ(client.get("/call/x").body, "x");
     ASSERT_EQ(client.get("/at-once/y").body, "y");
@@ -82,7 +82,7 @@ TEST_P(RequestAllocations, there_are_none_for_a_handler_that_does_not_wait) {
 }
 
 TEST_P(RequestAllocations, there_are_none_for_a_handler_that_waits) {
-  Client client(app.port());
+  RawClient client(app.port());
   expect_none([&] {
     ASSERT_EQ(client.get("/park/x").body, "x");
     ASSERT_EQ(client.get("/coroutine/y").body, "y");
@@ -90,8 +90,8 @@ TEST_P(RequestAllocations, there_are_none_for_a_handler_that_waits) {
 }
 
 TEST_P(RequestAllocations, there_are_none_for_an_answer_that_comes_later) {
-  Client client(app.port());
-  Client other(app.port());
+  RawClient client(app.port());
+  RawClient other(app.port());
   expect_none([&] {
     client.send("GET /later/x HTTP/1.1\r\nHost: a\r\n\r\n");
     ASSERT_TRUE(http::test::eventually([this] { return is_kept.load(); }));

@@ -10,7 +10,7 @@ namespace weft {
 
 namespace {
 
-using http::test::Client;
+using RawClient = http::test::Client;
 
 Options quiet_options() {
   Options options;
@@ -74,7 +74,7 @@ TEST(App, a_refused_route_leaves_the_others_working) {
   EXPECT_THROW(app.get("/a", nothing), std::invalid_argument);
   app.get("/b", [](Context& c) { c.text("b"); });
   app.start(quiet_options());
-  Client client(app.port());
+  RawClient client(app.port());
   EXPECT_EQ(client.get("/a").body, "a");
   EXPECT_EQ(client.get("/b").body, "b");
 }
@@ -85,7 +85,7 @@ TEST(App, every_verb_reaches_its_handler) {
   app.get("/", method).post("/", method).put("/", method).patch("/", method).del("/", method);
   app.route("OPTIONS", "/", method);
   app.start(quiet_options());
-  Client client(app.port());
+  RawClient client(app.port());
   for (const std::string name : {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}) {
     EXPECT_EQ(client.ask(name + " / HTTP/1.1\r\nHost: a\r\n\r\n").body, name);
   }
@@ -96,7 +96,7 @@ TEST(App, starting_twice_is_refused_and_harmless) {
   app.get("/", [](Context& c) { c.text("hello"); });
   app.start(quiet_options());
   EXPECT_THROW(app.start(quiet_options()), std::logic_error);
-  EXPECT_EQ(Client(app.port()).get("/").body, "hello");
+  EXPECT_EQ(RawClient(app.port()).get("/").body, "hello");
 }
 
 TEST(App, a_port_in_use_is_refused_with_its_address) {

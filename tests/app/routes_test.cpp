@@ -12,7 +12,7 @@ namespace weft {
 namespace {
 
 using http::test::Answer;
-using http::test::Client;
+using RawClient = http::test::Client;
 
 class Routes : public testing::Test {
  protected:
@@ -21,14 +21,14 @@ class Routes : public testing::Test {
   static Handler says(const char* text) {
     return [text](Context& c) { c.text(text); };
   }
-  Client start() {
+  RawClient start() {
     options.port = 0;
     options.backend = "epoll";
     options.quiet = true;
     app.start(options);
-    return Client(app.port());
+    return RawClient(app.port());
   }
-  static Answer ask(Client& client, const std::string& method, const std::string& target) {
+  static Answer ask(RawClient& client, const std::string& method, const std::string& target) {
     client.send(method + " " + target + " HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
     return client.read_answer(method == "HEAD");
   }
@@ -58,7 +58,7 @@ TEST_F(Routes, a_group_puts_its_prefix_before_each_pattern) {
     c.text(std::string(c.param("id")) + "-" + std::string(c.param("post")));
   });
   app.group("/").get("/top", says("top"));
-  Client client = start();
+  RawClient client = start();
   EXPECT_EQ(client.get("/v1/users").body, "users");
   EXPECT_EQ(client.get("/v1").body, "root");
   EXPECT_EQ(client.get("/v1/").body, "slash");
@@ -70,7 +70,7 @@ TEST_F(Routes, a_group_puts_its_prefix_before_each_pattern) {
 
 TEST_F(Routes, a_group_takes_routes_while_the_server_runs) {
   auto v1 = app.group("/v1");
-  Client client = start();
+  RawClient client = start();
   EXPECT_EQ(client.get("/v1/a").status, 404);
   v1.get("/a", says("a"));
   EXPECT_EQ(client.get("/v1/a").body, "a");
@@ -93,7 +93,7 @@ TEST_F(Routes, every_method_may_be_registered_and_head_and_options_have_answers_
   app.group("/a").get("", says("get")).post("", says("post"));
   app.head("/b", [](Context& c) { c.set_header("X-Way", "head").text("four"); });
   app.get("/b", says("get")).options("/b", says("options"));
-  Client client = start();
+  RawClient client = start();
   EXPECT_EQ(ask(client, "OPTIONS", "/a").status, 204);
   EXPECT_EQ(ask(client, "OPTIONS", "/a").field("allow"), "GET, HEAD, POST, OPTIONS");
   EXPECT_EQ(ask(client, "DELETE", "/a").status, 405);
@@ -107,7 +107,7 @@ TEST_F(Routes, any_answers_every_method_that_has_no_route_of_its_own) {
   app.any("/a", [](Context& c) { c.text("any " + std::string(c.method())); });
   app.get("/a", says("get"));
   app.group("/g").any("/*rest", says("rest"));
-  Client client = start();
+  RawClient client = start();
   EXPECT_EQ(client.get("/a").body, "get");
   for (const std::string method : {"POST", "PUT", "PATCH", "DELETE", "OPTIONS"}) {
     EXPECT_EQ(ask(client, method, "/a").body, "any " + method);
@@ -120,7 +120,7 @@ TEST_F(Routes, any_answers_every_method_that_has_no_route_of_its_own) {
 TEST_F(Routes, a_value_that_does_not_fit_its_type_goes_to_the_next_best_pattern) {
   app.get("/{id:int}", says("int")).get("/{key:uuid}", says("uuid")).get("/{name}", says("name"));
   app.get("/files/{path:path}", [](Context& c) { c.text(c.param("path")); });
-  Client client = start();
+  RawClient client = start();
   EXPECT_EQ(client.get("/-12").body, "int");
   EXPECT_EQ(client.get("/123e4567-e89b-12d3-a456-426614174000").body, "uuid");
   EXPECT_EQ(client.get("/12a").body, "name");
@@ -129,7 +129,7 @@ TEST_F(Routes, a_value_that_does_not_fit_its_type_goes_to_the_next_best_pattern)
 
 TEST_F(Routes, a_slash_at_the_end_is_another_path_unless_told_otherwise) {
   app.get("/a", says("a"));
-  Client client = start();
+  RawClient client = start();
   EXPECT_EQ(client.get("/a/").status, 404);
 }
 
@@ -137,7 +137,7 @@ TEST_F(Routes, the_policy_redirect_sends_clients_to_the_path_that_there_is) {
   app.get("/x/a", says("a")).post("/dir/", says("dir"));
   app.get("/:name/", says("name"));
   options.trailing_slash = TrailingSlash::redirect;
-  Client client = start();
+  RawClient client = start();
   const Answer get = client.get("/x/a/?x=1&y=%2F");
   EXPECT_EQ(get.status, 301);
   EXPECT_EQ(get.field("location"), "/x/a?x=1&y=%2F");
@@ -159,7 +159,7 @@ TEST_F(Routes, the_policy_ignore_answers_either_path) {
   app.get("/a/{x}", [](Context& c) { c.text(c.param("x")); }).get("/b/", says("b"));
   app.get("/files/*rest", [](Context& c) { c.text("[" + std::string(c.param("rest")) + "]"); });
   options.trailing_slash = TrailingSlash::ignore;
-  Client client = start();
+  RawClient client = start();
   EXPECT_EQ(client.get("/a/7/").body, "7");
   EXPECT_EQ(client.get("/b").body, "b");
   EXPECT_EQ(client.get("/files").body, "[]");

@@ -34,6 +34,9 @@ struct Example {
 
 const Example kExamples[] = {
     {"answer", "the answer is 42\n"},
+    {"client",
+     "user0\nuser1\nuser2\nthe server counted 100 bytes\n"
+     "refused_url: URL https://127.0.0.1/: https is not supported; use http\n"},
     {"pipeline", "the squares of 1 to 100 come to 338350\n"},
     {"deadline",
      "left is here\n"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 #include <stdexcept>
 
@@ -59,7 +60,9 @@ std::string unescape(std::string_view& text, bool inside_braces) {
 }
 
 void set_limit(MessageVector& vector, const std::string& name, std::uint64_t value) {
-  if (name == "size" || name == "most") {
+  static const std::set<std::string> parameters = {"size",    "most",  "to_head",
+                                                   "upgrade", "ended", "interim_answers"};
+  if (parameters.contains(name)) {
     vector.parameters[name] = value;
     return;
   }

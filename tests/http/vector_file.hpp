@@ -21,7 +21,7 @@ struct MessageVector {
   std::string outcome;                  // "complete", "incomplete", or a status
   std::optional<std::size_t> error_at;  // how many bytes make the error certain
   std::vector<std::pair<std::string, std::string>> facts;
-  std::map<std::string, std::uint64_t> parameters;  // what is no limit: size, most
+  std::map<std::string, std::uint64_t> parameters;  // what is no limit: size, most …
 
   // Whether a server with default limits is to come to the same outcome.
   [[nodiscard]] bool uses_default_limits() const { return !changes_limits; }
