@@ -511,7 +511,7 @@ T Context::param_as(std::string_view name) {
   return value;
 }
 template <class T>
-requires detail::kIsDescribed<T>
+  requires detail::kIsDescribed<T>
 void Context::json(const T& value) {
   std::string text;
   write_json_of(value, text);

@@ -15,8 +15,8 @@
 
 #include "weft/answer_view.hpp"
 #include "weft/body_reader.hpp"
-#include "weft/events.hpp"
 #include "weft/endpoint.hpp"
+#include "weft/events.hpp"
 #include "weft/json.hpp"
 #include "weft/json_document.hpp"
 #include "weft/multipart.hpp"

@@ -82,13 +82,9 @@ template <class T>
 inline constexpr bool kIsMap<std::map<std::string, T>> = true;
 
 template <class T>
-concept HasSchema = requires {
-  Schema<T>::fields;
-};
+concept HasSchema = requires { Schema<T>::fields; };
 template <class T>
-concept HasNames = std::is_enum_v<T> && requires {
-  Names<T>::names;
-};
+concept HasNames = std::is_enum_v<T> && requires { Names<T>::names; };
 // What is one text in a form, a query or a header.
 template <class T>
 concept IsScalar = std::is_arithmetic_v<T> || std::same_as<T, std::string> || HasNames<T>;
@@ -118,8 +114,8 @@ struct Range {
   Number max;
 
   template <class T>
-  requires std::is_arithmetic_v<T> std::optional<std::string> complaint(const T& value)
-  const {
+    requires std::is_arithmetic_v<T>
+  std::optional<std::string> complaint(const T& value) const {
     if constexpr (std::integral<T> && std::integral<Number>) {
       if (std::cmp_less(value, min)) return "must be at least " + std::to_string(min);
       if (std::cmp_greater(value, max)) return "must be at most " + std::to_string(max);
@@ -220,7 +216,7 @@ struct Field {
   static constexpr bool kRequired = !kDefaulted && !kIsOptional<Member>;
 
   std::string_view name;
-  Member Owner::*member;
+  Member Owner::* member;
   std::tuple<Rules...> rules;
 };
 
@@ -230,8 +226,10 @@ struct Field {
 
 // A number from min to max, both included.
 template <class Number>
-requires std::is_arithmetic_v<Number>
-constexpr detail::Range<Number> range(Number min, Number max) { return {min, max}; }
+  requires std::is_arithmetic_v<Number>
+constexpr detail::Range<Number> range(Number min, Number max) {
+  return {min, max};
+}
 // A text's characters, or the elements of a vector or map, both bounds included.
 constexpr detail::Length length(std::size_t min, std::size_t max) { return {min, max}; }
 // One of these texts.
@@ -256,7 +254,7 @@ constexpr detail::Defaulted defaulted() { return {}; }
 
 // One field; names need not be those of C++.
 template <class Owner, class Member, class... Rules>
-constexpr auto field(std::string_view name, Member Owner::*member, Rules... rules) {
+constexpr auto field(std::string_view name, Member Owner::* member, Rules... rules) {
   return detail::Field<Owner, Member, Rules...>{name, member, {rules...}};
 }
 // All of them, in the order they are written in.
