@@ -1,5 +1,5 @@
-// A connection that was shut while a part of a file was on its way ended the whole process: the call
-// had sent some bytes, and so did not say EPIPE, but had raised the signal all the same.
+// A connection that was shut while a part of a file was on its way ended the whole process: the
+// call had sent some bytes, and so did not say EPIPE, but had raised the signal all the same.
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
