@@ -25,8 +25,9 @@ Configuration of_text(const std::string& text) {
 
 // What is wrong with the file: place and text, a line each.
 std::string mistakes_in(const std::string& text) {
+  const Configuration configuration = of_text(text);
   std::string lines;
-  for (const Mistake& mistake : of_text(text).mistakes()) {
+  for (const Mistake& mistake : configuration.mistakes()) {
     lines += mistake.where + ": " + mistake.text + "\n";
   }
   return lines;
