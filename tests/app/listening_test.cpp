@@ -17,7 +17,7 @@
 namespace weft {
 namespace {
 
-using http::test::Client;
+using RawClient = http::test::Client;
 using http::test::ServerTest;
 using weft::detail::Descriptor;
 
@@ -40,10 +40,10 @@ class Listening : public ServerTest {
     if (::connect(client.fd(), (*address).get(), (*address).size) != 0) return -1;
     return client.release();
   }
-  Client client_of_path() const {
+  RawClient client_of_path() const {
     const int fd = connect_to_path();
     EXPECT_GE(fd, 0) << errno;
-    return Client::over(fd);
+    return RawClient::over(fd);
   }
   static Descriptor listener(std::uint16_t& port) {
     auto made = net::listen_on(net::ListenAddress{}, 1);
@@ -59,13 +59,13 @@ INSTANTIATE_TEST_SUITE_P(Topologies, Listening, http::test::every_topology, http
 // Many connect, and the server is stopped before it can have accepted them all.
 template <class Connect>
 void expect_all_are_answered(App& app, const Connect& connect) {
-  std::deque<Client> clients;
+  std::deque<RawClient> clients;
   for (int i = 0; i < 64; ++i) {
     clients.push_back(connect());
     ASSERT_TRUE(clients.back().send("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
   }
   app.stop();
-  for (Client& client : clients) EXPECT_EQ(client.read_answer().body, "hello");
+  for (RawClient& client : clients) EXPECT_EQ(client.read_answer().body, "hello");
 }
 
 }  // namespace
@@ -78,7 +78,7 @@ TEST_P(Listening, on_a_path_is_served_and_leaves_no_file_behind) {
     start();
     EXPECT_EQ(app.port(), 0);
     {
-      Client client = client_of_path();
+      RawClient client = client_of_path();
       EXPECT_EQ(client.get("/").body, "hello");
       EXPECT_EQ(client.get("/park/x").body, "x");
       EXPECT_EQ(client.get("/big/1024").body.size(), 1024U * 1024);
@@ -118,9 +118,9 @@ TEST_P(Listening, clients_of_a_unix_socket_do_not_count_as_one_address) {
   options.uds = path;
   options.limits.connections_per_address = 1;
   start();
-  Client first = client_of_path();
+  RawClient first = client_of_path();
   EXPECT_EQ(first.get("/").body, "hello");
-  Client second = client_of_path();
+  RawClient second = client_of_path();
   EXPECT_EQ(second.get("/").body, "hello");
 }
 
@@ -133,7 +133,7 @@ TEST_P(Listening, on_an_inherited_listener_is_served_and_drained_by_one_worker_a
     start();
     EXPECT_EQ(app.port(), port);
     EXPECT_EQ(connect().get("/").body, "hello");
-    expect_all_are_answered(app, [port] { return Client(port); });
+    expect_all_are_answered(app, [port] { return RawClient(port); });
   }
 }
 
@@ -144,7 +144,7 @@ TEST_P(Listening, an_inherited_listener_keeps_clients_for_the_next_server) {
   options.workers = 2;
   start();
   app.stop();
-  Client between(port);
+  RawClient between(port);
   ASSERT_TRUE(between.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
   start();
   EXPECT_EQ(between.read_answer().body, "hello");
