@@ -47,8 +47,8 @@ struct Limits {
   // common load balancers drop theirs, so that the side that closes first is not the server.
   std::chrono::milliseconds idle_timeout{75'000};
   // When the client of another protocol (UpgradedStream) has been silent for this long, TCP asks
-  // whether it is still there, and four times more at a quarter of it; one that is not is gone after
-  // twice this time. A silent client that is there costs a few packets and is left alone, for
+  // whether it is still there, and four times more at a quarter of it; one that is not is gone
+  // after twice this time. A silent client that is there costs a few packets and is left alone, for
   // silence is what such connections are made for. Below the minutes after which routers forget a
   // connection. In whole seconds; 0: nobody is asked.
   std::chrono::milliseconds upgraded_keep_alive{60'000};
@@ -74,11 +74,11 @@ struct Limits {
   // What may wait behind the request a handler is working on before reading stops. It is not looked
   // at until its turn comes, so its bytes are what can be bounded.
   std::size_t pipelined_bytes = 64 * 1024;
-  // What all clients of one worker make it keep because they are slow: input that waits, bodies that
-  // are put together, answers that are not taken. One that reads nothing costs up to 190 KiB, so
-  // this is some 3,000 of them; an honest client is done in an instant and is not among them. From
-  // there on who would be next is answered 503, or closed where its answer has begun, and nothing
-  // is kept for it. 0: no bound.
+  // What all clients of one worker make it keep because they are slow: input that waits, bodies
+  // that are put together, answers that are not taken. One that reads nothing costs up to 190 KiB,
+  // so this is some 3,000 of them; an honest client is done in an instant and is not among them.
+  // From there on who would be next is answered 503, or closed where its answer has begun, and
+  // nothing is kept for it. 0: no bound.
   std::size_t buffered_bytes = 512 * 1024 * 1024;
   // Handlers of one worker that are parked at once; beyond that requests are answered 503. Each
   // holds a stack, so this bounds memory at a few hundred MiB.

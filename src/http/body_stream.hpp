@@ -68,7 +68,7 @@ class BodyStream {
   Kind kind_;
   bool ended_ = false;
   std::uint64_t left_ = 0;
-  std::size_t step_bytes_ = 0;           // of the step that is arriving
+  std::size_t step_bytes_ = 0;          // of the step that is arriving
   std::chrono::nanoseconds waited_{0};  // for it
   ChunkedDecoder decoder_;
 };

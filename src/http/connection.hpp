@@ -150,9 +150,12 @@ class Connection final : public ksvc::CompletionTarget,
   bool begin_coroutine(ActiveRequest& request, const Endpoint& endpoint);
   bool ask_for_answer(ActiveRequest& request, const Endpoint& endpoint);
   void keep_partial_head(const HeadParser& parser);
-  void answer_overloaded(Response& response);
+  void refuse_with(std::string_view text) noexcept;
+  void answer_overloaded(Response& response, std::string_view text);
   void respond(const Response& response, const Framing& framing);
   void put_answer(const Response& response, const Framing& framing, std::string_view body);
+  void put_long_answer(const Response& response, const Framing& framing, std::string_view body,
+                       std::size_t bound);
   void respond_error(const HeadParser& parser, int status, std::string_view reason);
   bool next_request_can_be_found() const;
   bool more_has_arrived() const;

@@ -12,6 +12,9 @@
 
 namespace weft::http {
 
+// Where the budget for slow clients is spent.
+inline constexpr std::string_view kTooSlow = "Too many clients are slow\n";
+
 // What is written is gathered in one place for whoever runs, and would go to the wrong client.
 template <class Worker, class Model>
 void Connection<Worker, Model>::assert_own_turn() const noexcept {
@@ -67,7 +70,7 @@ auto& Connection<Worker, Model>::need_body_spill() {
   try {
     return input_.need_spill(service_.budget());
   } catch (const BudgetSpent&) {
-    throw RequestAborted{503, "Too many clients are slow\n"};
+    throw RequestAborted{503, kTooSlow};
   }
 }
 

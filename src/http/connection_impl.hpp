@@ -36,12 +36,15 @@ template <class Worker, class Model>
 void Connection<Worker, Model>::refuse() {
   refused_ = true;
   ensure_receiving();
+  refuse_with("Too many connections\n");
+}
+
+// Whatever comes, this is the only answer, or what is closed without one.
+template <class Worker, class Model>
+void Connection<Worker, Model>::refuse_with(std::string_view text) noexcept {
   try {
     Response response;
-    response.status = 503;
-    response.content_type = "text/plain; charset=utf-8";
-    response.add_field("Retry-After", "1");
-    response.body.assign("Too many connections\n");
+    answer_overloaded(response, text);
     respond(response, Framing{false, false, true});
     state_ = State::finishing;
     flush();
@@ -81,6 +84,14 @@ template <class Worker, class Model>
 void Connection<Worker, Model>::arrive(const ksvc::BufferLease& lease) {
   try {
     input_.arrive(lease, service_.backend().buffers(), service_.budget());
+  } catch (const BudgetSpent&) {
+    const bool may_answer = !handling() && state_ == State::serving && outgoing_ == nullptr;
+    const bool is_ignored = state_ == State::finishing || state_ == State::lingering;
+    if (may_answer) {
+      refuse_with(kTooSlow);
+    } else if (!is_ignored) {
+      lose_client();
+    }
   } catch (const std::bad_alloc&) {
     lose_client();
   }
@@ -264,11 +275,11 @@ void Connection<Worker, Model>::finish(ActiveRequest& request) {
 }
 
 template <class Worker, class Model>
-void Connection<Worker, Model>::answer_overloaded(Response& response) {
+void Connection<Worker, Model>::answer_overloaded(Response& response, std::string_view text) {
   response.status = 503;
   response.content_type = "text/plain; charset=utf-8";
   response.add_field("Retry-After", "1");
-  response.body.assign("Too many requests are waiting\n");
+  response.body.assign(text);
 }
 
 template <class Worker, class Model>
@@ -285,22 +296,28 @@ void Connection<Worker, Model>::put_answer(const Response& response, const Frami
   const std::size_t bound = head_size_bound(response, common) + body.size();
   OutputArena& arena = service_.arena();
   if (arena.piece_size() + bound > OutputArena::kMaxPiece) [[unlikely]] {
-    flush();
-    const bool spills = bound > OutputArena::kMaxPiece && outgoing_ == nullptr;
-    // Of a stream nothing but the head is here.
-    if (spills && !body.empty() && !service_.budget().admits()) {
-      Response refusal;
-      answer_overloaded(refusal);
-      return put_answer(refusal, framing, refusal.body.view());
-    }
+    return put_long_answer(response, framing, body, bound);
   }
-  service_.counters().answers[static_cast<unsigned>(response.status) / 100 % 6].add(1);
-  if (bound <= OutputArena::kMaxPiece) [[likely]] {
-    char* const end = write_head(arena.reserve(bound), response, framing, common);
-    return arena.commit(std::copy(body.begin(), body.end(), end));
+  service_.count_answer(response.status);
+  char* const end = write_head(arena.reserve(bound), response, framing, common);
+  arena.commit(std::copy(body.begin(), body.end(), end));
+}
+
+// One that has no room behind what is gathered already, or takes at most `bound` bytes of its own.
+template <class Worker, class Model>
+void Connection<Worker, Model>::put_long_answer(const Response& response, const Framing& framing,
+                                                std::string_view body, std::size_t bound) {
+  flush();
+  if (bound <= OutputArena::kMaxPiece) return put_answer(response, framing, body);
+  // Of a stream nothing but the head is here.
+  if (!body.empty() && outgoing_ == nullptr && !service_.budget().admits()) {
+    Response refusal;
+    answer_overloaded(refusal, kTooSlow);
+    return put_answer(refusal, framing, refusal.body.view());
   }
+  service_.count_answer(response.status);
   std::string whole(bound, '\0');
-  char* end = write_head(whole.data(), response, framing, common);
+  char* end = write_head(whole.data(), response, framing, service_.common_fields());
   end = std::copy(body.begin(), body.end(), end);
   whole.resize(static_cast<std::size_t>(end - whole.data()));
   queue_output(whole);

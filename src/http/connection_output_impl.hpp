@@ -117,6 +117,8 @@ void Connection<Worker, Model>::settle_down() {
     wait_until_settled();
   }
   auto& buffers = service_.backend().buffers();
+  // Behind the last answer nothing is looked at any more.
+  if (state_ == State::finishing) input_.consume(input_.front().size(), buffers);
   input_.spill_lease(buffers, service_.budget());
   input_.drop_spill_if_unused();
   if (backlogged()) return pause_receiving();

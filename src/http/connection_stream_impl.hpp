@@ -138,8 +138,8 @@ void Connection<Worker, Model>::wait_for_part(BodyStream& body) {
   // While the handler does something else its client has no part in that.
   const gvt::TimePoint began = service_.worker().now();
   const std::chrono::nanoseconds patience = body.patience(service_.limits().body_timeout);
-  const detail::Outcome outcome = waiter.wait(
-      body.is_endless() ? detail::kNever : detail::deadline_after(patience.count()));
+  const detail::Outcome outcome =
+      waiter.wait(body.is_endless() ? detail::kNever : detail::deadline_after(patience.count()));
   body.reader = nullptr;
   body.has_waited(service_.worker().now() - began);
   if (failed_) throw client_gone();

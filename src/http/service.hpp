@@ -52,6 +52,9 @@ class Service final : private gvt::TurnObserver {
   OutputArena& arena() noexcept { return arena_; }
   const CommonFields& common_fields() const noexcept { return common_fields_; }
   WorkerCounters& counters() noexcept { return counters_; }
+  void count_answer(int status) noexcept {
+    counters_.answers[static_cast<unsigned>(status) / 100 % 6].add(1);
+  }
   bool draining() const noexcept { return draining_; }
   BufferBudget& budget() noexcept { return budget_; }
   const BufferBudget& budget() const noexcept { return budget_; }

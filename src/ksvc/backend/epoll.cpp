@@ -362,7 +362,7 @@ std::int64_t Epoll::send_part(int fd, const Descriptor& entry) {
     const std::uint32_t part = std::min(left, kFilePart);
     // Whoever asked knows better how to wait for a disk.
     if (!is_in_memory(entry.file, at, part)) return -EOPNOTSUPP;
-    return send_file(fd, entry.file, at, part, PipeSignalHeld());
+    return send_file(fd, entry.file, at, part);
   }
   const ssize_t sent =
       ::send(fd, entry.write_data + entry.written, left, MSG_NOSIGNAL | MSG_DONTWAIT);

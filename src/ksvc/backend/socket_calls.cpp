@@ -55,8 +55,8 @@ void ask_when_silent(int fd, std::chrono::milliseconds silence) noexcept {
   const int times = 4;
   // The kernel takes no more.
   constexpr std::int64_t kMostSeconds = 32'767;
-  const int first =
-      static_cast<int>(std::clamp<std::int64_t>((silence.count() - 1) / 1'000 + 1, 1, kMostSeconds));
+  const int first = static_cast<int>(
+      std::clamp<std::int64_t>((silence.count() - 1) / 1'000 + 1, 1, kMostSeconds));
   const int gap = std::max(first / times, 1);
   ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &first, sizeof first);
   ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &gap, sizeof gap);

@@ -45,7 +45,7 @@ class PipeSignalHeld {
 // Sends bytes of the file, as many as the socket has room for at once if it does not block: their
 // count, 0 at the end of the file, or a negative errno. Raises the signal that is held.
 std::int64_t send_file(int socket, int file, std::uint64_t offset, std::uint32_t size,
-                       const PipeSignalHeld& held) noexcept;
+                       const PipeSignalHeld& held = PipeSignalHeld()) noexcept;
 
 // Whether the file is one of a file system that is nowhere but in memory (tmpfs).
 bool is_kept_in_memory(int file) noexcept;

@@ -385,7 +385,7 @@ bool UringCore::send_file_part(std::uint32_t index, Completion& completion) {
       read_file_part(index, size);
       return false;
     }
-    result = send_file(op.fd, op.file, at, size, PipeSignalHeld());
+    result = send_file(op.fd, op.file, at, size);
     if (result > 0) tracked.sent += static_cast<std::uint32_t>(result);
     const bool goes_on = result > 0 && tracked.sent < op.size;
     if (goes_on || result == -EAGAIN || result == -EINTR) {

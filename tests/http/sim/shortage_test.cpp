@@ -78,9 +78,8 @@ TEST_P(SimulatedShortage, slow_clients_hold_no_more_than_the_budget_and_others_a
   std::deque<ksvc::SimPeer> readers;
   for (int i = 0; i < kReaders; ++i) {
     readers.emplace_back(run.world(), run.port()).pause();
-    run.world().after(milliseconds(i), [&reader = readers.back()] {
-      reader.send(request_for("/big/300000"));
-    });
+    run.world().after(milliseconds(i),
+                      [&reader = readers.back()] { reader.send(request_for("/big/300000")); });
   }
   std::string told;
   ksvc::SimPeer late(run.world(), run.port());
@@ -113,8 +112,9 @@ TEST_P(SimulatedShortage, slow_clients_hold_no_more_than_the_budget_and_others_a
 
 // Once the budget is spent, nothing is begun that would have to wait.
 TEST_P(SimulatedShortage, beyond_the_budget_heads_and_bodies_in_pieces_are_refused) {
+  options.world.cut = 0;
   SimRun run(1, options);
-  run.site().site.limits.buffered_bytes = 1;
+  run.site().site.limits.buffered_bytes = 50'000;
   ksvc::SimPeer reader(run.world(), run.port());
   reader.pause();
   struct Refused {
@@ -132,6 +132,7 @@ TEST_P(SimulatedShortage, beyond_the_budget_heads_and_bodies_in_pieces_are_refus
   };
   std::deque<Refused> refused;
   refused.emplace_back(run, "GET /hello HT");
+  refused.emplace_back(run, "GET /hello HTTP/1.1\r\nHost");
   refused.emplace_back(run, post("/echo", "Content-Length: 9\r\n\r\nabc"));
   refused.emplace_back(run, post("/echo", "Transfer-Encoding: chunked\r\n\r\n3\r\nab"));
   refused.emplace_back(run, post("/parts", "Content-Length: 9\r\n\r\nabc"));
@@ -149,9 +150,9 @@ TEST_P(SimulatedShortage, beyond_the_budget_heads_and_bodies_in_pieces_are_refus
   EXPECT_EQ(run.run(), "");
   for (const Refused& one : refused) {
     EXPECT_EQ(one.received.find("HTTP/1.1 503 "), 0U) << one.received;
-    EXPECT_TRUE(one.ended);
+    EXPECT_TRUE(one.ended) << one.received;
   }
-  EXPECT_EQ(answered.received.find("HTTP/1.1 200 "), 0U);
+  EXPECT_EQ(answered.received.find("HTTP/1.1 200 "), 0U) << answered.received;
 }
 
 // The answers before it are on their way to the kernel when the handler parks, and those of the
