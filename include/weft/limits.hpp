@@ -28,9 +28,16 @@ struct Limits {
   // A head must have arrived this long after its first part, or the answer is 408. A head is one
   // packet or a few; one that is lost three times in a row still makes it (1 + 2 + 4 seconds).
   std::chrono::milliseconds head_timeout{10'000};
-  // A body must have arrived this long after its handler began to wait for it, or the answer is
-  // 408. A whole megabyte makes it at 52 KiB a second; raise it together with body_bytes.
+  // So much more of a body, or its end, must have arrived after its handler has waited this long,
+  // or the answer is 408: see body_step_bytes. Longer than it takes to send a packet again that was
+  // lost four times in a row (1 + 2 + 4 + 8 seconds).
   std::chrono::milliseconds body_timeout{20'000};
+  // With each step of this size the body_timeout begins anew. Together they are the slowest client
+  // that is waited for: one of 205 bytes a second, below what any network gives. Without a least
+  // rate a byte now and then keeps a handler for ever. A stream of rare events asks for a longer
+  // body_timeout, or for 0: then each byte is a step. A whole body has the time of its request in
+  // any case.
+  std::size_t body_step_bytes = 4 * 1024;
   // A request must have been answered this long after its first byte, or after the answer to the
   // request before it; otherwise what its handler waits in is cancelled, and a handler that lets
   // the cancellation pass is answered for with 503. People give up earlier, and so do most clients.
@@ -39,6 +46,12 @@ struct Limits {
   // A connection with no request under way is closed after this. Longer than the 60 s at which
   // common load balancers drop theirs, so that the side that closes first is not the server.
   std::chrono::milliseconds idle_timeout{75'000};
+  // When the client of another protocol (UpgradedStream) has been silent for this long, TCP asks
+  // whether it is still there, and four times more at a quarter of it; one that is not is gone
+  // after twice this time. A silent client that is there costs a few packets and is left alone, for
+  // silence is what such connections are made for. Below the minutes after which routers forget a
+  // connection. In whole seconds; 0: nobody is asked.
+  std::chrono::milliseconds upgraded_keep_alive{60'000};
   // A step of an answer (128 KiB) that is not taken in this time is abandoned with a reset: a
   // reader of less than 4 KiB a second holds memory for nothing. A long download by a reader that
   // makes progress may take as long as it likes.
@@ -61,6 +74,12 @@ struct Limits {
   // What may wait behind the request a handler is working on before reading stops. It is not looked
   // at until its turn comes, so its bytes are what can be bounded.
   std::size_t pipelined_bytes = 64 * 1024;
+  // What all clients of one worker make it keep because they are slow: input that waits, bodies
+  // that are put together, answers that are not taken. One that reads nothing costs up to 190 KiB,
+  // so this is some 3,000 of them; an honest client is done in an instant and is not among them.
+  // From there on who would be next is answered 503, or closed where its answer has begun, and
+  // nothing is kept for it. 0: no bound.
+  std::size_t buffered_bytes = 512 * 1024 * 1024;
   // Handlers of one worker that are parked at once; beyond that requests are answered 503. Each
   // holds a stack, so this bounds memory at a few hundred MiB.
   std::size_t parked_handlers = 50'000;

@@ -30,7 +30,7 @@ Limits with_times_in_range(Limits limits) {
   constexpr std::chrono::milliseconds kNever = std::chrono::hours(24 * 365 * 100);
   for (std::chrono::milliseconds* time :
        {&limits.head_timeout, &limits.body_timeout, &limits.request_timeout, &limits.idle_timeout,
-        &limits.write_timeout, &limits.drain_grace}) {
+        &limits.write_timeout, &limits.upgraded_keep_alive, &limits.drain_grace}) {
     *time = std::clamp(*time, std::chrono::milliseconds(0), kNever);
   }
   return limits;

@@ -13,6 +13,7 @@
 #include "http/served_file.hpp"
 #include "http/served_path.hpp"
 #include "http/status.hpp"
+#include "weft/cancel.hpp"
 #include "weft/context.hpp"
 #include "weft/file_root.hpp"
 
@@ -66,6 +67,8 @@ void add_content_range(http::Response& response, const http::FileAnswer& part, s
 
 bool serve(http::Exchange& exchange, const Result<http::ServedFile>& file, std::string_view name) {
   http::Response& response = exchange.response();
+  // Opening it may have been given up with the request.
+  if (!file) check_cancelled();
   if (!file) return refuse(exchange, status_of(file.error()));
   const http::FileFacts& facts = file->facts();
   const http::FileValidators validators(facts, wall_clock_ns());

@@ -26,6 +26,7 @@ namespace weft::http {
 struct RequestTimes {
   ksvc::TimePoint answer = ksvc::kNoDeadline;
   ksvc::TimePoint body = ksvc::kNoDeadline;   // while it waits for that
+  std::uint64_t body_step_began = 0;          // so much of it had arrived then
   ksvc::TimePoint probe = ksvc::kNoDeadline;  // once the client has ended its side
   std::chrono::milliseconds probe_gap{0};
 };

@@ -5,6 +5,7 @@
 // where it is. Worker's thread only.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -45,6 +46,18 @@ class BodyStream {
   // Of a sized body.
   std::uint64_t left() const noexcept { return left_; }
 
+  // While its client is waited for, so much may pass until a whole step has arrived.
+  std::chrono::nanoseconds patience(std::chrono::nanoseconds whole) const noexcept {
+    return whole - waited_;
+  }
+  void has_waited(std::chrono::nanoseconds time) noexcept { waited_ += time; }
+  void has_received(std::size_t bytes, std::size_t step) noexcept {
+    step_bytes_ += bytes;
+    if (bytes == 0 || step_bytes_ < step) return;
+    step_bytes_ = 0;
+    waited_ = {};
+  }
+
   // For the connection.
   std::size_t window_at = 0;         // so much is read of what it keeps for this
   detail::Waiter* reader = nullptr;  // parked for more
@@ -55,6 +68,8 @@ class BodyStream {
   Kind kind_;
   bool ended_ = false;
   std::uint64_t left_ = 0;
+  std::size_t step_bytes_ = 0;          // of the step that is arriving
+  std::chrono::nanoseconds waited_{0};  // for it
   ChunkedDecoder decoder_;
 };
 

@@ -98,9 +98,17 @@ class Connection final : public ksvc::CompletionTarget,
   enum Tag : unsigned { kReceive = 1, kSendNow = 2, kSend = 3, kSendFile = 4 };
 
   struct Outgoing {
+    explicit Outgoing(BufferBudget& budget) noexcept : share(budget) {}
+
+    // Behind what has made it grow or shrink.
+    void count() noexcept {
+      share.set(sizeof(Outgoing) + in_flight.capacity() + queued.capacity());
+    }
+
     std::string in_flight;
     std::size_t sent = 0;
     std::string queued;
+    BufferBudget::Share share;
   };
 
   static void completed(CompletionTarget& target, unsigned tag, const ksvc::Completion& completion);
@@ -142,8 +150,12 @@ class Connection final : public ksvc::CompletionTarget,
   bool begin_coroutine(ActiveRequest& request, const Endpoint& endpoint);
   bool ask_for_answer(ActiveRequest& request, const Endpoint& endpoint);
   void keep_partial_head(const HeadParser& parser);
-  void answer_overloaded(Response& response);
+  void refuse_with(std::string_view text) noexcept;
+  void answer_overloaded(Response& response, std::string_view text);
   void respond(const Response& response, const Framing& framing);
+  void put_answer(const Response& response, const Framing& framing, std::string_view body);
+  void put_long_answer(const Response& response, const Framing& framing, std::string_view body,
+                       std::size_t bound);
   void respond_error(const HeadParser& parser, int status, std::string_view reason);
   bool next_request_can_be_found() const;
   bool more_has_arrived() const;
@@ -153,6 +165,8 @@ class Connection final : public ksvc::CompletionTarget,
 
   void assert_own_turn() const noexcept;
   void before_park() override;
+  bool is_observed() const noexcept { return service_.worker().running().observer == this; }
+  void let_go_unobserved();
   std::string_view read_body() override;
   std::string_view read_part(std::size_t most) override;
   void begin_answer_stream(std::optional<std::uint64_t> length) override;
@@ -166,6 +180,7 @@ class Connection final : public ksvc::CompletionTarget,
   const Site& site() const noexcept override { return service_.site(); }
   std::optional<weft::Endpoint> peer() const noexcept override;
 
+  auto& need_body_spill();
   std::string_view next_part(BodyStream& body, std::size_t most);
   std::string_view unread_body() noexcept;
   void drop_read(std::size_t bytes);
@@ -197,7 +212,7 @@ class Connection final : public ksvc::CompletionTarget,
   std::string_view body_in_front(std::string_view arrived);
   std::string_view assemble_sized_body(std::string_view arrived);
   std::string_view read_chunked_body(std::string_view arrived);
-  void wait_for_body();
+  void wait_for_body(std::uint64_t arrived);
   void send_continue();
 
   bool handling() const noexcept { return request_ != nullptr; }
@@ -208,6 +223,7 @@ class Connection final : public ksvc::CompletionTarget,
   void flush();
   void send_now(std::string_view bytes);
   void queue_output(std::string_view bytes);
+  void need_outgoing(std::size_t bytes);
   bool flush_outgoing();
   void settle_down();
   void ensure_receiving();

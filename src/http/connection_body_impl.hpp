@@ -12,6 +12,9 @@
 
 namespace weft::http {
 
+// Where the budget for slow clients is spent.
+inline constexpr std::string_view kTooSlow = "Too many clients are slow\n";
+
 // What is written is gathered in one place for whoever runs, and would go to the wrong client.
 template <class Worker, class Model>
 void Connection<Worker, Model>::assert_own_turn() const noexcept {
@@ -28,6 +31,13 @@ void Connection<Worker, Model>::before_park() {
   // First: should there be no memory for the buffer, nothing may stay behind in the arena.
   flush();
   input_.detach(service_.backend().buffers());
+}
+
+// Before a wait. A coroutine that goes on, and what a handler spawns, run on stacks that are not
+// observed.
+template <class Worker, class Model>
+void Connection<Worker, Model>::let_go_unobserved() {
+  if (!is_observed()) before_park();
 }
 
 template <class Worker, class Model>
@@ -54,6 +64,16 @@ std::string_view Connection<Worker, Model>::read_body() {
   return request.body;
 }
 
+// Where what is still to come of a body is put.
+template <class Worker, class Model>
+auto& Connection<Worker, Model>::need_body_spill() {
+  try {
+    return input_.need_spill(service_.budget());
+  } catch (const BudgetSpent&) {
+    throw RequestAborted{503, kTooSlow};
+  }
+}
+
 template <class Worker, class Model>
 std::string_view Connection<Worker, Model>::body_in_front(std::string_view arrived) {
   const std::uint64_t size = request_->head.content_length;
@@ -65,7 +85,7 @@ std::string_view Connection<Worker, Model>::body_in_front(std::string_view arriv
 template <class Worker, class Model>
 std::string_view Connection<Worker, Model>::assemble_sized_body(std::string_view arrived) {
   const auto size = static_cast<std::size_t>(request_->head.content_length);
-  auto& spill = input_.need_spill(service_.limits());
+  auto& spill = need_body_spill();
   // What is announced is not trusted with memory before it arrives.
   spill.body.reserve(std::min<std::size_t>(size, 64 * 1024));
   spill.body.assign(arrived);
@@ -76,13 +96,14 @@ std::string_view Connection<Worker, Model>::assemble_sized_body(std::string_view
     spill.body.append(spill.behind, 0, taken);
     spill.behind.erase(0, taken);
     if (spill.body.size() == size) return spill.body;
-    wait_for_body();
+    spill.count();
+    wait_for_body(spill.body.size());
   }
 }
 
 template <class Worker, class Model>
 std::string_view Connection<Worker, Model>::read_chunked_body(std::string_view arrived) {
-  auto& spill = input_.need_spill(service_.limits());
+  auto& spill = need_body_spill();
   ChunkedDecoder decoder(service_.limits());
   decoder.keep_trailers_in(request_->exchange.trailers());
   const auto append = [&](std::string_view bytes) { spill.body.append(bytes); };
@@ -96,27 +117,32 @@ std::string_view Connection<Worker, Model>::read_chunked_body(std::string_view a
   auto step = decoder.advance(arrived, append);
   request_->body_bytes = step.consumed;
   if (check(step)) return spill.body;
+  std::uint64_t consumed = step.consumed;
   for (;;) {
     step = decoder.advance(spill.behind, append);
     spill.behind.erase(0, step.consumed);
     if (check(step)) return spill.body;
-    wait_for_body();
+    consumed += step.consumed;
+    spill.count();
+    wait_for_body(consumed);
   }
 }
 
 template <class Worker, class Model>
-void Connection<Worker, Model>::wait_for_body() {
+void Connection<Worker, Model>::wait_for_body(std::uint64_t arrived) {
   // The caller has looked at all that arrived before it asks for more.
   if (ended_ || failed_) throw RequestAborted{ended_ ? 400 : 0, "the body ended too early"};
   if (request_->timed_out) throw RequestAborted{408, "the request body did not arrive in time"};
   ensure_receiving();
   // Only now: what is written must be flushed before anything else runs.
   send_continue();
-  // A coroutine that goes on does so on a stack that is not observed.
-  if (service_.worker().running().observer != this) before_park();
+  let_go_unobserved();
   service_.worker().prepare_park();
-  if (!std::exchange(request_->waited, true)) {
-    request_->times->body = service_.worker().turn_time() + service_.limits().body_timeout;
+  RequestTimes& times = *request_->times;
+  const std::size_t step = std::max<std::size_t>(service_.limits().body_step_bytes, 1);
+  if (!std::exchange(request_->waited, true) || arrived - times.body_step_began >= step) {
+    times.body = service_.worker().turn_time() + service_.limits().body_timeout;
+    times.body_step_began = arrived;
     arm_for_request();
   }
   request_->waiter = &service_.worker().running();

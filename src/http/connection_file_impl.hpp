@@ -106,11 +106,12 @@ std::uint64_t Connection<Worker, Model>::send_file_at_once(int file, std::uint64
   constexpr std::uint64_t kPart = 256 * 1024;
   const std::uint64_t most = std::min<std::uint64_t>(size, service_.limits().file_step_bytes);
   ksvc::make_nonblocking(fd_);
+  const ksvc::PipeSignalHeld held;
   std::uint64_t sent = 0;
   while (sent < most) {
     const auto part = static_cast<std::uint32_t>(std::min(most - sent, kPart));
     if (!ksvc::is_in_memory(file, offset + sent, part)) break;
-    const std::int64_t done = ksvc::send_file(fd_, file, offset + sent, part);
+    const std::int64_t done = ksvc::send_file(fd_, file, offset + sent, part, held);
     if (done <= 0) break;
     sent += static_cast<std::uint64_t>(done);
   }
@@ -121,10 +122,10 @@ std::uint64_t Connection<Worker, Model>::send_file_at_once(int file, std::uint64
 template <class Worker, class Model>
 std::optional<std::size_t> Connection<Worker, Model>::send_file_step(int file, std::uint64_t offset,
                                                                      std::uint64_t size) {
-  if (failed_) throw RequestAborted{0, "the client has gone"};
+  if (failed_) throw client_gone();
   const Limits& limits = service_.limits();
   const std::size_t step = std::min<std::uint64_t>(size, limits.file_step_bytes);
-  if (service_.worker().running().observer != this) before_park();
+  let_go_unobserved();
   detail::Waiter waiter("for a file to be sent", this);
   service_.backend().submit(ksvc::SendFile{fd_, file, offset, static_cast<std::uint32_t>(step)},
                             corr_id(kSendFile));
@@ -137,13 +138,13 @@ std::optional<std::size_t> Connection<Worker, Model>::send_file_step(int file, s
     failed_ = true;
     reset_ = true;
   }
-  if (failed_) throw RequestAborted{0, "the client has gone"};
+  if (failed_) throw client_gone();
   if (result > 0) return static_cast<std::size_t>(result);
   if (result == -EINVAL || result == -EOPNOTSUPP) return std::nullopt;
   if (result == 0) throw std::runtime_error("the file has become shorter while it was sent");
   if (result == -EIO) throw std::runtime_error("the file cannot be read");
   failed_ = true;
-  throw RequestAborted{0, "the client has gone"};
+  throw client_gone();
 }
 
 // Until it has ended, however that came: the file is not to be closed before.
@@ -178,8 +179,8 @@ void Connection<Worker, Model>::copy_file(int file, std::uint64_t offset, std::u
   std::string bytes;
   while (size > 0) {
     bytes.resize(std::min<std::uint64_t>(size, service_.limits().file_gather_bytes));
-    // What was gathered must not lie in the arena meanwhile: not all who write are seen to park.
-    if (service_.worker().running().observer != this) before_park();
+    // What was gathered must not lie in the arena meanwhile.
+    let_go_unobserved();
     const auto got = system_call(SYS_pread64, file, bytes.data(), bytes.size(), offset);
     if (!got && got.error().os_errno == EINTR) continue;
     if (!got) check_cancelled();

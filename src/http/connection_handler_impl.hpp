@@ -48,7 +48,7 @@ bool Connection<Worker, Model>::call_endpoint(ActiveRequest& request) {
     return true;
   }
   if (service_.handlers_waiting() >= service_.limits().parked_handlers) [[unlikely]] {
-    answer_overloaded(exchange.response());
+    answer_overloaded(exchange.response(), "Too many requests are waiting\n");
     return true;
   }
   const Endpoint endpoint = service_.endpoint(match.route);

@@ -36,12 +36,15 @@ template <class Worker, class Model>
 void Connection<Worker, Model>::refuse() {
   refused_ = true;
   ensure_receiving();
+  refuse_with("Too many connections\n");
+}
+
+// Whatever comes, this is the only answer, or what is closed without one.
+template <class Worker, class Model>
+void Connection<Worker, Model>::refuse_with(std::string_view text) noexcept {
   try {
     Response response;
-    response.status = 503;
-    response.content_type = "text/plain; charset=utf-8";
-    response.add_field("Retry-After", "1");
-    response.body.assign("Too many connections\n");
+    answer_overloaded(response, text);
     respond(response, Framing{false, false, true});
     state_ = State::finishing;
     flush();
@@ -80,7 +83,15 @@ void Connection<Worker, Model>::received(const ksvc::Completion& completion) {
 template <class Worker, class Model>
 void Connection<Worker, Model>::arrive(const ksvc::BufferLease& lease) {
   try {
-    input_.arrive(lease, service_.backend().buffers(), service_.limits());
+    input_.arrive(lease, service_.backend().buffers(), service_.budget());
+  } catch (const BudgetSpent&) {
+    const bool may_answer = !handling() && state_ == State::serving && outgoing_ == nullptr;
+    const bool is_ignored = state_ == State::finishing || state_ == State::lingering;
+    if (may_answer) {
+      refuse_with(kTooSlow);
+    } else if (!is_ignored) {
+      lose_client();
+    }
   } catch (const std::bad_alloc&) {
     lose_client();
   }
@@ -116,9 +127,10 @@ void Connection<Worker, Model>::send_fell_short(std::int32_t result) {
   } else {
     const std::size_t done = result > 0 ? static_cast<std::size_t>(result) : 0;
     try {
-      if (outgoing_ == nullptr) outgoing_ = std::make_unique<Outgoing>();
+      need_outgoing(piece_size_ - done);
       // In front of what was queued behind it meanwhile.
       outgoing_->queued.insert(0, piece_ + done, piece_size_ - done);
+      outgoing_->count();
     } catch (const std::bad_alloc&) {
       lose_client();
     }
@@ -221,7 +233,10 @@ HeadParser* Connection<Worker, Model>::parse(HeadParser& fresh) {
 
 template <class Worker, class Model>
 void Connection<Worker, Model>::keep_partial_head(const HeadParser& parser) {
-  auto& spill = input_.need_spill(service_.limits());
+  if (input_.spill() == nullptr && !service_.budget().admits()) {
+    return respond_error(parser, 503, "too many clients are slow");
+  }
+  auto& spill = input_.need_spill(service_.budget());
   if (!spill.parsing) {
     spill.parser = parser;
     spill.parsing = true;
@@ -260,30 +275,51 @@ void Connection<Worker, Model>::finish(ActiveRequest& request) {
 }
 
 template <class Worker, class Model>
-void Connection<Worker, Model>::answer_overloaded(Response& response) {
+void Connection<Worker, Model>::answer_overloaded(Response& response, std::string_view text) {
   response.status = 503;
   response.content_type = "text/plain; charset=utf-8";
   response.add_field("Retry-After", "1");
-  response.body.assign("Too many requests are waiting\n");
+  response.body.assign(text);
 }
 
 template <class Worker, class Model>
 void Connection<Worker, Model>::respond(const Response& response, const Framing& framing) {
-  service_.counters().answers[static_cast<unsigned>(response.status) / 100 % 6].add(1);
   const bool with_body = framing.body_allowed && allows_body(response.status);
-  const std::string_view body = with_body ? response.body.view() : std::string_view{};
+  put_answer(response, framing, with_body ? response.body.view() : std::string_view{});
+}
+
+// A head and what comes right behind it.
+template <class Worker, class Model>
+void Connection<Worker, Model>::put_answer(const Response& response, const Framing& framing,
+                                           std::string_view body) {
   const CommonFields& common = service_.common_fields();
   const std::size_t bound = head_size_bound(response, common) + body.size();
   OutputArena& arena = service_.arena();
-  if (arena.piece_size() + bound <= OutputArena::kMaxPiece) [[likely]] {
-    char* end = write_head(arena.reserve(bound), response, framing, common);
-    return arena.commit(std::copy(body.begin(), body.end(), end));
+  if (arena.piece_size() + bound > OutputArena::kMaxPiece) [[unlikely]] {
+    return put_long_answer(response, framing, body, bound);
   }
+  service_.count_answer(response.status);
+  char* const end = write_head(arena.reserve(bound), response, framing, common);
+  arena.commit(std::copy(body.begin(), body.end(), end));
+}
+
+// One that has no room behind what is gathered already, or takes at most `bound` bytes of its own.
+template <class Worker, class Model>
+void Connection<Worker, Model>::put_long_answer(const Response& response, const Framing& framing,
+                                                std::string_view body, std::size_t bound) {
+  flush();
+  if (bound <= OutputArena::kMaxPiece) return put_answer(response, framing, body);
+  // Of a stream nothing but the head is here.
+  if (!body.empty() && outgoing_ == nullptr && !service_.budget().admits()) {
+    Response refusal;
+    answer_overloaded(refusal, kTooSlow);
+    return put_answer(refusal, framing, refusal.body.view());
+  }
+  service_.count_answer(response.status);
   std::string whole(bound, '\0');
-  char* end = write_head(whole.data(), response, framing, common);
+  char* end = write_head(whole.data(), response, framing, service_.common_fields());
   end = std::copy(body.begin(), body.end(), end);
   whole.resize(static_cast<std::size_t>(end - whole.data()));
-  queue_output(arena.take_piece());
   queue_output(whole);
 }
 
@@ -346,7 +382,7 @@ void Connection<Worker, Model>::end_request(bool keep_alive) {
     spill->parsing = false;
     spill->parser.reset();
   }
-  input_.unpin(used, service_.backend().buffers(), service_.limits());
+  input_.unpin(used, service_.backend().buffers(), service_.budget());
   if (!keep_alive) {
     state_ = State::finishing;
   } else if (left > 0) {

@@ -49,8 +49,9 @@ template <class Worker, class Model>
 void Connection<Worker, Model>::queue_output(std::string_view bytes) {
   if (bytes.empty()) return;
   try {
-    if (outgoing_ == nullptr) outgoing_ = std::make_unique<Outgoing>();
+    need_outgoing(bytes.size());
     outgoing_->queued.append(bytes);
+    outgoing_->count();
   } catch (const std::bad_alloc&) {
     // Whoever catches this may go on, but with what is lost here missing, the client would take
     // the next answer for this one.
@@ -58,6 +59,15 @@ void Connection<Worker, Model>::queue_output(std::string_view bytes) {
     throw;
   }
   schedule();
+}
+
+// Throws BudgetSpent. What says no more than that something went wrong can always be said.
+template <class Worker, class Model>
+void Connection<Worker, Model>::need_outgoing(std::size_t bytes) {
+  constexpr std::size_t kAlways = 1024;
+  if (outgoing_ != nullptr) return;
+  if (bytes > kAlways && !service_.budget().admits()) throw BudgetSpent();
+  outgoing_ = std::make_unique<Outgoing>(service_.budget());
 }
 
 // True when nothing is left to send.
@@ -73,6 +83,7 @@ bool Connection<Worker, Model>::flush_outgoing() {
   if (out.sent == out.in_flight.size()) {
     out.in_flight = std::exchange(out.queued, {});
     out.sent = 0;
+    out.count();
   }
   if (out.in_flight.empty()) {
     outgoing_.reset();
@@ -106,7 +117,9 @@ void Connection<Worker, Model>::settle_down() {
     wait_until_settled();
   }
   auto& buffers = service_.backend().buffers();
-  input_.spill_lease(buffers, service_.limits());
+  // Behind the last answer nothing is looked at any more.
+  if (state_ == State::finishing) input_.consume(input_.front().size(), buffers);
+  input_.spill_lease(buffers, service_.budget());
   input_.drop_spill_if_unused();
   if (backlogged()) return pause_receiving();
   ensure_receiving();

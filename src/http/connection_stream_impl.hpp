@@ -19,6 +19,7 @@
 #include "http/status.hpp"
 #include "http/trailers.hpp"
 #include "http/upgrade.hpp"
+#include "ksvc/backend/socket_calls.hpp"
 #include "ksvc/core/assert.hpp"
 #include "net/address.hpp"
 #include "weft/cancel.hpp"
@@ -56,6 +57,7 @@ std::string_view Connection<Worker, Model>::next_part(BodyStream& body, std::siz
   for (;;) {
     const BodyStream::Part part = body.take(unread_body(), most);
     drop_read(part.consumed);
+    body.has_received(part.consumed, service_.limits().body_step_bytes);
     if (body.has_ended()) {
       request_->body_read = true;
       return_window();
@@ -116,29 +118,31 @@ void Connection<Worker, Model>::return_window() {
   std::size_t& at = request_->incoming->window_at;
   if (spill == nullptr || at == spill->body.size()) return;
   spill->behind.insert(0, spill->body, at, std::string::npos);
+  spill->count();
   at = spill->body.size();
 }
 
 template <class Worker, class Model>
 void Connection<Worker, Model>::wait_for_part(BodyStream& body) {
-  if (failed_) throw RequestAborted{0, "the client has gone"};
+  if (failed_) throw client_gone();
   if (ended_) {
     if (!body.is_endless()) throw RequestAborted{400, "the body ended too early"};
     return body.end();
   }
+  need_body_spill().count();
   ensure_receiving();
   send_continue();
-  // A coroutine that goes on, and what a handler spawns, run on stacks that are not observed.
-  if (service_.worker().running().observer != this) before_park();
+  let_go_unobserved();
   detail::Waiter waiter("for more of a request's body", this);
   body.reader = &waiter;
-  const std::int64_t deadline =
-      body.is_endless() ? detail::kNever
-                        : detail::deadline_after(
-                              std::chrono::nanoseconds(service_.limits().body_timeout).count());
-  const detail::Outcome outcome = waiter.wait(deadline);
+  // While the handler does something else its client has no part in that.
+  const gvt::TimePoint began = service_.worker().now();
+  const std::chrono::nanoseconds patience = body.patience(service_.limits().body_timeout);
+  const detail::Outcome outcome =
+      waiter.wait(body.is_endless() ? detail::kNever : detail::deadline_after(patience.count()));
   body.reader = nullptr;
-  if (failed_) throw RequestAborted{0, "the client has gone"};
+  body.has_waited(service_.worker().now() - began);
+  if (failed_) throw client_gone();
   if (outcome == detail::Outcome::woken) return;
   const bool late = outcome == detail::Outcome::timed_out ||
                     request_->cancel.reason() == detail::CancelReason::timed_out;
@@ -167,7 +171,7 @@ AnswerStream& Connection<Worker, Model>::answer_to_write() {
   assert_own_turn();
   AnswerStream& answer = *request_->outgoing;
   if (failed_) answer.broken = true;
-  if (answer.broken) throw RequestAborted{0, "the client has gone"};
+  if (answer.broken) throw client_gone();
   return answer;
 }
 
@@ -191,19 +195,9 @@ void Connection<Worker, Model>::begin_answer() {
   Framing framing{answer.keep_alive, http_1_0, !answer.head_only};
   framing.body = answer.framing;
   framing.length = answer.length.value_or(0);
-  const std::size_t bound = head_size_bound(response, service_.common_fields());
-  OutputArena& arena = service_.arena();
-  if (arena.piece_size() + bound > OutputArena::kMaxPiece) flush();
-  if (bound > OutputArena::kMaxPiece) {
-    std::string head(bound, '\0');
-    char* const end = write_head(head.data(), response, framing, service_.common_fields());
-    queue_output({head.data(), static_cast<std::size_t>(end - head.data())});
-  } else {
-    arena.commit(write_head(arena.reserve(bound), response, framing, service_.common_fields()));
-  }
+  put_answer(response, framing, {});
   answer.begun = true;
   response.head_is_out = true;
-  service_.counters().answers[static_cast<unsigned>(response.status) / 100 % 6].add(1);
 }
 
 template <class Worker, class Model>
@@ -227,7 +221,7 @@ void Connection<Worker, Model>::write_answer(std::uint64_t size, const Write& wr
   // If it ends amid this, nobody knows what has been written.
   answer.broken = true;
   const Limits& limits = service_.limits();
-  const bool is_seen_to_park = service_.worker().running().observer == this;
+  const bool is_seen_to_park = is_observed();
   const auto is_dropped = [&] { return answer.head_only && !answer.upgraded; };
   try {
     if (!answer.begun) begin_answer();
@@ -254,9 +248,9 @@ void Connection<Worker, Model>::write_answer(std::uint64_t size, const Write& wr
 // of a request for all of it.
 template <class Worker, class Model>
 void Connection<Worker, Model>::let_others_go_first() {
-  if (service_.worker().running().observer != this) before_park();
+  let_go_unobserved();
   weft::yield();
-  if (failed_) throw RequestAborted{0, "the client has gone"};
+  if (failed_) throw client_gone();
   check_cancelled();
 }
 
@@ -332,8 +326,8 @@ void Connection<Worker, Model>::wait_for_room(std::size_t most_unsent) {
   AnswerStream& answer = *request_->outgoing;
   answer.most_unsent = most_unsent;
   while (unsent() > most_unsent) {
-    if (failed_) throw RequestAborted{0, "the client has gone"};
-    if (service_.worker().running().observer != this) before_park();
+    if (failed_) throw client_gone();
+    let_go_unobserved();
     detail::Waiter waiter("for room to send", this);
     answer.writer = &waiter;
     schedule();
@@ -347,7 +341,7 @@ void Connection<Worker, Model>::wait_for_room(std::size_t most_unsent) {
       reset_ = true;
     }
   }
-  if (failed_) throw RequestAborted{0, "the client has gone"};
+  if (failed_) throw client_gone();
 }
 
 // In the loop, while a handler is parked: whoever waits goes on when there is a reason to.
@@ -453,6 +447,9 @@ void Connection<Worker, Model>::change_protocol(std::string_view protocol) {
   begin_answer();
   push_parts();
   note_progress();
+  if (!ksvc::made_by_backend(fd_)) {
+    ksvc::ask_when_silent(fd_, service_.limits().upgraded_keep_alive);
+  }
 }
 
 }  // namespace weft::http

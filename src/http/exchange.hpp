@@ -31,6 +31,9 @@ struct RequestAborted {
   std::string_view reason;
 };
 
+// It went away.
+inline RequestAborted client_gone() noexcept { return {0, "the client has gone"}; }
+
 // The bodies of a request and of its answer, as its connection carries them, or as what stands in
 // front of it passes them on. What waits, parks; throws RequestAborted, Cancelled, and
 // std::logic_error where a handler does what makes no sense.

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "http/buffer_budget.hpp"
 #include "http/head_parser.hpp"
 #include "ksvc/core/assert.hpp"
 #include "ksvc/core/buffer_provider.hpp"
@@ -24,7 +25,12 @@ class Input {
  public:
   // A head that is not complete yet, so that parsing goes on where it stopped.
   struct Spill {
-    explicit Spill(const Limits& limits) : parser(limits) {}
+    explicit Spill(BufferBudget& budget) : parser(budget.limits()), share(budget) { count(); }
+
+    // Behind what has made it grow or shrink.
+    void count() noexcept {
+      share.set(sizeof(Spill) + front.capacity() + behind.capacity() + body.capacity());
+    }
 
     // What is consumed goes first: a client that is never quite done must not make this grow.
     void append_to_front(std::string_view bytes) {
@@ -40,6 +46,7 @@ class Input {
     HeadParser parser;
     bool parsing = false;
     ksvc::TimePoint began{0};  // when the first part of that head had arrived
+    BufferBudget::Share share;
   };
 
   bool empty() const noexcept { return front().empty(); }
@@ -52,7 +59,7 @@ class Input {
   // What waits behind the pinned bytes.
   std::size_t behind_size() const noexcept { return spill_ == nullptr ? 0 : spill_->behind.size(); }
 
-  void arrive(BufferLease lease, Buffers& buffers, const Limits& limits) {
+  void arrive(BufferLease lease, Buffers& buffers, BufferBudget& budget) {
     if (!lease_ && spill_ == nullptr && !pinned_) {
       lease_ = lease;
       begin_ = 0;
@@ -64,27 +71,29 @@ class Input {
       Buffers& buffers;
       ~Return() { buffers.release(lease); }
     } const when_copied{lease, buffers};
-    Spill& spill = need_spill(limits);
+    Spill& spill = need_spill(budget);
     if (pinned_) {
       spill.behind.append(lease.data, lease.size);
     } else {
-      spill_lease(buffers, limits);
+      spill_lease(buffers, budget);
       spill.append_to_front({lease.data, lease.size});
     }
+    spill.count();
   }
 
   void pin() noexcept { pinned_ = true; }
   // Drops `consumed` bytes of front() and lets what waits behind move up.
-  void unpin(std::size_t consumed, Buffers& buffers, const Limits& limits) {
+  void unpin(std::size_t consumed, Buffers& buffers, BufferBudget& budget) {
     pinned_ = false;
     consume(consumed, buffers);
     if (spill_ == nullptr) return;
     spill_->body.clear();
     if (!spill_->behind.empty()) {
-      spill_lease(buffers, limits);
+      spill_lease(buffers, budget);
       spill_->append_to_front(spill_->behind);
       spill_->behind.clear();
     }
+    spill_->count();
     drop_spill_if_unused();
   }
 
@@ -107,17 +116,21 @@ class Input {
     if (lease_) buffers.detach(lease_);
   }
   // Before the connection waits, unpinned: a lease is given back, its rest copied.
-  void spill_lease(Buffers& buffers, const Limits& limits) {
+  void spill_lease(Buffers& buffers, BufferBudget& budget) {
     if (!lease_) return;
     const std::string_view rest = front();
-    Spill& spill = need_spill(limits);
+    Spill& spill = need_spill(budget);
     spill.front.assign(rest);
     spill.front_begin = 0;
+    spill.count();
     buffers.release(lease_);
   }
 
-  Spill& need_spill(const Limits& limits) {
-    if (spill_ == nullptr) spill_ = std::make_unique<Spill>(limits);
+  // Throws BudgetSpent.
+  Spill& need_spill(BufferBudget& budget) {
+    if (spill_ != nullptr) return *spill_;
+    if (!budget.admits()) throw BudgetSpent();
+    spill_ = std::make_unique<Spill>(budget);
     return *spill_;
   }
   Spill* spill() noexcept { return spill_.get(); }

@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "gvt/worker.hpp"
+#include "http/buffer_budget.hpp"
 #include "http/connection.hpp"
 #include "http/connection_count.hpp"
 #include "http/connection_pool.hpp"
@@ -54,7 +55,12 @@ class Service final : private gvt::TurnObserver {
   OutputArena& arena() noexcept { return arena_; }
   const CommonFields& common_fields() const noexcept { return common_fields_; }
   WorkerCounters& counters() noexcept { return counters_; }
+  void count_answer(int status) noexcept {
+    counters_.answers[static_cast<unsigned>(status) / 100 % 6].add(1);
+  }
   bool draining() const noexcept { return draining_; }
+  BufferBudget& budget() noexcept { return budget_; }
+  const BufferBudget& budget() const noexcept { return budget_; }
   std::uint64_t turn() const noexcept { return turn_; }
   bool settled_since(std::uint64_t turn) const noexcept { return settled_turn_ >= turn; }
   void run_when_settled(gvt::Runnable& task) noexcept { waiting_for_settled_.push(task); }
@@ -68,8 +74,9 @@ class Service final : private gvt::TurnObserver {
   detail::CancelNode& handlers_cancel() noexcept { return handlers_cancel_; }
 
  private:
-  struct AcceptTarget : ksvc::CompletionTarget {
-    explicit AcceptTarget(Service& owner) : CompletionTarget(&Service::accepted), service(owner) {}
+  struct ListenerTarget : ksvc::CompletionTarget {
+    ListenerTarget(Service& owner, Handler completed) noexcept
+        : CompletionTarget(completed), service(owner) {}
     Service& service;
   };
   struct ServiceTimer : gvt::Timer {
@@ -95,6 +102,10 @@ class Service final : private gvt::TurnObserver {
   void accept_ended(std::int32_t result);
   void accept_failed(int os_errno);
   void accept_what_is_left();
+  void look_for_who_waits();
+  static void looked(ksvc::CompletionTarget& target, unsigned tag,
+                     const ksvc::Completion& completion);
+  void look_has_ended();
   void close_listener();
   void run_until_at_rest();
   bool at_rest();
@@ -112,12 +123,14 @@ class Service final : private gvt::TurnObserver {
   ConnectionCount& connection_count_;
   OutputArena arena_;
   CommonFields common_fields_;
+  BufferBudget budget_;
   ConnectionPool<Connection<Worker, Model>> connections_;
   // Of whom there is a connection, if their number is limited.
   std::unordered_map<const Connection<Worker, Model>*, ClientAddress> addresses_;
   std::size_t refused_ = 0;  // connections that are being told so
   gvt::RunQueue waiting_for_settled_;
-  AcceptTarget accept_target_;
+  ListenerTarget accept_target_;
+  ListenerTarget look_target_;
   ServiceTimer accept_timer_;
   ServiceTimer drain_timer_;
   ServiceTimer grace_timer_;
@@ -129,6 +142,9 @@ class Service final : private gvt::TurnObserver {
   bool accepting_ = false;
   bool stop_accepting_ = false;
   bool waits_for_nobody_ = false;  // takes those who are there already
+  bool looking_ = false;           // whether there are any
+  bool look_is_over_ = false;
+  bool someone_waits_ = false;
   bool draining_ = false;
   bool ending_ = false;  // being destroyed
   std::uint64_t turn_ = 1;

@@ -25,7 +25,15 @@ Service<Worker, Model>::Service(Worker& worker, const Site& site, int listener_f
       counters_(counters),
       connection_count_(connection_count),
       common_fields_(site.server_field),
-      accept_target_(*this),
+      budget_(site.limits,
+              [this] {
+                complain([this] {
+                  return "slow clients hold " + std::to_string(limits().buffered_bytes) +
+                         " bytes: further ones are answered 503 or closed";
+                });
+              }),
+      accept_target_(*this, &Service::accepted),
+      look_target_(*this, &Service::looked),
       accept_timer_(*this, &Service::accept_again),
       drain_timer_(*this, &Service::stop_accepting),
       grace_timer_(*this, &Service::grace_ended),
@@ -45,6 +53,7 @@ Service<Worker, Model>::~Service() {
   if (accepting_) {
     worker_.backend().submit(ksvc::Cancel{listener_fd_, accept_target_.corr_id()}, 0);
   }
+  if (looking_) worker_.backend().submit(ksvc::Cancel{listener_fd_, look_target_.corr_id()}, 0);
   connections_.visit([](Connection<Worker, Model>& connection) { connection.cut_off(); });
   run_until_at_rest();
   connections_.visit([this](Connection<Worker, Model>& connection) {
@@ -71,7 +80,7 @@ void Service<Worker, Model>::run_until_at_rest() {
 
 template <class Worker, class Model>
 bool Service<Worker, Model>::at_rest() {
-  bool all = !accepting_;
+  bool all = !accepting_ && !looking_;
   connections_.visit([&all](Connection<Worker, Model>& one) { all = all && one.at_rest(); });
   return all;
 }
@@ -91,7 +100,7 @@ void Service<Worker, Model>::arm_accept() {
 template <class Worker, class Model>
 void Service<Worker, Model>::accepted(ksvc::CompletionTarget& target, unsigned,
                                       const ksvc::Completion& completion) {
-  Service& self = static_cast<AcceptTarget&>(target).service;
+  Service& self = static_cast<ListenerTarget&>(target).service;
   if (completion.result >= 0) self.adopt(completion.result);
   if (completion.more) return;
   self.accepting_ = false;
@@ -203,13 +212,45 @@ void Service<Worker, Model>::accept_failed(int os_errno) {
     return std::string("cannot accept connections: ") + std::strerror(os_errno) +
            "; trying again every " + std::to_string(limits().accept_pause.count()) + " ms";
   });
+  if (waits_for_nobody_) look_for_who_waits();
   worker_.timers().set(accept_timer_, worker_.turn_time() + limits().accept_pause);
 }
 
 template <class Worker, class Model>
 void Service<Worker, Model>::accept_again(gvt::Timer& timer) {
   Service& self = static_cast<ServiceTimer&>(timer).service;
-  if (!self.accepting_ && self.listener_fd_ >= 0) self.arm_accept();
+  if (self.accepting_ || self.listener_fd_ < 0) return;
+  if (!self.waits_for_nobody_) return self.arm_accept();
+  self.look_is_over_ = true;
+  if (!self.looking_) return self.look_has_ended();
+  self.worker_.backend().submit(ksvc::Cancel{self.listener_fd_, self.look_target_.corr_id()}, 0);
+}
+
+// To accept takes a descriptor even where nobody waits to be; to see that nobody does takes none.
+template <class Worker, class Model>
+void Service<Worker, Model>::look_for_who_waits() {
+  looking_ = true;
+  look_is_over_ = false;
+  someone_waits_ = false;
+  worker_.backend().submit(ksvc::PollReadable{listener_fd_}, look_target_.corr_id());
+}
+
+template <class Worker, class Model>
+void Service<Worker, Model>::looked(ksvc::CompletionTarget& target, unsigned,
+                                    const ksvc::Completion& completion) {
+  Service& self = static_cast<ListenerTarget&>(target).service;
+  // Who cannot look has to try.
+  if (completion.result != -ECANCELED) self.someone_waits_ = true;
+  if (completion.more) return;
+  self.looking_ = false;
+  if (self.look_is_over_ && !self.ending_) self.look_has_ended();
+}
+
+template <class Worker, class Model>
+void Service<Worker, Model>::look_has_ended() {
+  if (someone_waits_) return arm_accept();
+  close_listener();
+  stop_if_drained();
 }
 
 template <class Worker, class Model>

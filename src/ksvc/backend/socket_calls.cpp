@@ -2,10 +2,13 @@
 
 #include <fcntl.h>
 #include <linux/filter.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -46,22 +49,50 @@ std::int64_t send_at_once(int socket, std::string_view bytes, bool more) noexcep
   return sent >= 0 ? sent : -errno;
 }
 
-std::int64_t send_file(int socket, int file, std::uint64_t offset, std::uint32_t size) noexcept {
-  // The call has no flag against the signal of a connection that is broken.
-  sigset_t pipe_signal;
-  sigset_t before;
-  ::sigemptyset(&pipe_signal);
-  ::sigaddset(&pipe_signal, SIGPIPE);
-  ::pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
+void ask_when_silent(int fd, std::chrono::milliseconds silence) noexcept {
+  if (silence.count() <= 0) return;
+  const int on = 1;
+  const int times = 4;
+  // The kernel takes no more.
+  constexpr std::int64_t kMostSeconds = 32'767;
+  const int first = static_cast<int>(
+      std::clamp<std::int64_t>((silence.count() - 1) / 1'000 + 1, 1, kMostSeconds));
+  const int gap = std::max(first / times, 1);
+  ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &first, sizeof first);
+  ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &gap, sizeof gap);
+  ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof times);
+  ::setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+}
+
+namespace {
+
+sigset_t pipe_signal() noexcept {
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  ::sigaddset(&signals, SIGPIPE);
+  return signals;
+}
+
+}  // namespace
+
+PipeSignalHeld::PipeSignalHeld() noexcept {
+  const sigset_t held = pipe_signal();
+  ::pthread_sigmask(SIG_BLOCK, &held, &before_);
+}
+
+PipeSignalHeld::~PipeSignalHeld() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+std::int64_t send_file(int socket, int file, std::uint64_t offset, std::uint32_t size,
+                       const PipeSignalHeld&) noexcept {
   auto at = static_cast<off_t>(offset);
   std::int64_t sent = ::sendfile(socket, file, &at, size);
   if (sent < 0) sent = -errno;
   // Also when a part was sent before it broke: then the count is what is returned.
   if (sent < static_cast<std::int64_t>(size) && sent != -EAGAIN) {
     const timespec at_once{};
-    ::sigtimedwait(&pipe_signal, nullptr, &at_once);
+    const sigset_t raised = pipe_signal();
+    ::sigtimedwait(&raised, nullptr, &at_once);
   }
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return sent;
 }
 

@@ -240,6 +240,10 @@ bool SimBackend::stays_armed() {
 bool SimBackend::advance_op(std::uint32_t index, const Accept& op) {
   const auto listener = world_.descriptor(op.fd).listener;
   if (listener == nullptr) return end(index, -EINVAL);
+  // The kernel takes a descriptor before it looks whether there is anybody to give it to.
+  if (!op.wait && world_.open_descriptors() >= world_.options().most_descriptors) {
+    return end(index, -EMFILE);
+  }
   while (!listener->queue.empty()) {
     const std::int32_t result = take_connection(*listener);
     if (result < 0 || !op.multishot || !stays_armed()) return end(index, result);

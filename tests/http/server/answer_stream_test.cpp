@@ -479,6 +479,40 @@ class Upgrades : public ServerTest {
 };
 INSTANTIATE_TEST_SUITE_P(Topologies, Upgrades, every_topology, backend_of);
 
+// What the server's socket of this client, which this process has too, is set to.
+struct KeepAlive {
+  bool on;
+  int first;
+  int gap;
+  int times;
+  bool operator==(const KeepAlive&) const = default;
+};
+
+int option_of(int fd, int level, int name) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  return ::getsockopt(fd, level, name, &value, &size) == 0 ? value : -1;
+}
+
+KeepAlive keep_alive_of(const Client& client) {
+  sockaddr_in own{};
+  socklen_t size = sizeof own;
+  ::getsockname(client.fd(), reinterpret_cast<sockaddr*>(&own), &size);
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    const int fd = std::stoi(entry.path().filename().string());
+    sockaddr_in peer{};
+    size = sizeof peer;
+    if (fd == client.fd() || ::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) != 0)
+      continue;
+    if (peer.sin_family != AF_INET || peer.sin_port != own.sin_port) continue;
+    if (option_of(fd, SOL_SOCKET, SO_KEEPALIVE) != 1) return {false, 0, 0, 0};
+    return {true, option_of(fd, IPPROTO_TCP, TCP_KEEPIDLE),
+            option_of(fd, IPPROTO_TCP, TCP_KEEPINTVL), option_of(fd, IPPROTO_TCP, TCP_KEEPCNT)};
+  }
+  ADD_FAILURE() << "the server has no socket of this client";
+  return {};
+}
+
 constexpr std::string_view kAsks = "Connection: keep-alive, Upgrade\r\nUpgrade: other/1, Shout\r\n";
 
 TEST_P(Upgrades, a_connection_is_taken_over_with_what_came_behind_the_head) {
@@ -540,6 +574,37 @@ TEST_P(Upgrades, a_body_before_it_is_read_first) {
   client.send(post_request("/shout", "body", kAsks) + "xyz");
   EXPECT_EQ(client.read_answer().status, 101);
   EXPECT_EQ(client.read_to_end(), "bodyxy");
+}
+
+// Silence is no fault, but a client that has vanished must not keep its handler for ever.
+TEST_P(Upgrades, tcp_asks_whether_a_silent_client_is_still_there) {
+  options.limits.upgraded_keep_alive = milliseconds(8'500);
+  start();
+  Client client = connect();
+  EXPECT_EQ(client.get("/").body, "hello");
+  EXPECT_EQ(keep_alive_of(client), (KeepAlive{false, 0, 0, 0}));
+  client.send(request("/shout", "1.1", "GET", kAsks) + "a");
+  std::string received;
+  while (received.find("\r\n\r\nA") == std::string::npos) {
+    const std::string more = client.receive_some();
+    ASSERT_FALSE(more.empty());
+    received += more;
+  }
+  EXPECT_EQ(keep_alive_of(client), (KeepAlive{true, 9, 2, 4}));
+}
+
+TEST_P(Upgrades, nobody_is_asked_where_that_is_switched_off) {
+  options.limits.upgraded_keep_alive = milliseconds(0);
+  start();
+  Client client = connect();
+  client.send(request("/shout", "1.1", "GET", kAsks) + "a");
+  std::string received;
+  while (received.find("\r\n\r\nA") == std::string::npos) {
+    const std::string more = client.receive_some();
+    ASSERT_FALSE(more.empty());
+    received += more;
+  }
+  EXPECT_FALSE(keep_alive_of(client).on);
 }
 
 TEST_P(Upgrades, a_read_ends_at_its_deadline_and_when_the_client_goes) {

@@ -184,16 +184,38 @@ TEST_P(BodyStreams, a_body_that_stops_is_408_and_one_that_ends_400) {
   expect_still_serving();
 }
 
-TEST_P(BodyStreams, the_time_for_a_body_begins_anew_with_each_part) {
+TEST_P(BodyStreams, the_time_for_a_body_begins_anew_with_each_step) {
   options.limits.body_timeout = milliseconds(400);
+  options.limits.body_step_bytes = 2;
   start();
   Client client = connect();
-  client.send(announce("/views", 6));
+  client.send(announce("/views", 12));
   for (int i = 0; i < 6; ++i) {
     std::this_thread::sleep_for(milliseconds(100));  // as a slow client does
-    client.send("x");
+    client.send("xx");
   }
-  EXPECT_EQ(client.read_answer().body, "xxxxxx");
+  EXPECT_EQ(client.read_answer().body, "xxxxxxxxxxxx");
+}
+
+TEST_P(BodyStreams, a_client_that_trickles_is_408_however_the_body_is_read) {
+  options.limits.body_timeout = milliseconds(300);
+  start();
+  for (const char* const target : {"/views", "/body"}) {
+    for (const bool in_chunks : {false, true}) {
+      Client client = connect();
+      client.send(in_chunks ? announce_chunks(target) : announce(target, 1'000));
+      const auto begin = std::chrono::steady_clock::now();
+      std::size_t sent = 0;
+      for (; !client.has_input(milliseconds(20)) && sent < 500; ++sent) {
+        client.send(in_chunks ? chunk("x") : "x");
+      }
+      EXPECT_LT(sent, 500U);
+      EXPECT_GE(std::chrono::steady_clock::now() - begin, milliseconds(280));
+      EXPECT_EQ(client.read_answer().status, 408) << target;
+      EXPECT_TRUE(client.is_ended());
+    }
+  }
+  expect_still_serving();
 }
 
 TEST_P(BodyStreams, what_a_handler_does_not_read_stays_with_its_client) {

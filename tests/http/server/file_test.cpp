@@ -286,6 +286,25 @@ TEST_P(Files, what_comes_in_parts_reaches_nobody_else) {
   }
 }
 
+// A name that nobody has asked for is looked up where that may wait, which is given up at once.
+TEST_P(Files, opening_that_is_cancelled_is_answered_as_the_cancellation_is) {
+  options.limits.request_timeout = std::chrono::milliseconds(50);
+  app.get("/late/:name", [this](Context& c) {
+    try {
+      weft::sleep(std::chrono::hours(1));
+    } catch (const Cancelled&) {
+    }
+    c.file((folder / std::string(c.param("name"))).string());
+  });
+  start();
+  for (int i = 0; i < 3; ++i) {
+    Client client = connect();
+    const Answer answer = client.get("/late/never-seen-" + std::to_string(i));
+    EXPECT_EQ(answer.status, 503) << answer.body;
+    EXPECT_TRUE(answer.announces_close());
+  }
+}
+
 TEST_P(Files, many_answers_leave_no_descriptor_behind) {
   start();
   Client client = connect();

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,8 +46,17 @@ std::vector<Ask> one_of_each() {
 // All the descriptors there may be, until they are given back.
 class Hoard {
  public:
-  explicit Hoard(ksvc::SimWorld& world) : world_(world) {
-    for (int fd = world.make_socket(); fd >= 0; fd = world.make_socket()) held_.push_back(fd);
+  explicit Hoard(ksvc::SimWorld& world, std::size_t left = 0) : world_(world) {
+    take_all_but(left);
+  }
+  ~Hoard() { give_back(); }
+  Hoard(const Hoard&) = delete;
+  Hoard& operator=(const Hoard&) = delete;
+
+  void take_all_but(std::size_t left) {
+    while (world_.open_descriptors() + left < world_.options().most_descriptors) {
+      held_.push_back(world_.make_socket());
+    }
   }
   void give_back() {
     for (const int fd : held_) world_.close(fd, false);
@@ -108,6 +118,35 @@ TEST(SimulatedFaults, without_descriptors_at_the_drain_whoever_waits_is_still_an
   EXPECT_EQ(run.counters().accepted.value(), 30U);
   for (const SimClient& client : run.clients()) {
     EXPECT_TRUE(client.checker().answered() == client.plan().asks.size());
+  }
+}
+
+// With nobody left to accept, that is all there is to wait for.
+TEST(SimulatedFaults, without_descriptors_a_drain_ends_when_the_connections_are_answered) {
+  for (const std::uint64_t held_back : {0U, 1U}) {
+    SimRunOptions options = lasting(seconds(1));
+    options.world.most_descriptors = 8;
+    SimRun run(kSeed, options);
+    for (int i = 0; i < 3; ++i) {
+      run.add_client(client_of({get("/sleep/1500", "1500"), get("/hello", "hello")}));
+    }
+    std::optional<Hoard> hoard;
+    run.world().after(milliseconds(500), [&] { hoard.emplace(run.world(), held_back); });
+    // Descriptors that the connections give back are taken by others at once.
+    for (int ms = 1'000; ms < 5'000; ms += 1) {
+      run.world().after(milliseconds(ms), [&] {
+        if (hoard) hoard->take_all_but(held_back);
+      });
+    }
+    run.at_end = [&] { hoard.reset(); };
+    EXPECT_EQ(run.run(), "");
+    expect_all_answered(run);
+    EXPECT_EQ(run.counters().accepted.value(), 3U);
+    // 0.5 s of them are the clients'.
+    EXPECT_LT((run.drained_at() - run.drain_began_at()).count(), nanoseconds(seconds(2)).count());
+    if (held_back == 0) {
+      EXPECT_GE(run.site().complaints.size(), 1U);
+    }
   }
 }
 

@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <new>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "http/failing_new.hpp"
 #include "ksvc/sim/sim_peer.hpp"
@@ -65,6 +67,93 @@ INSTANTIATE_TEST_SUITE_P(Models, SimulatedShortage,
                          testing::Values(Model::green, Model::coroutine, Model::callback), name_of);
 
 }  // namespace
+
+// Readers that take nothing, of answers that are long.
+TEST_P(SimulatedShortage, slow_clients_hold_no_more_than_the_budget_and_others_are_told) {
+  constexpr std::size_t kBudget = 1'000'000;
+  constexpr int kReaders = 30;
+  SimRun run(1, options);
+  run.site().site.limits.buffered_bytes = kBudget;
+  run.site().site.limits.write_timeout = seconds(2);
+  std::deque<ksvc::SimPeer> readers;
+  for (int i = 0; i < kReaders; ++i) {
+    readers.emplace_back(run.world(), run.port()).pause();
+    run.world().after(milliseconds(i),
+                      [&reader = readers.back()] { reader.send(request_for("/big/300000")); });
+  }
+  std::string told;
+  ksvc::SimPeer late(run.world(), run.port());
+  late.on_bytes = [&](std::string_view bytes) { told += bytes; };
+  // What needs no more than there is at hand is answered as ever.
+  run.world().after(seconds(1), [&] {
+    EXPECT_GE(run.buffered_bytes(), kBudget);
+    EXPECT_LE(run.buffered_bytes(), kBudget + 400'000);
+    EXPECT_GE(run.counters().answers[5].value(), static_cast<std::uint64_t>(kReaders) - 5);
+    late.send(request_for("/hello") + request_for("/big/300000") + request_for("/hello"));
+  });
+  run.world().after(seconds(1) + milliseconds(50), [&] {
+    EXPECT_EQ(told.find("HTTP/1.1 200 OK"), 0U);
+    EXPECT_NE(told.find("HTTP/1.1 503 "), std::string::npos);
+    EXPECT_NE(told.find("\r\nRetry-After: 1\r\n"), std::string::npos);
+    EXPECT_TRUE(told.ends_with("\r\n\r\nhello"));
+    told.clear();
+  });
+  // Who took nothing has been given up by then.
+  run.world().after(seconds(4), [&] {
+    EXPECT_EQ(run.buffered_bytes(), 0U);
+    late.send(request_for("/big/300000"));
+  });
+  EXPECT_EQ(run.run(), "");
+  EXPECT_EQ(told.find("HTTP/1.1 200 OK"), 0U);
+  EXPECT_GT(told.size(), 300'000U);
+  ASSERT_FALSE(run.site().complaints.empty());
+  EXPECT_NE(run.site().complaints.front().find("slow clients hold"), std::string::npos);
+}
+
+// Once the budget is spent, nothing is begun that would have to wait.
+TEST_P(SimulatedShortage, beyond_the_budget_heads_and_bodies_in_pieces_are_refused) {
+  options.world.cut = 0;
+  SimRun run(1, options);
+  run.site().site.limits.buffered_bytes = 50'000;
+  ksvc::SimPeer reader(run.world(), run.port());
+  reader.pause();
+  struct Refused {
+    Refused(SimRun& run, std::string first) : peer(run.world(), run.port()) {
+      peer.on_bytes = [this](std::string_view bytes) { received += bytes; };
+      peer.on_end = [this](int) { ended = true; };
+      run.world().after(seconds(1), [this, first = std::move(first)] { peer.send(first); });
+    }
+    ksvc::SimPeer peer;
+    std::string received;
+    bool ended = false;
+  };
+  const auto post = [](std::string_view target, std::string_view rest) {
+    return "POST " + std::string(target) + " HTTP/1.1\r\nHost: sim\r\n" + std::string(rest);
+  };
+  std::deque<Refused> refused;
+  refused.emplace_back(run, "GET /hello HT");
+  refused.emplace_back(run, "GET /hello HTTP/1.1\r\nHost");
+  refused.emplace_back(run, post("/echo", "Content-Length: 9\r\n\r\nabc"));
+  refused.emplace_back(run, post("/echo", "Transfer-Encoding: chunked\r\n\r\n3\r\nab"));
+  refused.emplace_back(run, post("/parts", "Content-Length: 9\r\n\r\nabc"));
+  refused.emplace_back(run, post("/parts", "Transfer-Encoding: chunked\r\n\r\n3\r\nab"));
+  // A whole body needs nothing.
+  Refused answered(run, post("/echo", "Content-Length: 3\r\n\r\nabc"));
+  run.world().after(milliseconds(500), [&] { reader.send(request_for("/big/300000")); });
+  std::size_t held = 0;
+  run.world().after(milliseconds(900), [&] { held = run.buffered_bytes(); });
+  run.world().after(milliseconds(1'100), [&] {
+    EXPECT_GT(held, 100'000U);
+    EXPECT_LE(run.buffered_bytes(), held + 10'000);
+  });
+  run.world().after(seconds(2), [&] { reader.reset(); });
+  EXPECT_EQ(run.run(), "");
+  for (const Refused& one : refused) {
+    EXPECT_EQ(one.received.find("HTTP/1.1 503 "), 0U) << one.received;
+    EXPECT_TRUE(one.ended) << one.received;
+  }
+  EXPECT_EQ(answered.received.find("HTTP/1.1 200 "), 0U) << answered.received;
+}
 
 // The answers before it are on their way to the kernel when the handler parks, and those of the
 // same turn are to wait behind them, which takes memory.

@@ -80,6 +80,8 @@ std::string SimRun::run() {
   drained_at_ = world_.now();
   const bool left = counters_.accepted.value() != counters_.closed.value();
   if (left) complain("not every connection was closed when the drain ended");
+  if (!left && buffered_bytes() != 0) complain("bytes are counted that nobody has buffered");
+  if (at_end) at_end();
   std::visit([](auto& service) { service.reset(); }, service_);
   finish_what_is_in_flight();
   if (options_.file_bytes > 0) world_.close(site_.file, false);

@@ -55,6 +55,12 @@ class SimRun {
   Worker& worker() { return *worker_; }
   const WorkerCounters& counters() const { return counters_; }
 
+  // When the server has drained, before it is judged.
+  std::function<void()> at_end;
+  std::size_t buffered_bytes() const {
+    return std::visit([](const auto& service) { return service->budget().held(); }, service_);
+  }
+
   // Until the server has drained and every client has noticed; then what is wrong, line by line.
   std::string run();
 

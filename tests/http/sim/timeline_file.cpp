@@ -25,7 +25,7 @@ std::pair<std::string, std::string> pair_of(const std::string& word) {
 }
 
 void read_limits(std::istringstream& words, Timeline& timeline) {
-  static const std::map<std::string, milliseconds Limits::*> known = {
+  static const std::map<std::string, milliseconds Limits::*> times = {
       {"head_timeout", &Limits::head_timeout},
       {"body_timeout", &Limits::body_timeout},
       {"request_timeout", &Limits::request_timeout},
@@ -34,11 +34,23 @@ void read_limits(std::istringstream& words, Timeline& timeline) {
       {"early_response_linger", &Limits::early_response_linger},
       {"gone_probe", &Limits::gone_probe},
   };
+  static const std::map<std::string, std::size_t Limits::*> sizes = {
+      {"body_step_bytes", &Limits::body_step_bytes},
+      {"buffered_bytes", &Limits::buffered_bytes},
+  };
   for (std::string word; words >> word;) {
-    const auto [name, value] = pair_of(word);
-    const auto limit = known.find(name);
-    if (limit == known.end()) throw std::runtime_error("unknown limit " + name);
-    timeline.limits.emplace_back(limit->second, std::stoll(value));
+    const auto [name, text] = pair_of(word);
+    const long long value = std::stoll(text);
+    if (const auto time = times.find(name); time != times.end()) {
+      timeline.limits.emplace_back(
+          [which = time->second, value](Limits& limits) { limits.*which = milliseconds(value); });
+    } else if (const auto size = sizes.find(name); size != sizes.end()) {
+      timeline.limits.emplace_back([which = size->second, value](Limits& limits) {
+        limits.*which = static_cast<std::size_t>(value);
+      });
+    } else {
+      throw std::runtime_error("unknown limit " + name);
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,7 +24,7 @@ struct TimelineStep {
 
 struct Timeline {
   std::string where;  // "file.vec:12: what it claims"
-  std::vector<std::pair<std::chrono::milliseconds Limits::*, std::chrono::milliseconds>> limits;
+  std::vector<std::function<void(Limits&)>> limits;
   std::vector<TimelineStep> steps;
   std::chrono::milliseconds duration{0};
 };

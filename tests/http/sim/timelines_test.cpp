@@ -161,7 +161,7 @@ TEST_P(Timelines, every_one_goes_as_claimed) {
     options.model = GetParam();
     options.drain_after = timeline.duration + milliseconds(1);
     SimRun run(1, options);
-    for (const auto& [limit, value] : timeline.limits) run.site().site.limits.*limit = value;
+    for (const auto& set_in : timeline.limits) set_in(run.site().site.limits);
     TimelineClient client(run, timeline);
     EXPECT_EQ(run.run(), "");
   }
