@@ -2,7 +2,7 @@
 # Builds weft and its unit tests for 64-bit Arm, into build/aarch64, and runs the tests named below
 # under qemu-user. JOBS is the number of compilers at a time.
 #
-# liburing for the target is fetched by apt with state of its own, so the system's list of
+# liburing and toml++ for the target are fetched by apt with state of its own, so the system's list of
 # architectures stays as it is. qemu-user knows no io_uring, so what needs one is skipped there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,19 +13,20 @@ readonly root=$build/root
 readonly toolchain=$PWD/cmake/aarch64-linux-gnu.cmake
 readonly emulator=(qemu-aarch64 -L /usr/aarch64-linux-gnu)
 
-fetch_liburing() {
-    [ -e "$root/usr/include/liburing.h" ] && return
+fetch_libraries() {
+    [ -e "$root/usr/include/liburing.h" ] && [ -e "$root/usr/include/toml++/toml.h" ] && return
     local state=$build/apt
     local apt=(apt-get -q -o APT::Architecture=arm64 -o APT::Architectures=arm64
         -o Dir::State="$state" -o Dir::State::status="$state/status" -o Dir::Cache="$state/cache"
         -o APT::Sandbox::User= -o Acquire::Retries=3)
-    echo "test-aarch64: fetching liburing-dev for arm64"
+    echo "test-aarch64: fetching liburing-dev and libtomlplusplus-dev for arm64"
     mkdir -p "$state/lists/partial" "$state/cache/archives/partial" "$root"
     : > "$state/status"
     # Sources that have nothing for this architecture may complain.
     "${apt[@]}" update > "$state/update.log" 2>&1 || true
-    (cd "$state" && "${apt[@]}" download liburing-dev)
+    (cd "$state" && "${apt[@]}" download liburing-dev libtomlplusplus-dev)
     dpkg-deb -x "$state"/liburing-dev_*_arm64.deb "$root"
+    dpkg-deb -x "$state"/libtomlplusplus-dev_*_arm64.deb "$root"
     # What is left is the static library, so nothing has to be found when a test is run.
     rm -f "$root"/usr/lib/aarch64-linux-gnu/*.so*
 }
@@ -55,7 +56,7 @@ run_tests() {
         --gtest_filter="-Slow*.*:$left_out"
 }
 
-fetch_liburing
+fetch_libraries
 build_googletest
 configure "$PWD" "$build/weft" -DWEFT_WERROR=ON -DWEFT_BUILD_EXAMPLES=OFF -DWEFT_BUILD_BENCH=OFF
 cmake --build "$build/weft" --parallel "$jobs" --target weft_gvt_test weft_ksvc_test

@@ -29,7 +29,16 @@ namespace weft {
 struct Options {
   std::string host = "127.0.0.1";
   std::uint16_t port = 8080;  // 0: the system chooses, the start-up line tells
-  unsigned workers = 1;       // 0: one per processor
+  // Where it is not empty, the server listens on a Unix socket at this path instead, and the file
+  // goes when the server does. One that a server left behind when it died is replaced; one on which
+  // somebody listens is not, and neither is any other file.
+  std::string uds;
+  unsigned uds_mode = 0;  // permission bits of that file, such as 0660; 0: what the umask leaves
+  // Where it is not empty, the server listens on a socket that it inherited, and which stays open:
+  // the number of a descriptor, or "systemd" for the one that a service manager hands over by
+  // LISTEN_FDS, or "systemd:NAME" for one of several. Meanwhile nobody else may accept from it.
+  std::string fd;
+  unsigned workers = 1;  // 0: one per processor
   // "auto", "io_uring" or "epoll". With auto, the environment variable WEFT_BACKEND is asked next,
   // then the kernel: epoll where io_uring cannot be had, and ServerStats say why.
   std::string backend = "auto";
@@ -48,10 +57,15 @@ struct Options {
   bool server_header = true;  // answers carry `Server: weft`
   bool quiet = false;         // no start-up line
 
-  // Reads --host, --port, --workers, --backend, --topology, --model and flags for the common
-  // limits; prints --help. Leaves the process with status 2 and a message when an argument makes no
-  // sense.
+  // The file that from_arguments() read, by --config or WEFT_CONFIG; empty: none.
+  std::string config;
+
+  // Reads a TOML file where --config or the variable WEFT_CONFIG names one, then the variables
+  // WEFT_..., then the flags; what comes later wins, and what is given nowhere is as in `defaults`.
+  // docs/configuration.md lists all settings, and --help prints them. Leaves the process with
+  // status 2 and a message for each mistake when something makes no sense.
   static Options from_arguments(int argc, char** argv);
+  static Options from_arguments(int argc, char** argv, const Options& defaults);
 };
 
 struct ServerStats {
@@ -129,7 +143,7 @@ class App : public RouteVerbs<App> {
   void start(const Options& options);
   void stop();
 
-  // Any thread, handlers too. 0 and empty figures while no server runs.
+  // Any thread, handlers too. 0 and empty figures while no server runs; 0 for a Unix socket.
   std::uint16_t port() const noexcept;
   ServerStats stats() const;
 

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -11,10 +12,13 @@
 #include <cstdlib>
 #include <optional>
 #include <stdexcept>
+#include <string_view>
 #include <system_error>
 #include <thread>
+#include <variant>
 
 #include "app/app_state.hpp"
+#include "app/fd_wish.hpp"
 #include "app/stop_signals.hpp"
 
 namespace weft {
@@ -85,13 +89,36 @@ void ignore_broken_pipes() {
   }
 }
 
-void print_start_line(const Options& options, std::uint16_t port, unsigned workers,
+void print_start_line(const Options& options, const std::string& location, unsigned workers,
                       const ksvc::BackendChoice& choice) {
   if (options.quiet) return;
-  const bool v6 = options.host.find(':') != std::string::npos;
-  std::fprintf(stderr, "weft: http://%s%s%s:%u on %s, %u worker%s (%s)\n", v6 ? "[" : "",
-               options.host.c_str(), v6 ? "]" : "", port, ksvc::backend_name(choice.kind), workers,
-               workers == 1 ? "" : "s", choice.reason.c_str());
+  std::fprintf(stderr, "weft: %s on %s, %u worker%s (%s)\n", location.c_str(),
+               ksvc::backend_name(choice.kind), workers, workers == 1 ? "" : "s",
+               choice.reason.c_str());
+}
+
+std::string_view variable(const char* name) {
+  const char* const value = std::getenv(name);
+  return value != nullptr ? value : "";
+}
+
+// Which of the inherited descriptors is meant, or -1 for none.
+int inherited_fd(const Options& options) {
+  if (options.fd.empty()) return -1;
+  if (!options.uds.empty()) {
+    throw std::runtime_error("both uds and fd are given, and a server listens on one socket");
+  }
+  const auto wish = app::parse_fd_wish(options.fd);
+  if (!wish) {
+    throw std::runtime_error("unknown fd \"" + options.fd + "\": use " + app::kFdWishes);
+  }
+  if (wish->number >= 0) return wish->number;
+  const auto found = net::activated_fd({.pid = variable("LISTEN_PID"),
+                                        .count = variable("LISTEN_FDS"),
+                                        .names = variable("LISTEN_FDNAMES")},
+                                       wish->name, ::getpid());
+  if (const auto* refusal = std::get_if<std::string>(&found)) throw std::runtime_error(*refusal);
+  return std::get<int>(found);
 }
 
 }  // namespace
@@ -169,6 +196,8 @@ void App::start(const Options& options) {
   ksvc::BackendChoice choice = choose(options);
   http::ServerOptions server_options;
   server_options.address = {options.host, options.port, limits.bind_patience};
+  server_options.path = {options.uds, options.uds_mode, limits.bind_patience};
+  server_options.inherited_fd = inherited_fd(options);
   server_options.workers =
       options.workers > 0 ? options.workers : std::max(1U, std::thread::hardware_concurrency());
   server_options.backend = choice.kind;
@@ -192,7 +221,7 @@ void App::start(const Options& options) {
     running_ = next;
   }
   next->server.open();
-  print_start_line(options, next->server.port(), server_options.workers, choice);
+  print_start_line(options, next->server.location(), server_options.workers, choice);
 }
 
 std::uint16_t App::port() const noexcept {

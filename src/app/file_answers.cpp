@@ -10,8 +10,8 @@
 #include "http/content_type.hpp"
 #include "http/exchange.hpp"
 #include "http/file_answer.hpp"
-#include "http/header_text.hpp"
 #include "http/served_file.hpp"
+#include "http/served_path.hpp"
 #include "http/status.hpp"
 #include "weft/context.hpp"
 #include "weft/file_root.hpp"
@@ -24,32 +24,6 @@ std::int64_t wall_clock_ns() noexcept {
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
   return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
-}
-
-// A path in which an escape stands for what an honest client has no reason to hide: a dot, a
-// slash, a backslash or a zero.
-bool hides_something(std::string_view path) {
-  for (std::size_t at = path.find('%'); at != std::string_view::npos; at = path.find('%', at + 1)) {
-    const std::string_view code = path.substr(at + 1, 2);
-    for (const std::string_view hidden : {"2e", "2f", "5c", "00"}) {
-      if (http::equals_ignoring_case(code, hidden)) return true;
-    }
-  }
-  return false;
-}
-
-// Whether each part of it is an ordinary name: none is hidden or leads upwards.
-bool is_ordinary(std::string_view path) {
-  if (path.empty() || path.find_first_of(std::string_view("\\\0", 2)) != std::string_view::npos) {
-    return false;
-  }
-  for (;;) {
-    const std::size_t slash = path.find('/');
-    const std::string_view name = path.substr(0, slash);
-    if (name.empty() || name.front() == '.') return false;
-    if (slash == std::string_view::npos) return true;
-    path.remove_prefix(slash + 1);
-  }
 }
 
 int status_of(const Error& error) {
@@ -125,7 +99,7 @@ bool Context::file(const std::string& path) {
 }
 
 bool Context::file(const FileRoot& root, std::string_view path) {
-  if (hides_something(exchange_.head().path()) || !is_ordinary(path)) {
+  if (http::hides_something(exchange_.head().path()) || !http::is_ordinary(path)) {
     return refuse(exchange_, 404);
   }
   return serve(exchange_, http::ServedFile::open_beneath(root.fd(), std::string(path)), path);

@@ -84,15 +84,38 @@ Flags& Flags::choice(const FlagText& text, std::vector<std::string_view> choices
   return *this;
 }
 
+Flags& Flags::value(const FlagText& text, std::string_view placeholder, Take take) {
+  flags_.push_back({text, Taken{placeholder, std::move(take)}});
+  return *this;
+}
+
+Flags& Flags::on_or_off(const FlagText& text, Take take) {
+  flags_.push_back({text, Taken{{}, std::move(take), true}});
+  return *this;
+}
+
+Flags& Flags::word(const FlagText& text, std::string& target) {
+  words_.push_back({text, &target});
+  return *this;
+}
+
+Flags& Flags::heading(std::string title) {
+  flags_.push_back({{{}, std::move(title)}, Heading{}});
+  return *this;
+}
+
 const Flags::Flag* Flags::find(std::string_view name) const {
-  const auto found =
-      std::ranges::find_if(flags_, [&](const Flag& flag) { return flag.text.name == name; });
+  const auto found = std::ranges::find_if(flags_, [&](const Flag& flag) {
+    return flag.text.name == name && !std::holds_alternative<Heading>(flag.kind);
+  });
   return found == flags_.end() ? nullptr : &*found;
 }
 
 std::string Flags::unknown(std::string_view word) const {
   std::vector<std::string_view> names{"help"};
-  for (const Flag& flag : flags_) names.push_back(flag.text.name);
+  for (const Flag& flag : flags_) {
+    if (!std::holds_alternative<Heading>(flag.kind)) names.push_back(flag.text.name);
+  }
   if (!word.starts_with('-')) {
     const std::string_view meant = nearest(word, names);
     return "'" + std::string(word) + "' is not a flag" +
@@ -138,35 +161,64 @@ std::optional<std::string> Flags::take(const Flag& flag, std::string_view value)
             *choice.target = value;
             return std::nullopt;
           },
+          [&](const Taken& taken) { return taken.take(value); },
+          [&](const Heading&) -> std::optional<std::string> { return std::nullopt; },
       },
       flag.kind);
 }
 
+std::optional<std::string> Flags::take_alone(const Flag& flag) const {
+  if (const auto* toggle = std::get_if<Toggle>(&flag.kind)) {
+    *toggle->target = true;
+    return std::nullopt;
+  }
+  return std::get<Taken>(flag.kind).take("true");
+}
+
+std::optional<std::string> Flags::take_flag(Arguments arguments, std::size_t& index) const {
+  const std::string_view word = arguments[index];
+  const std::size_t equals = word.find('=');
+  const std::string_view dashed_name = word.substr(0, equals);
+  const std::string_view name =
+      dashed_name.starts_with("--") ? dashed_name.substr(2) : std::string_view();
+  const Flag* const flag = name.empty() ? nullptr : find(name);
+  if (flag == nullptr) {
+    const bool off = name.starts_with("no-") && equals == std::string_view::npos;
+    const Flag* const positive = off ? find(name.substr(3)) : nullptr;
+    const auto* taken = positive != nullptr ? std::get_if<Taken>(&positive->kind) : nullptr;
+    return taken != nullptr && taken->on_or_off ? taken->take("false") : unknown(dashed_name);
+  }
+  if (equals != std::string_view::npos) return take(*flag, word.substr(equals + 1));
+  const auto* taken = std::get_if<Taken>(&flag->kind);
+  if (std::holds_alternative<Toggle>(flag->kind) || (taken != nullptr && taken->on_or_off)) {
+    return take_alone(*flag);
+  }
+  if (index + 1 == arguments.size()) return std::string(word) + " needs a value";
+  return take(*flag, arguments[++index]);
+}
+
 std::optional<int> Flags::parse(Arguments arguments) const {
+  std::size_t words = 0;
+  bool flags_ended = false;
   for (std::size_t index = 0; index < arguments.size(); ++index) {
     const std::string_view word = arguments[index];
-    if (word == "--help" || word == "-h") {
-      print_help();
+    if (!flags_ended && (word == "--help" || word == "-h")) {
+      std::fputs(help().c_str(), stdout);
       return kExitDone;
     }
-    const std::size_t equals = word.find('=');
-    const std::string_view dashed_name = word.substr(0, equals);
-    const Flag* const flag = dashed_name.starts_with("--") ? find(dashed_name.substr(2)) : nullptr;
-    if (flag == nullptr) return complain(unknown(dashed_name));
-    if (const auto* toggle = std::get_if<Toggle>(&flag->kind);
-        toggle != nullptr && equals == std::string_view::npos) {
-      *toggle->target = true;
-      continue;
+    if (!flags_ended && word == "--") {
+      flags_ended = true;
+    } else if ((flags_ended || !word.starts_with('-')) && words < words_.size()) {
+      *words_[words++].target = word;
+    } else if (flags_ended) {
+      return complain("there is one word too many: '" + std::string(word) + "'");
+    } else if (const auto mistake = take_flag(arguments, index)) {
+      return complain(*mistake);
     }
-    std::string_view value;
-    if (equals != std::string_view::npos) {
-      value = word.substr(equals + 1);
-    } else if (index + 1 < arguments.size()) {
-      value = arguments[++index];
-    } else {
-      return complain(std::string(word) + " needs a value");
-    }
-    if (const auto mistake = take(*flag, value)) return complain(*mistake);
+  }
+  if (words < words_.size()) {
+    const FlagText& missing = words_[words].text;
+    return complain(std::string(missing.name) + " is missing: " + missing.help);
   }
   return std::nullopt;
 }
@@ -178,30 +230,64 @@ int Flags::complain(const std::string& mistake) const {
   return kExitUsage;
 }
 
-void Flags::print_help() const {
-  std::string help =
-      "usage: " + std::string(program_) + " [flags]\n\n" + std::string(summary_) + ".\n\nflags:\n";
-  const auto row = [&help](std::string left, std::string_view right) {
-    constexpr std::size_t kColumn = 36;
-    left.resize(std::max(kColumn, left.size() + 2), ' ');
-    help += left + std::string(right) + "\n";
-  };
+std::string help_row(std::string left, std::string_view right) {
+  constexpr std::size_t kRight = 32;
+  constexpr std::size_t kColumns = 80;
+  std::string text = std::move(left);
+  std::size_t column = text.size();
+  // At least two blanks between the two.
+  if (column + 2 > kRight) {
+    text += "\n";
+    column = 0;
+  }
+  text.append(kRight - column, ' ');
+  column = kRight;
+  while (!right.empty()) {
+    const std::size_t blank = std::min(right.find(' '), right.size());
+    const std::string_view word = right.substr(0, blank);
+    right.remove_prefix(std::min(blank + 1, right.size()));
+    if (column > kRight && column + 1 + word.size() > kColumns) {
+      text += "\n" + std::string(kRight, ' ');
+      column = kRight;
+    } else if (column > kRight) {
+      text += ' ';
+      ++column;
+    }
+    text += word;
+    column += word.size();
+  }
+  return text + "\n";
+}
+
+std::string Flags::help() const {
+  std::string text = "usage: " + std::string(program_);
+  for (const Word& word : words_) text += " " + std::string(word.text.name);
+  text += " [flags]\n\n" + std::string(summary_) + ".\n";
+  if (!words_.empty()) text += "\n";
+  for (const Word& word : words_) {
+    text += help_row("  " + std::string(word.text.name), word.text.help);
+  }
+  if (flags_.empty() || !std::holds_alternative<Heading>(flags_.front().kind)) text += "\nflags:\n";
   for (const Flag& flag : flags_) {
     std::string left = "  " + dashed(flag.text.name);
-    if (const auto* text = std::get_if<Text>(&flag.kind)) {
-      left += " " + std::string(text->placeholder);
+    std::string right = flag.text.help;
+    if (std::holds_alternative<Heading>(flag.kind)) {
+      text += "\n" + flag.text.help + ":\n";
+      continue;
+    }
+    if (const auto* named = std::get_if<Text>(&flag.kind)) {
+      left += " " + std::string(named->placeholder);
     } else if (std::holds_alternative<Number>(flag.kind)) {
       left += " N";
     } else if (const auto* choice = std::get_if<Choice>(&flag.kind)) {
-      left += " " + joined(choice->choices);
-      std::erase(left, ' ');
-      std::ranges::replace(left, ',', '|');
-      left = "  " + dashed(flag.text.name) + "=" + left.substr(flag.text.name.size() + 2);
+      left += " NAME";
+      right += ": " + joined(choice->choices);
+    } else if (const auto* taken = std::get_if<Taken>(&flag.kind)) {
+      if (!taken->on_or_off) left += " " + std::string(taken->placeholder);
     }
-    row(std::move(left), flag.text.help);
+    text += help_row(std::move(left), right);
   }
-  row("  --help", "this text");
-  std::fputs(help.c_str(), stdout);
+  return text + help_row("  --help", "this text");
 }
 
 }  // namespace weft::app

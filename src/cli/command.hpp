@@ -23,7 +23,11 @@ struct Command {
   int (*run)(Arguments arguments);
 };
 
-extern const Command kProbeCommand;
+extern const Command kCheckCommand;
+extern const Command kConfigCommand;
 extern const Command kDemoCommand;
+extern const Command kNewCommand;
+extern const Command kProbeCommand;
+extern const Command kServeCommand;
 
 }  // namespace weft::cli

@@ -12,20 +12,19 @@
 namespace weft::cli {
 namespace {
 
-const std::array<const Command*, 2> kCommands{&kDemoCommand, &kProbeCommand};
+const std::array<const Command*, 6> kCommands{&kServeCommand, &kDemoCommand,   &kNewCommand,
+                                              &kCheckCommand, &kConfigCommand, &kProbeCommand};
 
 std::string help() {
   std::string text =
       "weft: a green-thread runtime on io_uring and an HTTP application server on it\n\n"
       "usage: weft COMMAND [flags]\n\ncommands:\n";
   for (const Command* command : kCommands) {
-    std::string row = "  " + std::string(command->name);
-    row.resize(12, ' ');
-    text += row + std::string(command->summary) + "\n";
+    text += app::help_row("  weft " + std::string(command->name), command->summary);
   }
-  return text +
-         "\n  weft COMMAND --help    what a command takes\n"
-         "  weft --version         the release and the commit\n";
+  text += "\nand:\n" + app::help_row("  weft COMMAND --help", "what a command takes") +
+          app::help_row("  weft --version", "the release and the commit");
+  return text;
 }
 
 int unknown_command(std::string_view word) {

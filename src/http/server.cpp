@@ -1,11 +1,13 @@
 #include "http/server_impl.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <system_error>
 #include <utility>
+#include <variant>
 
 #include "ksvc/core/assert.hpp"
 #include "net/address.hpp"
@@ -22,25 +24,14 @@ Server::~Server() {
 
 std::optional<StartFailure> Server::start() {
   WEFT_ASSERT(slots_.empty() && options_.workers > 0);
-  const net::ListenAddress& address = options_.address;
-  const std::string cannot = "cannot listen on " + address.host + ":";
-  if (!net::parse_address(address.host, address.port)) {
-    return StartFailure{cannot + std::to_string(address.port) +
-                        ": give an IPv4 or IPv6 address, or localhost"};
-  }
   // Before the listeners, so that each is closed, whatever comes.
   for (unsigned i = 0; i < options_.workers; ++i) slots_.push_back(std::make_unique<Slot>());
-  const auto listeners = net::listen_on(address, options_.workers);
-  if (!listeners) {
-    const Error error = listeners.error();
+  if (auto failed = open_listeners()) {
     slots_.clear();
-    return StartFailure{cannot + std::to_string(address.port) + ": " + error.message() +
-                        advice_for(error.os_errno)};
+    return failed;
   }
   services_.emplace(ksvc::probe_kernel_features(), ksvc::LazyPoolOptions{});
   if (auto failed = start_stall_detector()) return failed;
-  port_ = (*listeners).port;
-  for (std::size_t i = 0; i < slots_.size(); ++i) slots_[i]->listener_fd = (*listeners).fds[i];
   start_workers();
   std::optional<Failure> failure;
   bool ended_already = false;
@@ -56,6 +47,61 @@ std::optional<StartFailure> Server::start() {
   join();
   slots_.clear();
   return told(*failure);
+}
+
+std::optional<StartFailure> Server::open_listeners() {
+  if (options_.inherited_fd >= 0) {
+    const auto listener = net::inherited_listener(options_.inherited_fd);
+    if (const auto* refusal = std::get_if<std::string>(&listener)) return StartFailure{*refusal};
+    return share(options_.inherited_fd);
+  }
+  if (options_.path.path.empty()) return open_own_listeners();
+  const std::string cannot = "cannot listen on unix:" + options_.path.path + ": ";
+  auto opened = net::listen_on(options_.path);
+  if (const auto* refusal = std::get_if<std::string>(&opened))
+    return StartFailure{cannot + *refusal};
+  auto& listener = std::get<net::PathListener>(opened);
+  socket_file_ = std::move(listener.file);
+  auto failed = share(listener.fd);
+  ::close(listener.fd);
+  return failed;
+}
+
+std::optional<StartFailure> Server::open_own_listeners() {
+  const net::ListenAddress& address = options_.address;
+  const std::string place = address.host + ":" + std::to_string(address.port);
+  if (!net::parse_address(address.host, address.port)) {
+    return StartFailure{"cannot listen on " + place +
+                        ": give an IPv4 or IPv6 address, or localhost"};
+  }
+  const auto listeners = net::listen_on(address, options_.workers);
+  if (!listeners) {
+    const Error error = listeners.error();
+    return StartFailure{"cannot listen on " + place + ": " + error.message() +
+                        advice_for(error.os_errno)};
+  }
+  port_ = (*listeners).port;
+  const bool v6 = address.host.find(':') != std::string::npos;
+  location_ =
+      "http://" + (v6 ? "[" + address.host + "]" : address.host) + ":" + std::to_string(port_);
+  for (std::size_t i = 0; i < slots_.size(); ++i) slots_[i]->listener_fd = (*listeners).fds[i];
+  return std::nullopt;
+}
+
+// Gives every worker a descriptor of its own of the one listener.
+std::optional<StartFailure> Server::share(int listener_fd) {
+  shared_listener_ = true;
+  location_ = net::location_of(listener_fd);
+  if (const auto endpoint = net::local_endpoint(listener_fd)) port_ = endpoint->port();
+  for (const auto& slot : slots_) {
+    slot->listener_fd = ::fcntl(listener_fd, F_DUPFD_CLOEXEC, 0);
+    if (slot->listener_fd < 0) {
+      const int failed = errno;
+      return StartFailure{std::string("cannot give every worker the listener: ") +
+                          std::strerror(failed) + advice_for(failed)};
+    }
+  }
+  return std::nullopt;
 }
 
 std::optional<StartFailure> Server::start_stall_detector() {
@@ -113,6 +159,8 @@ void Server::post(bool cut) {
   const std::lock_guard lock(mutex_);
   end_wanted_ = true;
   changed_.notify_all();
+  // Who looks for it from now on does not find it; who has found it is still accepted.
+  socket_file_.remove();
   for (const auto& slot : slots_) {
     Slot::Command& command = cut ? slot->stop_command : slot->drain_command;
     if (!slot->post || std::exchange(command.posted, true)) continue;

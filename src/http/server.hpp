@@ -1,4 +1,4 @@
-// Server: a Site on one or more workers, each on an OS thread of its own with its own listener.
+// Server: a Site on one or more workers, each on an OS thread of its own.
 //
 // start() returns when every worker is set up, or with what failed and nothing left behind; none
 // accepts a client before open(). drain(), cut_off() and join() may be called from any thread, and
@@ -24,13 +24,19 @@
 #include "http/site.hpp"
 #include "ksvc/router/backend_choice.hpp"
 #include "net/listener.hpp"
+#include "net/shared_listener.hpp"
 
 namespace weft::http {
 
 enum class Topology : std::uint8_t { reactor_per_worker, one_reactor };
 
 struct ServerOptions {
+  // One of three: an address, with a listener for each worker; where it is not empty, the path of
+  // a Unix socket; where it is not -1, a listener that was inherited and stays open. Workers share
+  // the latter two.
   net::ListenAddress address;
+  net::ListenPath path;
+  int inherited_fd = -1;
   unsigned workers = 1;
   ksvc::BackendKind backend = ksvc::BackendKind::epoll;
   Topology topology = Topology::reactor_per_worker;
@@ -79,7 +85,10 @@ class Server {
   // request that is sent after this returns finds it. `untaken` counts those that do not yet.
   void add_route(const NewRoute& route) noexcept;
 
+  // 0 where it is no TCP port.
   std::uint16_t port() const noexcept { return port_; }
+  // Where clients find it, "http://127.0.0.1:8080" or "unix:/run/weft.sock".
+  const std::string& location() const noexcept { return location_; }
   ServerFigures figures() const noexcept;
 
  private:
@@ -91,6 +100,9 @@ class Server {
     int os_errno;
   };
 
+  std::optional<StartFailure> open_listeners();
+  std::optional<StartFailure> open_own_listeners();
+  std::optional<StartFailure> share(int listener_fd);
   std::optional<StartFailure> start_stall_detector();
   void start_workers();
   template <class ConnectionModel>
@@ -109,12 +121,15 @@ class Server {
   const Site& site_;
   ServerOptions options_;
   std::uint16_t port_ = 0;
+  std::string location_;
+  bool shared_listener_ = false;
   std::optional<gvt::Services> services_;  // of all workers
   ConnectionCount connection_count_;
   std::optional<gvt::StallDetector> stall_detector_;
   std::vector<std::unique_ptr<Slot>> slots_;
   std::mutex join_mutex_;
   std::mutex mutex_;  // guards what follows
+  net::SocketFile socket_file_;
   std::condition_variable changed_;
   std::size_t reports_ = 0;
   std::size_t running_ = 0;

@@ -63,6 +63,7 @@ void Server::serve(Slot& slot, const Topology& topology) noexcept {
       worker = std::move(made).value();
       service.emplace(*worker, site_, slot.listener_fd, slot.counters, connection_count_);
       slot.listener_fd = -1;
+      if (shared_listener_) service->share_listener();
     } else {
       failure = {Step::backend, made.error().os_errno};
     }

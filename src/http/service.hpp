@@ -32,6 +32,9 @@ class Service final : private gvt::TurnObserver {
   Service(const Service&) = delete;
   Service& operator=(const Service&) = delete;
 
+  // Before start(). Others have descriptors of the same listener, or get it afterwards: at a drain
+  // it is not made to refuse clients, and closing it here is not the end of it.
+  void share_listener() noexcept { listener_is_shared_ = true; }
   void start();
   // Takes up routes from there too, before each turn. The feed must outlive the service.
   void follow(RouteFeed& feed) noexcept { feed_ = &feed; }
@@ -122,6 +125,7 @@ class Service final : private gvt::TurnObserver {
   detail::CancelNode handlers_cancel_;
   int listener_fd_;
   std::size_t waiting_requests_ = 0;  // without a stack
+  bool listener_is_shared_ = false;
   bool accepting_ = false;
   bool stop_accepting_ = false;
   bool waits_for_nobody_ = false;  // takes those who are there already

@@ -107,6 +107,9 @@ void Service<Worker, Model>::accept_ended(std::int32_t result) {
       return stop_if_drained();
     }
   }
+  // Another worker that shares the listener is done with waiting, and so has made it wait for
+  // nobody. The drain's timer takes what is there.
+  if (draining_ && listener_is_shared_ && result == -EAGAIN) return;
   // A client that has gone before it was accepted is no reason to wait.
   if (result < 0 && result != -ECONNABORTED && result != -EINTR) return accept_failed(-result);
   arm_accept();
@@ -262,7 +265,7 @@ void Service<Worker, Model>::begin_drain() {
   if (draining_) return;
   draining_ = true;
   // Turn new connections away before their handshake; whoever has one already is still accepted.
-  worker_.backend().submit(ksvc::RefuseConnections{listener_fd_}, 0);
+  if (!listener_is_shared_) worker_.backend().submit(ksvc::RefuseConnections{listener_fd_}, 0);
   worker_.timers().set(drain_timer_, worker_.turn_time() + limits().accept_rest);
   worker_.timers().set(grace_timer_, worker_.turn_time() + limits().drain_grace);
   connections_.visit([](Connection<Worker, Model>& connection) { connection.begin_drain(); });

@@ -3,9 +3,11 @@
 #include <arpa/inet.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <sys/un.h>
 
 #include <cerrno>
 #include <charconv>
+#include <cstddef>
 #include <cstring>
 
 namespace weft::net {
@@ -44,6 +46,10 @@ Result<Endpoint> endpoint_by(NameOf name_of, int fd) {
   if (name_of(fd, reinterpret_cast<sockaddr*>(&address.storage), &address.size) != 0) {
     return Error::from_errno(errno);
   }
+  // Clients of a Unix socket have no address.
+  if (address.family() != AF_INET && address.family() != AF_INET6) {
+    return Error::from_errno(EAFNOSUPPORT);
+  }
   return endpoint_of(address);
 }
 
@@ -68,6 +74,22 @@ Result<SocketAddress> parse_address(const std::string& host, std::uint16_t port)
     return Error{ErrorCode::invalid_argument, EINVAL};
   }
   result.set_port(port);
+  return result;
+}
+
+Result<SocketAddress> unix_address(const std::string& path) {
+  SocketAddress result;
+  auto* address = reinterpret_cast<sockaddr_un*>(&result.storage);
+  if (path.empty() || path.find('\0') != std::string::npos) {
+    return Error{ErrorCode::invalid_argument, EINVAL};
+  }
+  // A path of the file system ends in a zero.
+  const std::size_t size = path.size() + (is_abstract(path) ? 0 : 1);
+  if (size > sizeof address->sun_path) return Error::from_errno(ENAMETOOLONG);
+  address->sun_family = AF_UNIX;
+  std::memcpy(address->sun_path, path.data(), path.size());
+  if (is_abstract(path)) address->sun_path[0] = '\0';
+  result.size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + size);
   return result;
 }
 

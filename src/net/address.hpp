@@ -1,5 +1,5 @@
 // Socket addresses from what people write, and from endpoints: numeric IPv4 and IPv6 addresses, and
-// "localhost".
+// "localhost"; paths of Unix sockets.
 #pragma once
 
 #include <sys/socket.h>
@@ -22,6 +22,9 @@ struct SocketAddress {
 };
 
 Result<SocketAddress> parse_address(const std::string& host, std::uint16_t port);
+// `path` is one of the file system, or "@" and a name in Linux's abstract namespace.
+Result<SocketAddress> unix_address(const std::string& path);
+inline bool is_abstract(const std::string& path) noexcept { return path.starts_with('@'); }
 SocketAddress address_of(const Endpoint& endpoint) noexcept;
 // Of an IPv4 or IPv6 address.
 Endpoint endpoint_of(const SocketAddress& address) noexcept;

@@ -1,10 +1,7 @@
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstddef>
-#include <cstring>
 
 #include "net/address.hpp"
 #include "net/descriptor_call.hpp"
@@ -16,30 +13,8 @@ namespace weft {
 using net::DescriptorCall;
 using net::Direction;
 
-namespace {
-
-bool is_abstract(const std::string& path) noexcept { return path.front() == '@'; }
-
-Result<net::SocketAddress> unix_address(const std::string& path) {
-  net::SocketAddress result;
-  auto* address = reinterpret_cast<sockaddr_un*>(&result.storage);
-  if (path.empty() || path.find('\0') != std::string::npos) {
-    return Error{ErrorCode::invalid_argument, EINVAL};
-  }
-  // A path of the file system ends in a zero.
-  const std::size_t size = path.size() + (is_abstract(path) ? 0 : 1);
-  if (size > sizeof address->sun_path) return Error::from_errno(ENAMETOOLONG);
-  address->sun_family = AF_UNIX;
-  std::memcpy(address->sun_path, path.data(), path.size());
-  if (is_abstract(path)) address->sun_path[0] = '\0';
-  result.size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + size);
-  return result;
-}
-
-}  // namespace
-
 Result<UnixStream> UnixStream::connect(const std::string& path) {
-  auto address = unix_address(path);
+  auto address = net::unix_address(path);
   if (!address) return address.error();
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return Error::from_errno(errno);
@@ -62,7 +37,7 @@ Result<std::pair<UnixStream, UnixStream>> UnixStream::pair() {
 }
 
 Result<UnixListener> UnixListener::bind(const std::string& path, const ListenOptions& options) {
-  auto address = unix_address(path);
+  auto address = net::unix_address(path);
   if (!address) return address.error();
   const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return Error::from_errno(errno);
@@ -86,7 +61,7 @@ UnixListener& UnixListener::operator=(UnixListener&& other) noexcept {
 
 void UnixListener::close() noexcept {
   if (descriptor_.fd() < 0) return;
-  if (!is_abstract(path_)) ::unlink(path_.c_str());
+  if (!net::is_abstract(path_)) ::unlink(path_.c_str());
   descriptor_.close();
 }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs a build below a prefix of its own, builds the project in outside/ against it by way of
-# its CMake package and again by way of pkg-config, and runs both programs.
+# its CMake package and again by way of pkg-config, and runs both programs. Then the same with a
+# project that the installed command writes.
 # usage: install_test.sh CMAKE CXX BUILD-FOLDER VERSION LIBDIR
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -48,4 +49,21 @@ expect "found by pkg-config" "$version" "$("$work/by-pkg-config")"
 if [ -x "$build/weft" ]; then
     expect "installed command" "weft $version" "$("$prefix/bin/weft" --version | head -n 1 |
         cut -d ' ' -f 1,2)"
+
+    # The project that it writes is built and tested against what was installed.
+    (cd "$work" && "$prefix/bin/weft" new fresh > new.log)
+    "$prefix/bin/weft" check "$work/fresh/weft.toml" > "$work/check.log"
+    "$cmake" -G Ninja -S "$work/fresh" -B "$work/fresh/build" -DCMAKE_CXX_COMPILER="$cxx" \
+        -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS="-Wall -Wextra" \
+        > "$work/fresh-configure.log"
+    "$cmake" --build "$work/fresh/build" > "$work/fresh-build.log"
+    expect "warnings in the written project" "0" "$(grep -c warning: "$work/fresh-build.log" || true)"
+    "$(dirname "$cmake")/ctest" --test-dir "$work/fresh/build" > "$work/fresh-test.log" || {
+        cat "$work/fresh-test.log" >&2
+        exit 1
+    }
+    expect "tests of the written project" "1" \
+        "$(grep -c '100% tests passed, 0 tests failed out of 1' "$work/fresh-test.log")"
+    expect "a folder that is there" "1" \
+        "$(cd "$work" && "$prefix/bin/weft" new fresh > again.log 2>&1; echo $?)"
 fi

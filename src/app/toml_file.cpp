@@ -1,0 +1,148 @@
+#include "app/toml_file.hpp"
+
+#include <algorithm>
+#include <tuple>
+
+// The parser is compiled into this file alone: it needs no library, and hands out no exceptions.
+#define TOML_HEADER_ONLY 1
+#define TOML_EXCEPTIONS 0
+#define TOML_ENABLE_FORMATTERS 0
+#define TOML_ENABLE_WINDOWS_COMPAT 0
+#include <toml++/toml.h>
+
+namespace weft::app {
+namespace {
+
+Place place_of(const toml::source_region& source) {
+  Place place{source.begin.line, source.begin.column, 1};
+  if (source.end.line == source.begin.line && source.end.column > source.begin.column) {
+    place.width = source.end.column - source.begin.column;
+  }
+  return place;
+}
+
+TomlValue value_of(const toml::node& node) {
+  switch (node.type()) {
+    case toml::node_type::string: return {node.as_string()->get()};
+    case toml::node_type::boolean: return {node.as_boolean()->get()};
+    case toml::node_type::floating_point: return {node.as_floating_point()->get()};
+    case toml::node_type::integer: {
+      const auto& integer = *node.as_integer();
+      return {integer.get(), integer.flags() == toml::value_flags::format_as_octal};
+    }
+    case toml::node_type::table: return {OtherValue{"a table"}};
+    case toml::node_type::array: return {OtherValue{"an array"}};
+    case toml::node_type::date:
+    case toml::node_type::time:
+    case toml::node_type::date_time: return {OtherValue{"a date or a time"}};
+    case toml::node_type::none: break;
+  }
+  return {OtherValue{"nothing"}};
+}
+
+void add_entries(const toml::table& table, const std::string& section, TomlFile& file) {
+  for (const auto& [key, node] : table) {
+    file.entries.push_back({section, std::string(key.str()), value_of(node), place_of(key.source()),
+                            place_of(node.source())});
+  }
+}
+
+void add_all(const toml::table& root, TomlFile& file) {
+  for (const auto& [key, node] : root) {
+    const toml::table* const section = node.as_table();
+    if (section == nullptr) {
+      file.entries.push_back({"", std::string(key.str()), value_of(node), place_of(key.source()),
+                              place_of(node.source())});
+      continue;
+    }
+    file.entries.push_back({std::string(key.str()),
+                            "",
+                            {OtherValue{"a table"}},
+                            place_of(key.source()),
+                            place_of(key.source())});
+    add_entries(*section, std::string(key.str()), file);
+  }
+  std::ranges::stable_sort(file.entries, {}, [](const TomlEntry& entry) {
+    return std::tuple(entry.key_place.line, entry.key_place.column);
+  });
+}
+
+// A value of plain letters is most likely text whose quotes are missing.
+std::string advice_for(std::string_view line) {
+  const std::size_t equals = line.find('=');
+  if (equals == std::string_view::npos) {
+    const std::size_t first = line.find_first_not_of(" \t");
+    const bool header = first != std::string_view::npos && line[first] == '[';
+    return header ? "; write a section as [name]" : "; write a setting as key = value";
+  }
+  std::string_view value = line.substr(equals + 1);
+  value.remove_prefix(std::min(value.find_first_not_of(" \t"), value.size()));
+  value = value.substr(0, value.find('#'));
+  while (!value.empty() && (value.back() == ' ' || value.back() == '\t' || value.back() == '\r')) {
+    value.remove_suffix(1);
+  }
+  constexpr std::size_t kLongest = 60;
+  const bool bare =
+      !value.empty() && value.size() <= kLongest && std::ranges::all_of(value, [](char byte) {
+        return byte > ' ' && byte < 0x7f && byte != '"' && byte != '\'' && byte != '[' &&
+               byte != '{' && byte != '\\' && byte != '=';
+      });
+  return bare ? "; text stands in quotes: \"" + std::string(value) + "\"" : std::string();
+}
+
+// Whether more than this line may be meant by what stands in it.
+bool spans_lines(std::string_view line) {
+  return line.find('[') != std::string_view::npos || line.find('{') != std::string_view::npos ||
+         line.find("\"\"\"") != std::string_view::npos ||
+         line.find("'''") != std::string_view::npos;
+}
+
+void blank(std::string& text, std::string_view line) {
+  const auto at = static_cast<std::size_t>(line.data() - text.data());
+  std::fill_n(text.begin() + static_cast<std::ptrdiff_t>(at), line.size(), ' ');
+}
+
+}  // namespace
+
+std::string_view line_of(std::string_view text, std::size_t number) {
+  for (; number > 1; --number) {
+    const std::size_t end = text.find('\n');
+    if (end == std::string_view::npos) return {};
+    text.remove_prefix(end + 1);
+  }
+  std::string_view line = text.substr(0, text.find('\n'));
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  return line;
+}
+
+TomlFile read_toml(std::string_view text) {
+  TomlFile file;
+  if (text.size() > kConfigBytes) {
+    file.mistakes.push_back(
+        {"the file is longer than " + std::to_string(kConfigBytes / 1024) + " KiB", {1, 1, 1}});
+    file.meaningful = false;
+    return file;
+  }
+  std::string rest(text);
+  while (file.mistakes.size() < kMostMistakes) {
+    const toml::parse_result parsed = toml::parse(std::string_view(rest));
+    if (parsed) {
+      add_all(parsed.table(), file);
+      return file;
+    }
+    const Place place = place_of(parsed.error().source());
+    const std::string_view line = line_of(rest, place.line);
+    const std::string_view original = line_of(text, place.line);
+    const bool blanked = line.find_first_not_of(' ') == std::string_view::npos;
+    std::string said(parsed.error().description());
+    std::replace_if(
+        said.begin(), said.end(), [](char byte) { return byte >= 0 && byte < ' '; }, '?');
+    file.mistakes.push_back({"this is not TOML: " + said + advice_for(original), place});
+    if (blanked || spans_lines(line)) break;
+    blank(rest, line);
+  }
+  file.meaningful = false;
+  return file;
+}
+
+}  // namespace weft::app
