@@ -2,8 +2,8 @@
 # Builds weft and its unit tests for 64-bit Arm, into build/aarch64, and runs the tests named below
 # under qemu-user. JOBS is the number of compilers at a time.
 #
-# liburing and toml++ for the target are fetched by apt with state of its own, so the system's list of
-# architectures stays as it is. qemu-user knows no io_uring, so what needs one is skipped there.
+# liburing and toml++ for the target are fetched by apt with state of its own, so the system's list
+# of architectures stays as it is. qemu-user knows no io_uring, so what needs one is skipped there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

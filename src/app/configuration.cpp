@@ -114,6 +114,11 @@ std::variant<Value, std::string> value_of(const Setting& setting, const TomlValu
   return wrong(std::to_string(number));
 }
 
+// Whether it says where to listen while something else says so.
+bool unused(const Setting& setting, const Options& options) {
+  return setting.listens_on == ListensOn::address && !(options.uds.empty() && options.fd.empty());
+}
+
 std::size_t characters_in(std::string_view text) {
   return static_cast<std::size_t>(std::ranges::count_if(
       text, [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }));
@@ -279,8 +284,10 @@ std::string to_toml(const Configuration& configuration) {
     text += "[" + std::string(section) + "]\n";
     for (const Setting& setting : settings()) {
       if (setting.section != section) continue;
-      std::string line = std::string(setting.key) + " = " +
-                         toml_of(setting, setting.field.read(configuration.options()));
+      // A file says one place to listen on.
+      std::string line = unused(setting, configuration.options()) ? "# " : "";
+      line += std::string(setting.key) + " = " +
+              toml_of(setting, setting.field.read(configuration.options()));
       constexpr std::size_t kCommentColumn = 36;
       line.resize(std::max(kCommentColumn, line.size() + 2), ' ');
       text += line + "# " + http::printable(configuration.origin(setting)) + "\n";

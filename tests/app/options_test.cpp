@@ -66,7 +66,7 @@ TEST(Options, limits_have_flags_and_keep_their_values_without) {
   EXPECT_EQ(kept.connections_per_address, defaults.connections_per_address);
   const Limits set =
       parse({"--request-timeout", "5", "--idle-timeout=60", "--drain-grace", "0", "--max-body",
-             "64", "--max-connections", "7", "--max-connections-per-address=3"})
+             "64KiB", "--max-connections", "7", "--max-connections-per-address=3"})
           .limits;
   EXPECT_EQ(set.request_timeout, std::chrono::seconds(5));
   EXPECT_EQ(set.idle_timeout, std::chrono::minutes(1));
@@ -74,6 +74,28 @@ TEST(Options, limits_have_flags_and_keep_their_values_without) {
   EXPECT_EQ(set.body_bytes, 64U * 1024);
   EXPECT_EQ(set.connections, 7U);
   EXPECT_EQ(set.connections_per_address, 3U);
+}
+
+TEST(Options, a_switch_is_turned_on_and_off_in_every_spelling) {
+  EXPECT_TRUE(parse({}).server_header);
+  EXPECT_FALSE(parse({"--no-server-header"}).server_header);
+  EXPECT_FALSE(parse({"--server-header=false"}).server_header);
+  EXPECT_TRUE(parse({"--no-server-header", "--server-header"}).server_header);
+  EXPECT_TRUE(parse({"--quiet"}).quiet);
+  EXPECT_TRUE(parse({"--quiet=true"}).quiet);
+}
+
+TEST(Options, what_is_given_nowhere_is_as_the_program_has_it) {
+  Options defaults;
+  defaults.port = 4000;
+  defaults.limits.body_bytes = 7;
+  std::string program = "hello";
+  std::string flag = "--workers=2";
+  std::vector<char*> arguments{program.data(), flag.data()};
+  const Options options = Options::from_arguments(2, arguments.data(), defaults);
+  EXPECT_EQ(options.port, 4000);
+  EXPECT_EQ(options.limits.body_bytes, 7U);
+  EXPECT_EQ(options.workers, 2U);
 }
 
 TEST_F(OptionsDeathTest, help_ends_with_0) {
@@ -94,6 +116,9 @@ TEST_F(OptionsDeathTest, what_makes_no_sense_ends_with_2_and_is_named) {
   EXPECT_EXIT(parse({"--hots", "::1"}), two, "--hots; did you mean --host");
   EXPECT_EXIT(parse({"--backend", "eplol"}), two, "did you mean epoll");
   EXPECT_EXIT(parse({"80"}), two, "80");
+  EXPECT_EXIT(parse({"--config", "/nowhere/weft.toml"}), two, "/nowhere/weft.toml: cannot read");
+  EXPECT_EXIT(parse({"--server-header=maybe"}), two, "--server-header must be true or false");
+  EXPECT_EXIT(parse({"--no-port"}), two, "no flag --no-port");
 }
 
 }  // namespace weft

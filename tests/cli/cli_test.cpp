@@ -20,7 +20,7 @@ TEST(Cli, help_names_the_commands) {
   const Outcome outcome = run_weft({"--help"});
   EXPECT_EQ(outcome.status, 0);
   expect_says(outcome, "usage: weft COMMAND");
-  expect_says(outcome, "\n  probe ");
+  expect_says(outcome, "\n  weft probe ");
 }
 
 TEST(Cli, version_names_the_release_and_the_commit) {

@@ -164,8 +164,8 @@ TEST(DemoFlags, misspelt_back_end_exits_2_and_suggests_the_right_one) {
 
 TEST(DemoFlags, unknown_back_end_in_the_environment_is_an_error_that_lists_them) {
   const Outcome outcome = run_weft({"demo", "--port", "0"}, {"WEFT_BACKEND=kqueue"});
-  EXPECT_EQ(outcome.status, 1);
-  expect_says(outcome.text, "use auto, io_uring or epoll");
+  EXPECT_EQ(outcome.status, 2);
+  expect_says(outcome.text, "WEFT_BACKEND must be one of auto, io_uring, epoll, not 'kqueue'");
 }
 
 }  // namespace

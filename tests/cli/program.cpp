@@ -24,11 +24,18 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
 
 }  // namespace
 
-Program::Program(std::vector<std::string> words, const std::vector<std::string>& settings) {
+Program::Program(std::vector<std::string> words, const std::vector<std::string>& settings,
+                 int socket) {
   words.insert(words.begin(), WEFT_BINARY_DIR "/weft");
+  if (socket >= 0) {
+    // Only the process itself knows its number.
+    const std::vector<std::string> shell{
+        "/bin/sh", "-c", "export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$@\"", "sh"};
+    words.insert(words.begin(), shell.begin(), shell.end());
+  }
   std::vector<std::string> variables;
   for (char** variable = environ; *variable != nullptr; ++variable) {
-    if (!std::string_view(*variable).starts_with("WEFT_BACKEND=")) {
+    if (!std::string_view(*variable).starts_with("WEFT_")) {
       variables.emplace_back(*variable);
     }
   }
@@ -40,6 +47,7 @@ Program::Program(std::vector<std::string> words, const std::vector<std::string>&
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_adddup2(&actions, channel[1], STDOUT_FILENO);
   ::posix_spawn_file_actions_adddup2(&actions, channel[1], STDERR_FILENO);
+  if (socket >= 0) ::posix_spawn_file_actions_adddup2(&actions, socket, 3);
   const std::vector<char*> arguments = pointers_to(words);
   const std::vector<char*> environment = pointers_to(variables);
   if (::posix_spawn(&child_, arguments[0], &actions, nullptr, arguments.data(),

@@ -18,8 +18,10 @@ struct Outcome {
 
 class Program {
  public:
-  // `settings` are added to the environment, as "NAME=value"; WEFT_BACKEND is not inherited.
-  explicit Program(std::vector<std::string> words, const std::vector<std::string>& settings = {});
+  // `settings` are added to the environment, as "NAME=value"; variables WEFT_... are not inherited.
+  // `socket` is handed over as a service manager does: as descriptor 3, with LISTEN_FDS.
+  explicit Program(std::vector<std::string> words, const std::vector<std::string>& settings = {},
+                   int socket = -1);
   ~Program();
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;

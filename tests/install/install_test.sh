@@ -57,7 +57,8 @@ if [ -x "$build/weft" ]; then
         -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS="-Wall -Wextra" \
         > "$work/fresh-configure.log"
     "$cmake" --build "$work/fresh/build" > "$work/fresh-build.log"
-    expect "warnings in the written project" "0" "$(grep -c warning: "$work/fresh-build.log" || true)"
+    expect "warnings in the written project" "0" \
+        "$(grep -c warning: "$work/fresh-build.log" || true)"
     "$(dirname "$cmake")/ctest" --test-dir "$work/fresh/build" > "$work/fresh-test.log" || {
         cat "$work/fresh-test.log" >&2
         exit 1

@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <stdexcept>
@@ -67,6 +68,8 @@ class Client {
       throw std::system_error(failed, std::generic_category(), "connect");
     }
   }
+  // Over a socket that is connected already, which it takes over.
+  static Client over(int connected) { return Client(nullptr, connected); }
   Client(Client&& other) noexcept
       : fd_(std::exchange(other.fd_, -1)), received_(std::move(other.received_)) {}
   Client& operator=(Client&&) = delete;
@@ -175,6 +178,12 @@ class Client {
   }
 
  private:
+  Client(std::nullptr_t, int connected) : fd_(connected) {
+    const timeval guard{hang_guard.count(), 0};
+    ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &guard, sizeof guard);
+    ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &guard, sizeof guard);
+  }
+
   // A ring that this thread had and gave up may still interrupt its system calls.
   bool connect_to(const sockaddr_in& address) {
     if (::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0)
