@@ -41,6 +41,29 @@ std::string joined(const std::vector<std::string_view>& words) {
 
 std::string dashed(std::string_view name) { return "--" + std::string(name); }
 
+// The words in lines of at most 80 columns, all but the first indented.
+std::string wrapped(std::string_view words, std::size_t indent) {
+  // One less, for what ends a sentence.
+  constexpr std::size_t kColumns = 79;
+  std::string text;
+  std::size_t column = indent;
+  while (!words.empty()) {
+    const std::size_t blank = std::min(words.find(' '), words.size());
+    const std::string_view word = words.substr(0, blank);
+    words.remove_prefix(std::min(blank + 1, words.size()));
+    if (column > indent && column + 1 + word.size() > kColumns) {
+      text += "\n" + std::string(indent, ' ');
+      column = indent;
+    } else if (column > indent) {
+      text += ' ';
+      ++column;
+    }
+    text += word;
+    column += word.size();
+  }
+  return text;
+}
+
 template <class... Visitors>
 struct Overloaded : Visitors... {
   using Visitors::operator()...;
@@ -232,7 +255,6 @@ int Flags::complain(const std::string& mistake) const {
 
 std::string help_row(std::string left, std::string_view right) {
   constexpr std::size_t kRight = 32;
-  constexpr std::size_t kColumns = 80;
   std::string text = std::move(left);
   std::size_t column = text.size();
   // At least two blanks between the two.
@@ -241,28 +263,13 @@ std::string help_row(std::string left, std::string_view right) {
     column = 0;
   }
   text.append(kRight - column, ' ');
-  column = kRight;
-  while (!right.empty()) {
-    const std::size_t blank = std::min(right.find(' '), right.size());
-    const std::string_view word = right.substr(0, blank);
-    right.remove_prefix(std::min(blank + 1, right.size()));
-    if (column > kRight && column + 1 + word.size() > kColumns) {
-      text += "\n" + std::string(kRight, ' ');
-      column = kRight;
-    } else if (column > kRight) {
-      text += ' ';
-      ++column;
-    }
-    text += word;
-    column += word.size();
-  }
-  return text + "\n";
+  return text + wrapped(right, kRight) + "\n";
 }
 
 std::string Flags::help() const {
   std::string text = "usage: " + std::string(program_);
   for (const Word& word : words_) text += " " + std::string(word.text.name);
-  text += " [flags]\n\n" + std::string(summary_) + ".\n";
+  text += " [flags]\n\n" + wrapped(summary_, 0) + ".\n";
   if (!words_.empty()) text += "\n";
   for (const Word& word : words_) {
     text += help_row("  " + std::string(word.text.name), word.text.help);

@@ -11,8 +11,7 @@ namespace weft::app {
 namespace {
 
 Environment of(std::map<std::string, std::string> variables) {
-  return [variables = std::move(variables)](
-             const std::string& name) -> std::optional<std::string> {
+  return [variables = std::move(variables)](const std::string& name) -> std::optional<std::string> {
     const auto found = variables.find(name);
     return found == variables.end() ? std::nullopt : std::optional(found->second);
   };
@@ -26,8 +25,9 @@ Configuration of_text(const std::string& text) {
 
 // What is wrong with the file: place and text, a line each.
 std::string mistakes_in(const std::string& text) {
+  const Configuration configuration = of_text(text);
   std::string lines;
-  for (const Mistake& mistake : of_text(text).mistakes()) {
+  for (const Mistake& mistake : configuration.mistakes()) {
     lines += mistake.where + ": " + mistake.text + "\n";
   }
   return lines;
@@ -38,8 +38,8 @@ std::string value_for(const Setting& setting, int n) {
   switch (setting.kind) {
     case Kind::text: return n == 0 ? "::1" : n == 1 ? "10.0.0.1" : "10.0.0.2";
     case Kind::toggle: return n == 1 ? "false" : "true";
-    case Kind::choice: return std::string(setting.choices[static_cast<std::size_t>(n) %
-                                                          setting.choices.size()]);
+    case Kind::choice:
+      return std::string(setting.choices[static_cast<std::size_t>(n) % setting.choices.size()]);
     case Kind::mode: return n == 0 ? "0600" : n == 1 ? "0660" : "0666";
     case Kind::descriptor: return n == 0 ? "5" : n == 1 ? "systemd" : "systemd:web";
     case Kind::number: return std::to_string(11 + n);
@@ -180,8 +180,7 @@ TEST(Configuration, mistakes_are_told_with_their_place_and_what_is_expected) {
        "such as 0660, not 660; write it in quotes\n"},
       {"[server]\nprot = 1\n",
        "weft.toml:2:1: there is no setting prot in [server]; did you mean port?\n"},
-      {"[server]\nmax_body = 1\n",
-       "weft.toml:2:1: max_body belongs in the section [limits]\n"},
+      {"[server]\nmax_body = 1\n", "weft.toml:2:1: max_body belongs in the section [limits]\n"},
       {"[server]\nmax_bdy = 1\n",
        "weft.toml:2:1: there is no setting max_bdy in [server]; did you mean max_body in "
        "[limits]?\n"},
@@ -213,8 +212,7 @@ TEST(Configuration, what_is_no_toml_is_told_and_the_rest_is_looked_at_all_the_sa
       << mistakes[0].text;
   EXPECT_EQ(mistakes[1].where, "weft.toml:3:8");
   EXPECT_TRUE(mistakes[2].where.starts_with("weft.toml:4:")) << mistakes[2].where;
-  EXPECT_TRUE(mistakes[2].text.ends_with("; write a setting as key = value"))
-      << mistakes[2].text;
+  EXPECT_TRUE(mistakes[2].text.ends_with("; write a setting as key = value")) << mistakes[2].text;
   EXPECT_EQ(mistakes[3].where, "weft.toml:6:12");
 }
 
@@ -240,8 +238,7 @@ TEST(Configuration, the_offending_text_is_marked_below_its_line) {
             "            ^~~~~\n");
   const Configuration wide = of_text("[server]\n\"\xC3\xA4\xC3\xB6\" = 1\n");
   ASSERT_EQ(wide.mistakes().size(), 1U);
-  EXPECT_TRUE(to_text(wide.mistakes()[0]).ends_with("\n    ^~~~\n"))
-      << to_text(wide.mistakes()[0]);
+  EXPECT_TRUE(to_text(wide.mistakes()[0]).ends_with("\n    ^~~~\n")) << to_text(wide.mistakes()[0]);
 }
 
 TEST(Configuration, size_depth_and_the_number_of_mistakes_are_bounded) {
@@ -260,8 +257,8 @@ TEST(Configuration, size_depth_and_the_number_of_mistakes_are_bounded) {
 }
 
 TEST(Configuration, numbers_of_toml_are_bytes_and_seconds) {
-  const Configuration configuration = of_text(
-      "[server]\nfd = 4\nuds_mode = 0o660\n[limits]\nmax_body = 2048\nidle_timeout = 9\n");
+  const Configuration configuration =
+      of_text("[server]\nfd = 4\nuds_mode = 0o660\n[limits]\nmax_body = 2048\nidle_timeout = 9\n");
   EXPECT_TRUE(configuration.mistakes().empty());
   EXPECT_EQ(configuration.options().fd, "4");
   EXPECT_EQ(configuration.options().uds_mode, 0660U);

@@ -54,8 +54,7 @@ class Listening : public ServerTest {
   std::string folder = "/tmp/weft-listening-XXXXXX";
   std::string path;
 };
-INSTANTIATE_TEST_SUITE_P(Topologies, Listening, http::test::every_topology,
-                         http::test::backend_of);
+INSTANTIATE_TEST_SUITE_P(Topologies, Listening, http::test::every_topology, http::test::backend_of);
 
 // Many connect, and the server is stopped before it can have accepted them all.
 template <class Connect>
@@ -178,8 +177,7 @@ TEST_P(Listening, what_cannot_be_listened_on_is_refused_with_the_reason) {
       return std::string(error.what());
     }
   };
-  EXPECT_EQ(refusal(path, "3"),
-            "both uds and fd are given, and a server listens on one socket");
+  EXPECT_EQ(refusal(path, "3"), "both uds and fd are given, and a server listens on one socket");
   EXPECT_EQ(refusal("", "sytemd"),
             "unknown fd \"sytemd\": use the number of a descriptor, systemd or systemd:NAME");
   EXPECT_EQ(refusal("", "systemd"),
@@ -188,9 +186,9 @@ TEST_P(Listening, what_cannot_be_listened_on_is_refused_with_the_reason) {
   EXPECT_EQ(refusal("", std::to_string(idle.fd())),
             "descriptor " + std::to_string(idle.fd()) +
                 " does not listen; whoever opens it has to call listen()");
-  EXPECT_EQ(refusal(folder + "/missing/s", ""),
-            "cannot listen on unix:" + folder + "/missing/s: the folder " + folder +
-                "/missing: No such file or directory");
+  EXPECT_EQ(refusal(folder + "/missing/s", ""), "cannot listen on unix:" + folder +
+                                                    "/missing/s: the folder " + folder +
+                                                    "/missing: No such file or directory");
 }
 
 }  // namespace weft

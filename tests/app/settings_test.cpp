@@ -40,7 +40,7 @@ std::vector<std::string> fields_of(const std::string& header, const std::string&
 Value changed(const Setting& setting, const Value& value) {
   if (setting.kind == Kind::choice) {
     return std::string(std::get<std::string>(value) == setting.choices[0] ? setting.choices[1]
-                                                                         : setting.choices[0]);
+                                                                          : setting.choices[0]);
   }
   if (setting.kind == Kind::descriptor) return std::string("systemd");
   if (std::holds_alternative<std::string>(value)) return std::string("changed");
@@ -173,7 +173,8 @@ struct Refused {
 
 TEST(Settings, every_kind_of_bad_value_is_refused_and_told_what_is_expected) {
   const std::string size =
-      "limits.max_body must be a size from 0 to 1024TiB, such as 64KiB, 1MiB or a number of bytes, ";
+      "limits.max_body must be a size from 0 to 1024TiB, such as 64KiB, 1MiB or a number of "
+      "bytes, ";
   const std::string time =
       "limits.idle_timeout must be a time from 1ms to 24h, such as 500ms, 10s, 5m or a number of "
       "seconds, ";
@@ -208,8 +209,7 @@ TEST(Settings, every_kind_of_bad_value_is_refused_and_told_what_is_expected) {
       {{"server", "fd", "sytemd", "not 'sytemd'; did you mean systemd?"}, fd},
       {{"server", "backend", "iouring", "not 'iouring'; did you mean io_uring?"}, backend},
       {{"server", "backend", "", "not ''"}, backend},
-      {{"log", "quiet", "on", "not 'on'; did you mean true?"},
-       "log.quiet must be true or false, "},
+      {{"log", "quiet", "on", "not 'on'; did you mean true?"}, "log.quiet must be true or false, "},
       {{"log", "quiet", "no", "not 'no'; did you mean false?"},
        "log.quiet must be true or false, "},
       {{"server", "host", "a\nb", "not 'a\\x0ab'"},

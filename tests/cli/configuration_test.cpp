@@ -51,7 +51,8 @@ TEST_F(ConfigurationFile, check_says_that_a_good_one_is_fine) {
 }
 
 TEST_F(ConfigurationFile, check_tells_every_mistake_with_its_line_marked) {
-  const std::string path = file("[server]\nprot = 80\nport = 70000\n[limits]\nmax_body = \"2MB\"\n");
+  const std::string path =
+      file("[server]\nprot = 80\nport = 70000\n[limits]\nmax_body = \"2MB\"\n");
   const Outcome outcome = run_weft({"check", path});
   EXPECT_EQ(outcome.status, 1);
   EXPECT_EQ(outcome.text, path +

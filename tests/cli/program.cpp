@@ -29,8 +29,8 @@ Program::Program(std::vector<std::string> words, const std::vector<std::string>&
   words.insert(words.begin(), WEFT_BINARY_DIR "/weft");
   if (socket >= 0) {
     // Only the process itself knows its number.
-    const std::vector<std::string> shell{
-        "/bin/sh", "-c", "export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$@\"", "sh"};
+    const std::vector<std::string> shell{"/bin/sh", "-c",
+                                         "export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$@\"", "sh"};
     words.insert(words.begin(), shell.begin(), shell.end());
   }
   std::vector<std::string> variables;

@@ -104,8 +104,8 @@ TEST_F(Serve, files_and_the_index_of_each_folder_are_served) {
 
 TEST_F(Serve, what_is_not_there_or_not_for_others_is_404) {
   for (const bool listing : {false, true}) {
-    Program program = serve(listing ? std::vector<std::string>{"--listing"}
-                                    : std::vector<std::string>{});
+    Program program =
+        serve(listing ? std::vector<std::string>{"--listing"} : std::vector<std::string>{});
     program.read_line();
     for (const char* const target :
          {"/missing", "/missing/", "/../outside/secret.txt", "/docs/../../outside/secret.txt",

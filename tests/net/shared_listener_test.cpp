@@ -1,4 +1,5 @@
-// Listeners that workers share: the file of a Unix socket, inherited descriptors, and which is meant.
+// Listeners that workers share: the file of a Unix socket, inherited descriptors, and which is
+// meant.
 #include "net/shared_listener.hpp"
 
 #include <fcntl.h>
@@ -108,8 +109,7 @@ TEST_F(SharedListener, a_socket_that_nobody_listens_on_is_replaced) {
 TEST_F(SharedListener, a_socket_that_somebody_listens_on_stays_theirs) {
   const auto first = listen();
   const Descriptor fd(std::get<PathListener>(first).fd);
-  EXPECT_EQ(refusal_of(listen()),
-            "another server listens there; stop it or choose another path");
+  EXPECT_EQ(refusal_of(listen()), "another server listens there; stop it or choose another path");
   EXPECT_EQ(connect(), 0);
 }
 
@@ -120,8 +120,7 @@ TEST_F(SharedListener, one_whose_queue_is_full_is_alive) {
   ASSERT_EQ(::listen(busy.fd(), 0), 0);
   const Descriptor waiting(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   ASSERT_EQ(::connect(waiting.fd(), (*address).get(), (*address).size), 0);
-  EXPECT_EQ(refusal_of(listen()),
-            "another server listens there; stop it or choose another path");
+  EXPECT_EQ(refusal_of(listen()), "another server listens there; stop it or choose another path");
 }
 
 TEST_F(SharedListener, any_other_file_stays_where_it_is) {
