@@ -1,9 +1,28 @@
+// The parser's assumptions are checked in every build, and one that does not hold is an exception:
+// some malformed files break them, where it would otherwise abort, or go on with nonsense.
+#undef NDEBUG
 #include "app/toml_file.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <tuple>
 
-// The parser is compiled into this file alone: it needs no library, and hands out no exceptions.
+namespace weft::app {
+namespace {
+
+struct BrokenAssumption {};
+
+constexpr void assume(bool holds) {
+  if (!holds) throw BrokenAssumption();
+}
+
+}  // namespace
+}  // namespace weft::app
+
+// The parser is compiled into this file alone, under a name of its own, so that it needs no library
+// and is another than the one a program may have, too.
+#define toml weft_toml
+#define TOML_ASSERT(condition) ::weft::app::assume(static_cast<bool>(condition))
 #define TOML_HEADER_ONLY 1
 #define TOML_EXCEPTIONS 0
 #define TOML_ENABLE_FORMATTERS 0
@@ -102,6 +121,29 @@ void blank(std::string& text, std::string_view line) {
   std::fill_n(text.begin() + static_cast<std::ptrdiff_t>(at), line.size(), ' ');
 }
 
+// Nothing when the parser came upon what it believes to be impossible.
+std::optional<toml::parse_result> parse(std::string_view text) {
+  try {
+    return toml::parse(text);
+  } catch (const BrokenAssumption&) {
+    return std::nullopt;
+  }
+}
+
+// The first line with which that happens, which is the one that is wrong.
+Place place_of_the_impossible(std::string_view text) {
+  std::size_t good = 0;
+  auto bad = static_cast<std::size_t>(std::ranges::count(text, '\n')) + 1;
+  while (bad - good > 1) {
+    const std::size_t middle = good + (bad - good) / 2;
+    const std::string_view line = line_of(text, middle + 1);
+    const std::size_t size =
+        line.data() == nullptr ? text.size() : static_cast<std::size_t>(line.data() - text.data());
+    (parse(text.substr(0, size)) ? good : bad) = middle;
+  }
+  return {bad, 1, std::max<std::size_t>(line_of(text, bad).size(), 1)};
+}
+
 }  // namespace
 
 std::string_view line_of(std::string_view text, std::size_t number) {
@@ -125,19 +167,19 @@ TomlFile read_toml(std::string_view text) {
   }
   std::string rest(text);
   while (file.mistakes.size() < kMostMistakes) {
-    const toml::parse_result parsed = toml::parse(std::string_view(rest));
-    if (parsed) {
-      add_all(parsed.table(), file);
+    const auto parsed = parse(rest);
+    if (parsed && *parsed) {
+      add_all(parsed->table(), file);
       return file;
     }
-    const Place place = place_of(parsed.error().source());
+    const Place place = parsed ? place_of(parsed->error().source()) : place_of_the_impossible(rest);
     const std::string_view line = line_of(rest, place.line);
     const std::string_view original = line_of(text, place.line);
     const bool blanked = line.find_first_not_of(' ') == std::string_view::npos;
-    std::string said(parsed.error().description());
+    std::string said = parsed ? ": " + std::string(parsed->error().description()) : "";
     std::replace_if(
         said.begin(), said.end(), [](char byte) { return byte >= 0 && byte < ' '; }, '?');
-    file.mistakes.push_back({"this is not TOML: " + said + advice_for(original), place});
+    file.mistakes.push_back({"this is not TOML" + said + advice_for(original), place});
     if (blanked || spans_lines(line)) break;
     blank(rest, line);
   }

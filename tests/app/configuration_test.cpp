@@ -229,6 +229,14 @@ TEST(Configuration, a_broken_heading_ends_the_look_because_nothing_below_it_has_
       << configuration.mistakes()[0].where;
 }
 
+TEST(Configuration, a_heading_without_a_name_is_told_with_its_line) {
+  EXPECT_EQ(mistakes_in("[server]\nport = 1\n[\n?\n"),
+            "weft.toml:3:1: this is not TOML; write a section as [name]\n");
+  EXPECT_EQ(mistakes_in("["),
+            "weft.toml:1:2: this is not TOML: Error while parsing table header: encountered "
+            "end-of-file; write a section as [name]\n");
+}
+
 TEST(Configuration, the_offending_text_is_marked_below_its_line) {
   const Configuration tabs = of_text("[server]\n\tport = 70000 # \xC3\xA4\n");
   ASSERT_EQ(tabs.mistakes().size(), 1U);

@@ -8,6 +8,7 @@
 #include <deque>
 #include <filesystem>
 #include <string>
+#include <thread>
 
 #include "http/server/server_test.hpp"
 #include "net/address.hpp"
@@ -64,8 +65,13 @@ void expect_all_are_answered(App& app, const Connect& connect) {
     clients.push_back(connect());
     ASSERT_TRUE(clients.back().send("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
   }
-  app.stop();
-  for (Client& client : clients) EXPECT_EQ(client.read_answer().body, "hello");
+  std::thread stopper([&app] { app.stop(); });
+  // The server waits for clients to close, so that they see all of the answer.
+  for (Client& client : clients) {
+    EXPECT_EQ(client.read_answer().body, "hello");
+    client.close();
+  }
+  stopper.join();
 }
 
 }  // namespace
