@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <optional>
 #include <tuple>
+#include <utility>
 
 namespace weft::app {
 namespace {
@@ -86,6 +87,11 @@ void add_all(const toml::table& root, TomlFile& file) {
   });
 }
 
+std::size_t characters_in(std::string_view text) {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      text, [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }));
+}
+
 // A value of plain letters is most likely text whose quotes are missing.
 std::string advice_for(std::string_view line) {
   const std::size_t equals = line.find('=');
@@ -110,15 +116,53 @@ std::string advice_for(std::string_view line) {
 }
 
 // Whether more than this line may be meant by what stands in it.
-bool spans_lines(std::string_view line) {
-  return line.find('[') != std::string_view::npos || line.find('{') != std::string_view::npos ||
-         line.find("\"\"\"") != std::string_view::npos ||
-         line.find("'''") != std::string_view::npos;
+bool spans_lines(std::string_view line) { return line.find_first_of("[{") != line.npos; }
+
+// Where the text in quotes that begins the line ends, behind its quote or with the line.
+std::size_t end_of_quoted(std::string_view line) {
+  const char quote = line.front();
+  for (std::size_t at = 1; at < line.size(); ++at) {
+    if (line[at] == quote) return at + 1;
+    if (line[at] == '\\' && quote == '"') ++at;
+  }
+  return line.size();
+}
+
+// What the parser is not to see: text of several lines, which no setting takes, so that every line
+// stands for itself; and letters beyond ASCII outside of quotes and comments, which TOML does not
+// allow there, and at which the parser's own tables have undefined behaviour.
+std::optional<TomlMistake> unwanted_in(std::string_view line, std::size_t number) {
+  for (std::size_t at = 0; at < line.size() && line[at] != '#';) {
+    const std::string_view rest = line.substr(at);
+    if (rest.starts_with("\"\"\"") || rest.starts_with("'''")) {
+      return TomlMistake{"text must be on one line, in one pair of quotes", {number, at + 1, 3}};
+    }
+    if ((static_cast<unsigned char>(line[at]) & 0x80) != 0) {
+      return TomlMistake{"this is not TOML: a letter beyond ASCII stands in quotes only",
+                         {number, characters_in(line.substr(0, at)) + 1, 1}};
+    }
+    at += line[at] == '"' || line[at] == '\'' ? end_of_quoted(rest) : 1;
+  }
+  return std::nullopt;
 }
 
 void blank(std::string& text, std::string_view line) {
   const auto at = static_cast<std::size_t>(line.data() - text.data());
   std::fill_n(text.begin() + static_cast<std::ptrdiff_t>(at), line.size(), ' ');
+}
+
+void blank_unwanted(std::string& text, TomlFile& file) {
+  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+  std::size_t begin = text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
+  for (std::size_t number = 1; begin < text.size(); ++number) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size());
+    const auto line = std::string_view(text).substr(begin, end - begin);
+    if (auto unwanted = unwanted_in(line, number)) {
+      if (file.mistakes.size() < kMostMistakes) file.mistakes.push_back(std::move(*unwanted));
+      blank(text, line);
+    }
+    begin = end + 1;
+  }
 }
 
 // Nothing when the parser came upon what it believes to be impossible.
@@ -166,6 +210,7 @@ TomlFile read_toml(std::string_view text) {
     return file;
   }
   std::string rest(text);
+  blank_unwanted(rest, file);
   while (file.mistakes.size() < kMostMistakes) {
     const auto parsed = parse(rest);
     if (parsed && *parsed) {
