@@ -15,11 +15,9 @@
 #include "net/listener.hpp"
 #include "weft/detail/descriptor.hpp"
 
-namespace weft {
+namespace weft::http::test {
 namespace {
 
-using http::test::Client;
-using http::test::ServerTest;
 using weft::detail::Descriptor;
 
 class Listening : public ServerTest {
@@ -55,7 +53,7 @@ class Listening : public ServerTest {
   std::string folder = "/tmp/weft-listening-XXXXXX";
   std::string path;
 };
-INSTANTIATE_TEST_SUITE_P(Topologies, Listening, http::test::every_topology, http::test::backend_of);
+INSTANTIATE_TEST_SUITE_P(Topologies, Listening, every_topology, backend_of);
 
 // Many connect, and the server is stopped before it can have accepted them all.
 template <class Connect>
@@ -197,4 +195,4 @@ TEST_P(Listening, what_cannot_be_listened_on_is_refused_with_the_reason) {
                                                     "/missing: No such file or directory");
 }
 
-}  // namespace weft
+}  // namespace weft::http::test
