@@ -229,6 +229,35 @@ TEST(Configuration, a_broken_heading_ends_the_look_because_nothing_below_it_has_
       << configuration.mistakes()[0].where;
 }
 
+TEST(Configuration, a_heading_without_a_name_is_told_with_its_line) {
+  EXPECT_EQ(mistakes_in("[server]\nport = 1\n[\n?\n"),
+            "weft.toml:3:1: this is not TOML; write a section as [name]\n");
+  EXPECT_EQ(mistakes_in("["),
+            "weft.toml:1:2: this is not TOML: Error while parsing table header: encountered "
+            "end-of-file; write a section as [name]\n");
+}
+
+TEST(Configuration, letters_beyond_ascii_stand_in_quotes_and_comments_only) {
+  const Configuration fine =
+      of_text("\xEF\xBB\xBF# \xC3\xA4 \xE3\x80\x81\n[server]\nuds = \"/\xC3\xA4\" # \xC3\xB6\n");
+  EXPECT_TRUE(fine.mistakes().empty());
+  EXPECT_EQ(fine.options().uds, "/\xC3\xA4");
+  EXPECT_EQ(mistakes_in(
+                "[server]\nh\xC3\xB6st = \"a\"\nport = \xE3\x80\x81\nuds = '\xC3\xA4' \xC3\xA4\n"),
+            "weft.toml:2:2: this is not TOML: a letter beyond ASCII stands in quotes only\n"
+            "weft.toml:3:8: this is not TOML: a letter beyond ASCII stands in quotes only\n"
+            "weft.toml:4:11: this is not TOML: a letter beyond ASCII stands in quotes only\n");
+}
+
+TEST(Configuration, text_of_several_lines_is_refused) {
+  for (const char* const quotes : {"\"\"\"", "'''"}) {
+    const std::string text = "[server]\nhost = " + std::string(quotes) + "::1" + quotes + "\n";
+    EXPECT_EQ(mistakes_in(text),
+              "weft.toml:2:8: text must be on one line, in one pair of quotes\n");
+  }
+  EXPECT_EQ(of_text("[server]\nuds = \"a'''b\\\"\\\"\"\n").options().uds, "a'''b\"\"");
+}
+
 TEST(Configuration, the_offending_text_is_marked_below_its_line) {
   const Configuration tabs = of_text("[server]\n\tport = 70000 # \xC3\xA4\n");
   ASSERT_EQ(tabs.mistakes().size(), 1U);

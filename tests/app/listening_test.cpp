@@ -8,17 +8,16 @@
 #include <deque>
 #include <filesystem>
 #include <string>
+#include <thread>
 
 #include "http/server/server_test.hpp"
 #include "net/address.hpp"
 #include "net/listener.hpp"
 #include "weft/detail/descriptor.hpp"
 
-namespace weft {
+namespace weft::http::test {
 namespace {
 
-using RawClient = http::test::Client;
-using http::test::ServerTest;
 using weft::detail::Descriptor;
 
 class Listening : public ServerTest {
@@ -40,10 +39,10 @@ class Listening : public ServerTest {
     if (::connect(client.fd(), (*address).get(), (*address).size) != 0) return -1;
     return client.release();
   }
-  RawClient client_of_path() const {
+  Client client_of_path() const {
     const int fd = connect_to_path();
     EXPECT_GE(fd, 0) << errno;
-    return RawClient::over(fd);
+    return Client::over(fd);
   }
   static Descriptor listener(std::uint16_t& port) {
     auto made = net::listen_on(net::ListenAddress{}, 1);
@@ -54,18 +53,23 @@ class Listening : public ServerTest {
   std::string folder = "/tmp/weft-listening-XXXXXX";
   std::string path;
 };
-INSTANTIATE_TEST_SUITE_P(Topologies, Listening, http::test::every_topology, http::test::backend_of);
+INSTANTIATE_TEST_SUITE_P(Topologies, Listening, every_topology, backend_of);
 
 // Many connect, and the server is stopped before it can have accepted them all.
 template <class Connect>
 void expect_all_are_answered(App& app, const Connect& connect) {
-  std::deque<RawClient> clients;
+  std::deque<Client> clients;
   for (int i = 0; i < 64; ++i) {
     clients.push_back(connect());
     ASSERT_TRUE(clients.back().send("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
   }
-  app.stop();
-  for (RawClient& client : clients) EXPECT_EQ(client.read_answer().body, "hello");
+  std::thread stopper([&app] { app.stop(); });
+  // The server waits for clients to close, so that they see all of the answer.
+  for (Client& client : clients) {
+    EXPECT_EQ(client.read_answer().body, "hello");
+    client.close();
+  }
+  stopper.join();
 }
 
 }  // namespace
@@ -78,7 +82,7 @@ TEST_P(Listening, on_a_path_is_served_and_leaves_no_file_behind) {
     start();
     EXPECT_EQ(app.port(), 0);
     {
-      RawClient client = client_of_path();
+      Client client = client_of_path();
       EXPECT_EQ(client.get("/").body, "hello");
       EXPECT_EQ(client.get("/park/x").body, "x");
       EXPECT_EQ(client.get("/big/1024").body.size(), 1024U * 1024);
@@ -118,9 +122,9 @@ TEST_P(Listening, clients_of_a_unix_socket_do_not_count_as_one_address) {
   options.uds = path;
   options.limits.connections_per_address = 1;
   start();
-  RawClient first = client_of_path();
+  Client first = client_of_path();
   EXPECT_EQ(first.get("/").body, "hello");
-  RawClient second = client_of_path();
+  Client second = client_of_path();
   EXPECT_EQ(second.get("/").body, "hello");
 }
 
@@ -133,7 +137,7 @@ TEST_P(Listening, on_an_inherited_listener_is_served_and_drained_by_one_worker_a
     start();
     EXPECT_EQ(app.port(), port);
     EXPECT_EQ(connect().get("/").body, "hello");
-    expect_all_are_answered(app, [port] { return RawClient(port); });
+    expect_all_are_answered(app, [port] { return Client(port); });
   }
 }
 
@@ -144,7 +148,7 @@ TEST_P(Listening, an_inherited_listener_keeps_clients_for_the_next_server) {
   options.workers = 2;
   start();
   app.stop();
-  RawClient between(port);
+  Client between(port);
   ASSERT_TRUE(between.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
   start();
   EXPECT_EQ(between.read_answer().body, "hello");
@@ -191,4 +195,4 @@ TEST_P(Listening, what_cannot_be_listened_on_is_refused_with_the_reason) {
                                                     "/missing: No such file or directory");
 }
 
-}  // namespace weft
+}  // namespace weft::http::test
