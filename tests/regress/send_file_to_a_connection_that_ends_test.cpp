@@ -1,11 +1,6 @@
-<<<<<<< HEAD
 // A connection that another thread shut while a part of a file was on its way ended the whole
 // process: the call had sent some bytes, so it returned their number and not EPIPE, but had raised
 // the signal all the same.
-=======
-// A connection that was shut while a part of a file was on its way ended the whole process: the
-// call had sent some bytes, and so did not say EPIPE, but had raised the signal all the same.
->>>>>>> f9a6557 (Configure servers by file, environment and flags from one table of settings)
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
