@@ -2,8 +2,8 @@
 # Builds weft and its unit tests for 64-bit Arm, into build/aarch64, and runs the tests named below
 # under qemu-user. JOBS is the number of compilers at a time.
 #
-# liburing and toml++ for the target are fetched by apt with state of its own, so the system's list
-# of architectures stays as it is. qemu-user knows no io_uring, so what needs one is skipped there.
+# liburing, toml++ and simdjson for the target are fetched by apt with state of its own, so the
+# system's list of architectures stays as it is. qemu-user knows no io_uring, so what needs one is skipped there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,21 +14,29 @@ readonly toolchain=$PWD/cmake/aarch64-linux-gnu.cmake
 readonly emulator=(qemu-aarch64 -L /usr/aarch64-linux-gnu)
 
 fetch_libraries() {
-    [ -e "$root/usr/include/liburing.h" ] && [ -e "$root/usr/include/toml++/toml.h" ] && return
+    [ -e "$root/usr/include/liburing.h" ] && [ -e "$root/usr/include/toml++/toml.h" ] &&
+        [ -e "$root/usr/include/simdjson.h" ] && return
     local state=$build/apt
-    local apt=(apt-get -q -o APT::Architecture=arm64 -o APT::Architectures=arm64
+    local options=(-q -o APT::Architecture=arm64 -o APT::Architectures=arm64
         -o Dir::State="$state" -o Dir::State::status="$state/status" -o Dir::Cache="$state/cache"
         -o APT::Sandbox::User= -o Acquire::Retries=3)
-    echo "test-aarch64: fetching liburing-dev and libtomlplusplus-dev for arm64"
+    echo "test-aarch64: fetching liburing-dev, libtomlplusplus-dev and libsimdjson-dev for arm64"
     mkdir -p "$state/lists/partial" "$state/cache/archives/partial" "$root"
     : > "$state/status"
     # Sources that have nothing for this architecture may complain.
-    "${apt[@]}" update > "$state/update.log" 2>&1 || true
-    (cd "$state" && "${apt[@]}" download liburing-dev libtomlplusplus-dev)
-    dpkg-deb -x "$state"/liburing-dev_*_arm64.deb "$root"
-    dpkg-deb -x "$state"/libtomlplusplus-dev_*_arm64.deb "$root"
-    # What is left is the static library, so nothing has to be found when a test is run.
-    rm -f "$root"/usr/lib/aarch64-linux-gnu/*.so*
+    apt-get "${options[@]}" update > "$state/update.log" 2>&1 || true
+    # There is no static simdjson: its library has the version in its package's name.
+    local simdjson
+    simdjson=$(apt-cache "${options[@]}" depends libsimdjson-dev |
+        sed -n 's/^ *Depends: \(libsimdjson[0-9][^ ]*\)$/\1/p' | head -n 1)
+    (cd "$state" && apt-get "${options[@]}" download \
+        liburing-dev libtomlplusplus-dev libsimdjson-dev "$simdjson")
+    local package
+    for package in "$state"/*_arm64.deb; do
+        dpkg-deb -x "$package" "$root"
+    done
+    # What is left of it is the static library, so it does not have to be found when a test is run.
+    rm -f "$root"/usr/lib/aarch64-linux-gnu/liburing*.so*
 }
 
 configure() {
@@ -58,7 +66,9 @@ run_tests() {
 
 fetch_libraries
 build_googletest
-configure "$PWD" "$build/weft" -DWEFT_WERROR=ON -DWEFT_BUILD_EXAMPLES=OFF -DWEFT_BUILD_BENCH=OFF
+# Programs need only the libraries they use, which leaves simdjson out of those that are run.
+configure "$PWD" "$build/weft" -DWEFT_WERROR=ON -DWEFT_BUILD_EXAMPLES=OFF -DWEFT_BUILD_BENCH=OFF \
+    -DCMAKE_EXE_LINKER_FLAGS=-Wl,--as-needed
 cmake --build "$build/weft" --parallel "$jobs" --target weft_gvt_test weft_ksvc_test
 
 status=0
