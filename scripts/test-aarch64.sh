@@ -3,7 +3,8 @@
 # under qemu-user. JOBS is the number of compilers at a time.
 #
 # liburing, toml++ and simdjson for the target are fetched by apt with state of its own, so the
-# system's list of architectures stays as it is. qemu-user knows no io_uring, so what needs one is skipped there.
+# system's list of architectures stays as it is. qemu-user knows no io_uring, so what needs one is
+# skipped there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
