@@ -126,7 +126,7 @@ std::optional<std::string> respelt(Kind kind, std::string_view text) {
   return std::to_string(*number) + std::string(unit);
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string result = "\"";
   for (const char byte : text) {
     const auto code = static_cast<unsigned char>(byte);
@@ -228,7 +228,7 @@ std::string toml_of(const Setting& setting, const Value& value) {
   const std::string text = text_of(setting, value);
   const bool bare = setting.kind == Kind::number || setting.kind == Kind::toggle || text == "0";
   return bare && setting.kind != Kind::descriptor && setting.kind != Kind::text ? text
-                                                                                : quoted(text);
+                                                                                : in_quotes(text);
 }
 
 }  // namespace weft::app
