@@ -335,7 +335,8 @@ bool read_texts(const std::vector<std::string_view>& texts, T& into, const PathS
     using Value = typename T::value_type;
     into.reset();
     if (texts.empty() || (texts[0].empty() && !std::same_as<Value, std::string>)) return true;
-    return read_texts(texts, into.emplace(), at, complaints);
+    into = Value{};
+    return read_texts(texts, *into, at, complaints);
   } else {
     if (texts.empty()) return false;
     if (texts.size() > 1) {
