@@ -16,12 +16,11 @@ const Application& application_of(const http::Exchange& exchange) noexcept {
 }
 
 // Behind the middleware: what the server would say by itself, then the application's own words.
-void answer_unrouted(RouteEntry& entry, Context& context) {
+void answer_unrouted(RouteEntry& /*entry*/, Context& context) {
   http::Exchange& exchange = context.exchange();
   http::answer_unrouted(exchange, *exchange.unrouted());
   const Application& application = application_of(exchange);
   const int status = exchange.response().status;
-  static_cast<void>(entry);
   // Handlers are called through a reference that may change what they hold, as those of routes are.
   auto& words = const_cast<Handler&>(status == kNotFound ? application.not_found
                                                          : application.method_not_allowed);
