@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -72,12 +73,20 @@ SharedPageReader::~SharedPageReader() {
 }
 
 std::optional<FactValues> SharedPageReader::facts() const noexcept {
-  // A writer is at it for some microseconds.
-  constexpr int kAttempts = 10'000;
+  // A writer is at it for some microseconds, or for as long as others have its processor.
+  constexpr int kYields = 100;
+  constexpr int kNaps = 10'000;
+  constexpr int kNapsBetweenLooks = 50;
+  constexpr timespec kNap{.tv_sec = 0, .tv_nsec = 100'000};
   FactValues values;
-  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+  for (int attempt = 0; attempt < kYields; ++attempt) {
     if (try_read_facts(page_->facts, values)) return values;
     ::sched_yield();
+  }
+  for (int nap = 0; nap < kNaps; ++nap) {
+    if (nap % kNapsBetweenLooks == 0 && !process_is_alive()) break;
+    ::nanosleep(&kNap, nullptr);
+    if (try_read_facts(page_->facts, values)) return values;
   }
   return std::nullopt;
 }

@@ -25,7 +25,8 @@ class SharedPageReader {
   SharedPageReader& operator=(SharedPageReader&&) = delete;
   ~SharedPageReader();
 
-  // Nothing when the process died while it was writing them; then they can never be read.
+  // Nothing when the process died while it was writing them; then they can never be read. A living
+  // one that was interrupted there is waited for, a second or more.
   std::optional<FactValues> facts() const noexcept;
   std::optional<ProcessIdentity> identity() const noexcept;
   std::uint64_t fact(Fact fact) const noexcept;
