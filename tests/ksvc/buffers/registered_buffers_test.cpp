@@ -96,7 +96,7 @@ TEST_F(AttachedBuffers, every_numbered_block_is_recognised_whole) {
 }
 
 TEST_F(AttachedBuffers, memory_that_is_not_wholly_inside_is_not_recognised) {
-  char elsewhere[16];
+  char elsewhere[16] = {};
   EXPECT_FALSE(provider.index_of(elsewhere, sizeof elsewhere));
   EXPECT_FALSE(provider.index_of(nullptr, 0));
   const char* lowest = nullptr;
