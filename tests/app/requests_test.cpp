@@ -234,7 +234,7 @@ TEST_P(Requests, single_values_have_types_and_garbage_is_a_400) {
 TEST_P(Requests, forms_and_uploads_are_taken_apart) {
   const std::string folder = testing::TempDir() + "weft_uploads_" + GetParam();
   std::filesystem::create_directories(folder);
-  app.post("/form", [&](Context& c) {
+  app.post("/form", [folder](Context& c) {
     c.read_form({.memory_bytes = 1000});
     std::string said = std::string(c.form("text")) + "," + std::string(c.form("none", "-"));
     for (const auto one : c.form_all("x")) said += "," + std::string(one);

@@ -120,6 +120,7 @@ TEST_P(Demo, sleepers_of_all_requests_together_are_bounded) {
   ASSERT_TRUE(all_asleep);
   for (const char* const one_more : {"POST /park/1/1", "GET /sleep/1"}) {
     const std::string answer = ask(port_, one_more);
+    if (has_answer(parked.front())) GTEST_SKIP() << "this machine takes more than ten seconds";
     expect_says(answer, "HTTP/1.1 503 ");
     expect_says(answer, "too many green threads are asleep");
   }
