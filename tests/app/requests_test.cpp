@@ -299,8 +299,8 @@ TEST_P(Requests, answers_beyond_a_body) {
   });
   const std::string path = testing::TempDir() + "weft_download_" + GetParam();
   ASSERT_TRUE(write_file(path, "content").ok());
-  app.get("/get", [&](Context& c) { c.download(path, "Zoë \"1\"\r\nX: y.txt"); });
-  app.get("/gone", [&](Context& c) { c.download(path + ".not", "x"); });
+  app.get("/get", [path](Context& c) { c.download(path, "Zoë \"1\"\r\nX: y.txt"); });
+  app.get("/gone", [path](Context& c) { c.download(path + ".not", "x"); });
   start();
   EXPECT_EQ(connect().get("/xml").field("content-type"), "application/xml; charset=utf-8");
   const http::test::Answer away = connect().get("/away");
