@@ -149,7 +149,7 @@ TYPED_TEST(IoBackendShortageTest, thousands_of_operations_pass_a_small_queue_in_
     EXPECT_EQ(this->seen()[id - 1].result, 0);
   }
   this->turn();
-  EXPECT_TRUE(this->backend().settled());
+  EXPECT_TRUE(this->turn_until_settled());
 }
 
 // What a whole process has to run short of is tried in a child, which must exit with 0.

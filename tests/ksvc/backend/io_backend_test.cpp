@@ -11,6 +11,13 @@
 namespace weft::ksvc {
 namespace {
 
+// Whether a thread of the kernel's takes what is submitted: it may have answered an entry before it
+// says that it has taken it.
+template <class Backend>
+constexpr bool kTakesByThread = false;
+template <UringOptions options>
+constexpr bool kTakesByThread<CompositeIoUring<options>> = options.sqpoll;
+
 template <class Backend>
 class IoBackendTest : public BackendTest<Backend> {};
 TYPED_TEST_SUITE(IoBackendTest, EveryBackend, BackendNames);
@@ -47,7 +54,7 @@ TYPED_TEST(IoBackendTest, what_a_sink_submits_does_not_unsettle_the_turn_before)
   for (int turns = 0; turns < 3; ++turns) {
     this->backend().submit_and_wait(1, this->soon());
     EXPECT_EQ(this->backend().drain(sink), 1U);
-    EXPECT_TRUE(this->backend().settled());
+    if constexpr (!kTakesByThread<TypeParam>) EXPECT_TRUE(this->backend().settled());
   }
 }
 
@@ -58,6 +65,7 @@ TYPED_TEST(IoBackendTest, settled_is_true_once_everything_is_taken_and_drained) 
   EXPECT_FALSE(this->backend().settled());
   Recorder recorder;
   this->backend().drain(recorder);
+  if constexpr (kTakesByThread<TypeParam>) EXPECT_TRUE(this->turn_until_settled());
   EXPECT_TRUE(this->backend().settled());
 }
 
@@ -325,7 +333,7 @@ TYPED_TEST(IoBackendTest, more_operations_than_entries_lose_no_completion) {
   for (const Completion& completion : this->seen()) ids.insert(completion.corr_id);
   EXPECT_EQ(ids.size(), kOperations);
   EXPECT_EQ(this->seen().size(), kOperations);
-  EXPECT_TRUE(this->backend().settled());
+  EXPECT_TRUE(this->turn_until_settled());
 }
 
 // Every connection is made, greeted and answered through rings that hold a handful of entries, so
