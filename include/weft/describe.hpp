@@ -26,6 +26,7 @@ struct TypeDescription {
     map,
     object
   };
+  // Which of these it is.
   Kind kind = Kind::string;
   bool nullable = false;                 // null, or absent
   bool is_signed = false;                // of integers
@@ -37,6 +38,7 @@ struct TypeDescription {
 
 // A field of a struct.
 struct FieldDescription {
+  // Each as the Schema has it; a constraint is a rule.
   std::string name;
   TypeDescription type;
   bool required = true;
@@ -45,14 +47,17 @@ struct FieldDescription {
 
 // A struct.
 struct ObjectDescription {
-  std::string name;  // what its Schema calls it, or nothing
-  bool refuses_unknown = false;
+  std::string name;              // what its Schema calls it, or nothing
+  bool refuses_unknown = false;  // names that none of its fields has
+  // In the order of the Schema.
   std::vector<FieldDescription> fields;
 };
 
 // A type with all structs that occur in it.
 struct SchemaDescription {
+  // The type itself.
   TypeDescription root;
+  // All structs, once each.
   std::vector<ObjectDescription> objects;
 };
 
