@@ -64,6 +64,19 @@ http::Model model_of(const Options& options) {
                            "\": use green, coroutine or callback");
 }
 
+http::TrustedProxies trusted_proxies_of(const Options& options) {
+  auto parsed = http::TrustedProxies::parse(options.trusted_proxies);
+  if (const auto* refusal = std::get_if<std::string>(&parsed)) throw std::runtime_error(*refusal);
+  return std::get<http::TrustedProxies>(std::move(parsed));
+}
+
+http::ProxyFields proxy_fields_of(const Options& options) {
+  if (options.proxy_headers == "x-forwarded") return http::ProxyFields::x_forwarded;
+  if (options.proxy_headers == "forwarded") return http::ProxyFields::forwarded;
+  throw std::runtime_error("unknown proxy headers \"" + options.proxy_headers +
+                           "\": use x-forwarded or forwarded");
+}
+
 http::TrailingSlash policy_of(TrailingSlash wish) {
   switch (wish) {
     case TrailingSlash::redirect: return http::TrailingSlash::redirect;
@@ -185,6 +198,14 @@ void App::start(const Options& options) {
   routes_->site.application = &application;
   if (application.prepare_unrouted())
     routes_->site.unrouted.emplace(&app::call_unrouted, &application);
+  routes_->site.rewrite = nullptr;
+  if (!application.rewrites.empty()) {
+    routes_->site.rewrite = [&application](http::Exchange& exchange) {
+      app::rewrite_path(application, exchange);
+    };
+  }
+  application.trusted_proxies = trusted_proxies_of(options);
+  application.proxy_fields = proxy_fields_of(options);
   routes_->site.on_error = nullptr;
   if (application.on_error) {
     routes_->site.on_error = [&application](http::Exchange& exchange, const std::exception& error) {
