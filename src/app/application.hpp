@@ -43,6 +43,7 @@ struct Application {
   RouteEntry unrouted;
   std::vector<PathRule> rewrites;
   http::TrustedProxies trusted_proxies;
+  bool serves_unix = false;  // so that who has no address comes over such a socket
   http::ProxyFields proxy_fields = http::ProxyFields::x_forwarded;
 };
 

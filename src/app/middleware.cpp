@@ -138,10 +138,11 @@ const http::Forwarded& Context::forwarded() const {
   const auto* const application =
       static_cast<const app::Application*>(exchange_.site().application);
   static const http::TrustedProxies nobody;
-  const bool known = application != nullptr;
+  const auto peer = exchange_.bodies().peer();
+  const bool may_be_proxy = application != nullptr && (peer || application->serves_unix);
   kept = std::make_unique<http::Forwarded>(http::find_client(
-      exchange_.head(), exchange_.bodies().peer(), known ? application->trusted_proxies : nobody,
-      known ? application->proxy_fields : http::ProxyFields::x_forwarded));
+      exchange_.head(), peer, may_be_proxy ? application->trusted_proxies : nobody,
+      may_be_proxy ? application->proxy_fields : http::ProxyFields::x_forwarded));
   return *kept;
 }
 

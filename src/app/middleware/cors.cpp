@@ -26,8 +26,16 @@ bool is_origin(std::string_view text) {
   const std::size_t scheme = text.find("://");
   if (scheme == std::string_view::npos || scheme == 0) return false;
   const std::string_view host = text.substr(scheme + 3);
-  const auto is_lower = [](char c) { return !(c >= 'A' && c <= 'Z'); };
-  return !host.empty() && http::is_authority(host) && std::ranges::all_of(text, is_lower);
+  // Browsers send names as the DNS has them, in small letters, and addresses.
+  const auto is_small = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+           std::string_view("-._:[]").find(c) != std::string_view::npos;
+  };
+  const auto is_of_scheme = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
+  };
+  return !host.empty() && http::is_authority(host) && std::ranges::all_of(host, is_small) &&
+         std::ranges::all_of(text.substr(0, scheme), is_of_scheme);
 }
 
 std::string joined(const std::vector<std::string>& tokens, const char* what, bool credentials) {

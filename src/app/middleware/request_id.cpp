@@ -109,6 +109,8 @@ class NameRequests {
   explicit NameRequests(const RequestIdOptions& options) : options_(options) {
     // Refuses what is no header, or one that the server writes.
     http::Response().add_field(options.header, "");
+    begin_of_line_ = options.header + ": ";
+    for (char& c : options_.header) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
     if (options.most_bytes < 1 || options.most_bytes > kMostBytes) {
       throw std::invalid_argument("request_id(): most_bytes must be from 1 to 1024, not " +
                                   std::to_string(options.most_bytes));
@@ -119,7 +121,11 @@ class NameRequests {
     const std::string_view given = options_.accept ? context.header(options_.header) : "";
     const bool taken = is_well_formed(given, options_.most_bytes);
     const RequestId& id = context.set(RequestId(taken ? std::string(given) : make()));
-    context.answer().lasting_header(options_.header, id.text());
+    http::Response& response = context.exchange().response();
+    for (const std::string_view part : {std::string_view(begin_of_line_),
+                                        std::string_view(id.text()), std::string_view("\r\n")}) {
+      response.add_lasting_lines(part);
+    }
     next();
   }
 
@@ -128,7 +134,8 @@ class NameRequests {
     return options_.format == RequestIdFormat::uuid_v7 ? make_uuid_v7() : make_hex();
   }
 
-  RequestIdOptions options_;
+  RequestIdOptions options_;  // the header's name in lower case
+  std::string begin_of_line_;
 };
 
 }  // namespace

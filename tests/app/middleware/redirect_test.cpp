@@ -154,7 +154,7 @@ TEST_F(Rewritten, a_path_that_fits_is_another_before_routes_are_looked_for) {
   EXPECT_EQ(client.get("/blog/a%20b?q=1").body, "a b /posts/a%20b /blog/a%20b 1");
   // What a rule gives is not looked at again, so there are no circles.
   EXPECT_EQ(client.get("/posts/7").body, "gone");
-  EXPECT_EQ(client.get("/swap/1/2/3").body, "2/3+1");
+  EXPECT_EQ(client.get("/swap/1/2/3").body, "2+3/1");
   EXPECT_EQ(ask(client, "POST", "/blog/7").status, 405);
   EXPECT_EQ(client.get("/blog/").status, 404);
   EXPECT_EQ(client.get("/blog").status, 404);
@@ -203,9 +203,9 @@ TEST_F(Rewritten, rules_are_checked_and_come_before_the_start) {
 
 namespace {
 
-class Client : public PlainApp {
+class ClientAddress : public PlainApp {
  protected:
-  Client() {
+  ClientAddress() {
     app.get("/", [](Context& c) {
       const auto address = c.client_address();
       c.text((address ? address->to_string() : "nobody") + " " + std::string(c.scheme()) + " " +
@@ -222,7 +222,7 @@ class Client : public PlainApp {
 
 }  // namespace
 
-TEST_F(Client, is_the_peer_where_nobody_is_trusted) {
+TEST_F(ClientAddress, is_the_peers_where_nobody_is_trusted) {
   RawClient client = start();
   const std::string peer = told(client, kSpoof);
   EXPECT_TRUE(peer.starts_with("127.0.0.1:")) << peer;
@@ -230,13 +230,13 @@ TEST_F(Client, is_the_peer_where_nobody_is_trusted) {
   EXPECT_FALSE(peer.starts_with("127.0.0.1:0 ")) << peer;
 }
 
-TEST_F(Client, is_the_peer_where_others_are_trusted) {
+TEST_F(ClientAddress, is_the_peers_where_others_are_trusted) {
   options.trusted_proxies = "10.0.0.0/8, private, unix";
   RawClient client = start();
   EXPECT_TRUE(told(client, kSpoof).starts_with("127.0.0.1:"));
 }
 
-TEST_F(Client, is_who_a_trusted_proxy_says_it_is) {
+TEST_F(ClientAddress, is_what_a_trusted_proxy_says) {
   options.trusted_proxies = "loopback, 10.0.0.0/8";
   RawClient client = start();
   EXPECT_EQ(told(client, kSpoof), "192.0.2.1:0 https evil.example");
@@ -247,7 +247,7 @@ TEST_F(Client, is_who_a_trusted_proxy_says_it_is) {
   EXPECT_TRUE(told(client, "X-Forwarded-For: 203.0.113.9, bad\r\n").starts_with("127.0.0.1:"));
 }
 
-TEST_F(Client, is_read_from_the_fields_that_the_proxy_writes) {
+TEST_F(ClientAddress, is_read_from_the_fields_that_the_proxy_writes) {
   options.trusted_proxies = "127.0.0.1";
   options.proxy_headers = "forwarded";
   RawClient client = start();
@@ -255,7 +255,7 @@ TEST_F(Client, is_read_from_the_fields_that_the_proxy_writes) {
   EXPECT_TRUE(told(client, "X-Forwarded-For: 192.0.2.1\r\n").starts_with("127.0.0.1:"));
 }
 
-TEST_F(Client, has_no_address_over_a_unix_socket_until_a_proxy_tells_one) {
+TEST_F(ClientAddress, is_unknown_over_a_unix_socket_until_a_proxy_tells_it) {
   options.uds = std::filesystem::temp_directory_path() /
                 ("weft-client-" + std::to_string(::getpid()) + ".sock");
   options.trusted_proxies = "unix";
@@ -270,7 +270,7 @@ TEST_F(Client, has_no_address_over_a_unix_socket_until_a_proxy_tells_one) {
   EXPECT_EQ(told(client, "X-Forwarded-For: 2001:db8::1\r\n"), "[2001:db8::1]:0 http a.example");
 }
 
-TEST_F(Client, options_that_make_no_sense_keep_the_server_from_starting) {
+TEST_F(ClientAddress, options_that_make_no_sense_keep_the_server_from_starting) {
   const auto refused = [&] {
     try {
       app.start(options);
