@@ -13,9 +13,12 @@
 
 namespace weft {
 
+// For App::rewrite().
 struct RewriteRule {
-  std::string from;  // begins with '/'
-  std::string to;    // begins with '/', has no query
+  // Begins with '/'.
+  std::string from;
+  // Begins with '/', and has no query.
+  std::string to;
 };
 
 }  // namespace weft

@@ -46,6 +46,7 @@ class SmallText {
   // Puts `text` in front of what is at `at`.
   void insert(std::size_t at, std::string_view text) {
     if (at == size()) return append(text);
+    if (text.empty()) return;
     if (spilled_ || size_ + text.size() > N) {
       spill().insert(at, text);
       return;

@@ -19,6 +19,7 @@
 
 namespace weft {
 
+// Who may use what, by cors().
 struct CorsOptions {
   // Whose pages may: "*" for all; or origins, each a scheme and a host, with a port where it is not
   // the usual one, as browsers send them: "https://app.example". "https://*.app.example" is all

@@ -27,12 +27,14 @@ struct HealthCheck {
   std::chrono::milliseconds timeout{1'000};
 };
 
+// What health() answers, and where.
 struct HealthOptions {
   // Where 200 is answered for as long as the process can answer at all; empty: nowhere.
   std::string live_path = "/livez";
   // Where 200 is answered while all checks say yes and the server is not about to end; empty:
   // nowhere.
   std::string ready_path = "/readyz";
+  // Without any it is ready for as long as it is not about to end.
   std::vector<HealthCheck> checks;
   // Whether the answer is JSON that names each check, how long it took and what was wrong. Others
   // than those who run the server learn much from that.

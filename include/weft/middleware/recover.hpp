@@ -21,7 +21,9 @@ enum class RecoverShape : std::uint8_t {
   json,  // {"error": "Internal Server Error"}
 };
 
+// What recover() answers.
 struct RecoverOptions {
+  // Of the answer, unless a function words it.
   RecoverShape shape = RecoverShape::text;
   // Whether what an HttpError says is given that shape, too: {"error": "its text"}.
   bool http_errors = false;

@@ -15,6 +15,7 @@
 
 namespace weft {
 
+// Where redirect_to_https() leads.
 struct RedirectToHttpsOptions {
   // 301, 302, 303, 307 or 308; the last keeps the method and the body, and is remembered.
   int status = 308;
@@ -32,9 +33,11 @@ struct RedirectToHttpsOptions {
 // that speaks HTTPS must be one of Options::trusted_proxies, or this goes round in circles.
 Middleware redirect_to_https(const RedirectToHttpsOptions& options = {});
 
+// Which of two hosts redirect_www() leads to.
 struct RedirectWwwOptions {
   // Whether the host gets a "www." instead of losing it.
   bool add = false;
+  // 301, 302, 303, 307 or 308.
   int status = 308;
 };
 
@@ -42,12 +45,14 @@ struct RedirectWwwOptions {
 // dot, get no "www.".
 Middleware redirect_www(const RedirectWwwOptions& options = {});
 
+// What redirect() sends where.
 struct RedirectRule {
   // As in a RewriteRule: see rewrite.hpp.
   std::string from;
   // A path here, or an address with a scheme and a host of its own, with $1 to $9 for what the
   // stars of `from` took. Only behind the host, so that no client can say where it leads.
   std::string to;
+  // 301, 302, 303, 307 or 308.
   int status = 308;
   // Whether the query of the request goes along, behind one that `to` has.
   bool keep_query = true;

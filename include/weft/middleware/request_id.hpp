@@ -36,6 +36,7 @@ enum class RequestIdFormat : std::uint8_t {
   uuid_v7,  // RFC 9562: the time in milliseconds, then random bits; so names sort by time
 };
 
+// Which names request_id() takes and makes.
 struct RequestIdOptions {
   // The header, of the request and of the answer.
   std::string header = "X-Request-Id";
@@ -44,6 +45,7 @@ struct RequestIdOptions {
   bool accept = true;
   // A longer one is not taken: names are made to be written down often. At least 1, at most 1024.
   std::size_t most_bytes = 128;
+  // Of a name that is made.
   RequestIdFormat format = RequestIdFormat::hex;
 };
 

@@ -19,7 +19,9 @@ enum class ResponseTimeFormat : std::uint8_t {
   server_timing,    // Server-Timing: app;dur=1.234, which browsers show to developers
 };
 
+// How response_time() tells it.
 struct ResponseTimeOptions {
+  // The header.
   ResponseTimeFormat format = ResponseTimeFormat::x_response_time;
   // What Server-Timing calls it: a token. Other entries that a handler sets stay.
   std::string metric = "app";

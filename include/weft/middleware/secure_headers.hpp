@@ -16,14 +16,16 @@ namespace weft {
 
 // Strict-Transport-Security: browsers that have seen it ask by HTTPS alone, until it has run out.
 struct Hsts {
+  // From the last answer that said it.
   std::chrono::seconds max_age = std::chrono::hours(24 * 365);
+  // Whether it holds for all hosts below this one, too.
   bool include_subdomains = true;
   // Asks to be put into the lists that browsers are shipped with. That takes a year at least and
   // the subdomains, and can hardly be taken back.
   bool preload = false;
 };
 
-// A value that is empty is not sent.
+// The headers of secure_headers(). A value that is empty is not sent.
 struct SecureHeadersOptions {
   // Off unless given: a site that is not served by HTTPS at all would be out of reach by it. Sent
   // only where Context::scheme() is "https", as RFC 6797 wants it, unless `hsts_always`.

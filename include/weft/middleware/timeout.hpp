@@ -15,9 +15,11 @@
 
 namespace weft {
 
+// What timeout() answers.
 struct TimeoutOptions {
   // Of the answer: 503, or 504 for what waits for other servers.
   int status = 503;
+  // Its body.
   std::string text = "The request took too long\n";
   // When to come back (Retry-After); nothing: that is not said.
   std::optional<std::chrono::seconds> retry_after;

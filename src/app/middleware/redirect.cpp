@@ -30,8 +30,10 @@ bool has_path(Context& context) { return context.sent_path().starts_with('/'); }
 std::string with_query(std::string address, Context& context) {
   const std::string_view query = context.exchange().head().query();
   if (query.empty()) return address;
-  address += address.find('?') == std::string::npos ? '?' : '&';
-  return address += query;
+  const std::size_t fragment = std::min(address.find('#'), address.size());
+  const bool has_query = address.find('?') < fragment;
+  address.insert(fragment, (has_query ? "&" : "?") + std::string(query));
+  return address;
 }
 
 std::string_view without_port(std::string_view host) {

@@ -25,6 +25,7 @@ TEST_F(Redirected, paths_that_fit_a_rule_are_sent_elsewhere) {
                     {"/blog/*/comments/*", "/posts/$1?c=$2", 301},
                     {"/blog/*", "/posts/$1", 302, false},
                     {"/shop/*", "https://shop.example/$1"},
+                    {"/part/*", "/whole/#$1"},
                     {"/price/*", "/cost/$$$1"}}));
   app.get("/new", [](Context& c) { c.text("new"); });
   RawClient client = start();
@@ -41,6 +42,7 @@ TEST_F(Redirected, paths_that_fit_a_rule_are_sent_elsewhere) {
   expect("/blog/", 302, "/posts/");
   expect("/shop/a", 308, "https://shop.example/a");
   expect("/price/1", 308, "/cost/$1");
+  expect("/part/2?a=1", 308, "/whole/?a=1#2");
   expect("/older", 404, "");
   EXPECT_EQ(ask(client, "POST", "/old").status, 308);
   EXPECT_EQ(client.get("/new").body, "new");
