@@ -35,6 +35,10 @@ class AnswerView {
   // Sets a header in place of all of that name. Throws as Context::set_header() does.
   void replace_header(std::string_view name, std::string_view value);
 
+  // The same for one that the answer has whatever becomes of the request: when the handler throws,
+  // other headers go, and so they do at clear().
+  void lasting_header(std::string_view name, std::string_view value);
+
   // Whether the body is written piece by piece, or is a file's.
   bool streamed() const noexcept;
   // Whether status and headers can still be changed.
@@ -45,8 +49,8 @@ class AnswerView {
   void replace_body(std::string_view body);
   // How many bytes the body has; of a streamed one, how many were written so far.
   std::uint64_t size() const noexcept;
-  // Back to an answer of which nothing is set: 200, no headers, no body. Throws std::logic_error
-  // once the head is sent.
+  // Back to an answer of which nothing is set: 200, no headers but lasting ones, no body. Throws
+  // std::logic_error once the head is sent.
   void clear();
 
  private:

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "weft/limits.hpp"
+#include "weft/rewrite.hpp"
 #include "weft/routes.hpp"
 
 namespace weft {
@@ -60,6 +61,13 @@ struct Options {
   Limits limits;
   // Paths with a slash too many, or too few.
   TrailingSlash trailing_slash = TrailingSlash::strict;
+  // Who may say for whom it asks, in Forwarded or X-Forwarded-… fields: addresses, networks such as
+  // "10.0.0.0/8" or "fd00::/8", and the names "loopback", "private" and "unix" (all that comes over
+  // a Unix socket), with commas between them. Empty: nobody. See Context::client_address().
+  std::string trusted_proxies;
+  // Which fields those write: "x-forwarded" (X-Forwarded-For, -Proto and -Host) or "forwarded" (RFC
+  // 7239). Only these are read, for a proxy passes on the others as its client wrote them.
+  std::string proxy_headers = "x-forwarded";
   bool server_header = true;  // answers carry `Server: weft`
   bool quiet = false;         // no start-up line
 
@@ -122,6 +130,11 @@ class App : public RouteVerbs<App> {
   RouteGroup group(std::string_view prefix, Links&&... links) {
     return below(prefix, detail::links_of(std::forward<Links>(links)...));
   }
+
+  // What other path a request has whose path fits a rule: the first that fits counts, and routes
+  // are looked for by what it gives. See rewrite.hpp. Before the start: later it throws
+  // std::logic_error; a rule that makes no sense is std::invalid_argument.
+  App& rewrite(const std::vector<RewriteRule>& rules);
 
   // What all handlers share, one object of each type: Context::state() gives it. Before the start:
   // later it throws std::logic_error.

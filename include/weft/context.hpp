@@ -33,7 +33,8 @@ struct BindOptions;
 
 namespace http {
 class Exchange;
-}
+struct Forwarded;
+}  // namespace http
 namespace app {
 struct ContextAccess;
 }
@@ -49,8 +50,10 @@ class Context {
 
   // "GET", "POST", …
   std::string_view method() const noexcept;
-  // The path as it was sent, without the query.
+  // The path as it was sent, without the query; or what App::rewrite() made of it.
   std::string_view path() const noexcept;
+  // The path as it was sent in any case.
+  std::string_view sent_path() const noexcept;
   // A part of the path that the route names, as `{name}` does, decoded; empty when there is none.
   std::string_view param(std::string_view name);
   // A value of the query string, decoded: '+' is a space, and of several of that name it is the
@@ -124,6 +127,15 @@ class Context {
   std::string_view route() const noexcept;
   // The other end of the connection, which may be a proxy; nothing where it has no address.
   std::optional<Endpoint> peer() const;
+  // Who asks, behind the proxies that Options::trusted_proxies names; the peer where that is none
+  // of them or does not tell. Port 0 where a proxy does not tell that. Nothing where there is no
+  // address. What it finds is kept for the request, and so are the next two.
+  std::optional<Endpoint> client_address() const;
+  // "http" or "https", as the client has it.
+  std::string_view scheme() const;
+  // The host that the client asked for, with its port if it said one; may be empty. Whoever sends a
+  // request can write what he likes here.
+  std::string_view host() const;
 
   // ---- What belongs to the request, and to the application
 
@@ -224,6 +236,7 @@ class Context {
   [[noreturn]] static void refuse_value(std::string_view name, const std::string& wanted);
   Values& values();
   void* find_state(const std::type_info& type) const noexcept;
+  const http::Forwarded& forwarded() const;
   static void require_state(const void* found, const std::type_info& type);
 
   http::Exchange& exchange_;

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -62,6 +63,26 @@ http::Model model_of(const Options& options) {
   if (options.model == "callback") return http::Model::callback;
   throw std::runtime_error("unknown model \"" + options.model +
                            "\": use green, coroutine or callback");
+}
+
+bool is_unix_socket(int fd) {
+  int domain = 0;
+  socklen_t size = sizeof domain;
+  return fd >= 0 && ::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
+         domain == AF_UNIX;
+}
+
+http::TrustedProxies trusted_proxies_of(const Options& options) {
+  auto parsed = http::TrustedProxies::parse(options.trusted_proxies);
+  if (const auto* refusal = std::get_if<std::string>(&parsed)) throw std::runtime_error(*refusal);
+  return std::get<http::TrustedProxies>(std::move(parsed));
+}
+
+http::ProxyFields proxy_fields_of(const Options& options) {
+  if (options.proxy_headers == "x-forwarded") return http::ProxyFields::x_forwarded;
+  if (options.proxy_headers == "forwarded") return http::ProxyFields::forwarded;
+  throw std::runtime_error("unknown proxy headers \"" + options.proxy_headers +
+                           "\": use x-forwarded or forwarded");
 }
 
 http::TrailingSlash policy_of(TrailingSlash wish) {
@@ -185,6 +206,16 @@ void App::start(const Options& options) {
   routes_->site.application = &application;
   if (application.prepare_unrouted())
     routes_->site.unrouted.emplace(&app::call_unrouted, &application);
+  routes_->site.rewrite = nullptr;
+  if (!application.rewrites.empty()) {
+    routes_->site.rewrite = [&application](http::Exchange& exchange) {
+      app::rewrite_path(application, exchange);
+    };
+  }
+  const int inherited = inherited_fd(options);
+  application.serves_unix = !options.uds.empty() || is_unix_socket(inherited);
+  application.trusted_proxies = trusted_proxies_of(options);
+  application.proxy_fields = proxy_fields_of(options);
   routes_->site.on_error = nullptr;
   if (application.on_error) {
     routes_->site.on_error = [&application](http::Exchange& exchange, const std::exception& error) {
@@ -197,7 +228,7 @@ void App::start(const Options& options) {
   http::ServerOptions server_options;
   server_options.address = {options.host, options.port, limits.bind_patience};
   server_options.path = {options.uds, options.uds_mode, limits.bind_patience};
-  server_options.inherited_fd = inherited_fd(options);
+  server_options.inherited_fd = inherited;
   server_options.workers =
       options.workers > 0 ? options.workers : std::max(1U, std::thread::hardware_concurrency());
   server_options.backend = choice.kind;

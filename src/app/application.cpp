@@ -46,13 +46,23 @@ void call_unrouted(void* self, http::Exchange& exchange) {
   RouteEntry* entry = &application.unrouted;
   std::size_t longest = 0;
   for (Application::Prefix& prefix : application.prefixes) {
-    if (prefix.pattern.size() < longest || !is_below(exchange.head().path(), prefix.pattern)) {
+    if (prefix.pattern.size() < longest || !is_below(exchange.path(), prefix.pattern)) {
       continue;
     }
     longest = prefix.pattern.size();
     entry = &prefix.unrouted;
   }
   Next(*entry, 0, exchange.show_as<Context>())();
+}
+
+void rewrite_path(const Application& application, http::Exchange& exchange) {
+  const http::HeadView& head = exchange.head();
+  const http::TargetForm form = head.head().form;
+  if (form != http::TargetForm::origin && form != http::TargetForm::absolute) return;
+  for (const PathRule& rule : application.rewrites) {
+    const auto found = rule.from.match(head.path());
+    if (found) return exchange.rewrite(rule.to.fill(*found));
+  }
 }
 
 bool is_below(std::string_view path, std::string_view prefix) {

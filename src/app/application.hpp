@@ -9,8 +9,10 @@
 #include <typeindex>
 #include <vector>
 
+#include "app/path_pattern.hpp"
 #include "app/route_entry.hpp"
 #include "http/exchange.hpp"
+#include "http/forwarded.hpp"
 #include "weft/context.hpp"
 
 namespace weft::app {
@@ -39,10 +41,17 @@ struct Application {
   Handler method_not_allowed;
   ErrorHandler on_error;
   RouteEntry unrouted;
+  std::vector<PathRule> rewrites;
+  http::TrustedProxies trusted_proxies;
+  bool serves_unix = false;  // so that who has no address comes over such a socket
+  http::ProxyFields proxy_fields = http::ProxyFields::x_forwarded;
 };
 
 // The endpoint for requests that no route fits; `self` is an Application.
 void call_unrouted(void* self, http::Exchange& exchange);
+
+// Gives a request the path that the first rule which fits makes of its own.
+void rewrite_path(const Application& application, http::Exchange& exchange);
 
 // Whether a path is at or below a group's prefix, whose parameters fit any segment.
 bool is_below(std::string_view path, std::string_view prefix);

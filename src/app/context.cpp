@@ -44,7 +44,9 @@ std::string_view Context::method() const noexcept {
   return http::name(exchange_.head().head().method);
 }
 
-std::string_view Context::path() const noexcept { return exchange_.head().path(); }
+std::string_view Context::path() const noexcept { return exchange_.path(); }
+
+std::string_view Context::sent_path() const noexcept { return exchange_.head().path(); }
 
 std::string_view Context::param(std::string_view name) {
   const http::Params& params = exchange_.params();

@@ -102,7 +102,7 @@ bool Context::file(const std::string& path) {
 }
 
 bool Context::file(const FileRoot& root, std::string_view path) {
-  if (http::hides_something(exchange_.head().path()) || !http::is_ordinary(path)) {
+  if (http::hides_something(exchange_.path()) || !http::is_ordinary(path)) {
     return refuse(exchange_, 404);
   }
   return serve(exchange_, http::ServedFile::open_beneath(root.fd(), std::string(path)), path);

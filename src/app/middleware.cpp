@@ -64,20 +64,31 @@ std::optional<std::string_view> AnswerView::header(std::string_view name) const 
 
 void AnswerView::remove_header(std::string_view name) {
   require_head_to_come(exchange_);
+  http::Response& response = exchange_.response();
+  const std::string_view fields = response.fields.view();
   std::string kept;
+  std::size_t lasting = 0;
   const std::string unwanted = in_lower_case(name);
-  for_each_field(exchange_.response().fields.view(),
-                 [&](std::string_view line, std::string_view field, std::string_view) {
-                   if (!http::equals_ignoring_case(field, unwanted)) kept += line;
-                   return true;
-                 });
-  exchange_.response().fields.assign(kept);
+  for_each_field(fields, [&](std::string_view line, std::string_view field, std::string_view) {
+    if (http::equals_ignoring_case(field, unwanted)) return true;
+    kept += line;
+    if (line.data() < fields.data() + response.lasting) lasting = kept.size();
+    return true;
+  });
+  response.fields.assign(kept);
+  response.lasting = lasting;
 }
 
 void AnswerView::replace_header(std::string_view name, std::string_view value) {
   http::Response::require_field(name, value);
   remove_header(name);
   exchange_.response().add_field(name, value);
+}
+
+void AnswerView::lasting_header(std::string_view name, std::string_view value) {
+  http::Response::require_field(name, value);
+  remove_header(name);
+  exchange_.response().add_lasting_field(name, value);
 }
 
 bool AnswerView::streamed() const noexcept { return exchange_.bodies().answer_is_streamed(); }
@@ -102,7 +113,7 @@ void AnswerView::clear() {
   response.status = 200;
   response.content_type = {};
   response.content_type_chosen = false;
-  response.fields.clear();
+  response.drop_fields();
   response.body.clear();
 }
 
@@ -120,6 +131,26 @@ std::string_view Context::route() const noexcept {
 }
 
 Values& Context::values() { return exchange_.values(); }
+
+const http::Forwarded& Context::forwarded() const {
+  auto& kept = exchange_.forwarded();
+  if (kept != nullptr) return *kept;
+  const auto* const application =
+      static_cast<const app::Application*>(exchange_.site().application);
+  static const http::TrustedProxies nobody;
+  const auto peer = exchange_.bodies().peer();
+  const bool may_be_proxy = application != nullptr && (peer || application->serves_unix);
+  kept = std::make_unique<http::Forwarded>(http::find_client(
+      exchange_.head(), peer, may_be_proxy ? application->trusted_proxies : nobody,
+      may_be_proxy ? application->proxy_fields : http::ProxyFields::x_forwarded));
+  return *kept;
+}
+
+std::optional<Endpoint> Context::client_address() const { return forwarded().address; }
+
+std::string_view Context::scheme() const { return forwarded().scheme; }
+
+std::string_view Context::host() const { return forwarded().host; }
 
 std::optional<Endpoint> Context::peer() const { return exchange_.bodies().peer(); }
 

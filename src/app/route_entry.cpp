@@ -12,6 +12,7 @@
 #include "weft/context.hpp"
 #include "weft/detail/task_state.hpp"
 #include "weft/detail/waiter.hpp"
+#include "weft/http_error.hpp"
 
 namespace weft {
 
@@ -116,6 +117,11 @@ void Next::operator()() {
     return entry_.links[done_](context_, rest);
   }
   if (entry_.last != nullptr) return entry_.last(entry_, context_);
+  // The innermost limit of the chain counts, so that this is the first to know it.
+  const http::Exchange& exchange = context_.exchange();
+  if (exchange.head().head().content_length > exchange.body_limit()) [[unlikely]] {
+    throw HttpError(413, std::string(http::body_too_long().reason));
+  }
   app::call_and_wait(entry_.handler, context_);
 }
 

@@ -137,6 +137,16 @@ void App::keep_state(const std::type_info& type, std::shared_ptr<void> shared) {
   routes_->application.states[std::type_index(type)] = std::move(shared);
 }
 
+App& App::rewrite(const std::vector<RewriteRule>& rules) {
+  require_not_started("App::rewrite()");
+  std::vector<app::PathRule> parsed;
+  for (const RewriteRule& rule : rules) {
+    parsed.push_back(app::parse_path_rule(rule.from, rule.to, app::LeadsTo::path));
+  }
+  std::move(parsed.begin(), parsed.end(), std::back_inserter(routes_->application.rewrites));
+  return *this;
+}
+
 App& App::not_found(Handler handler) {
   require_not_started("App::not_found()");
   routes_->application.not_found = std::move(handler);

@@ -10,6 +10,7 @@
 #include "app/flags.hpp"
 #include "app/settings.hpp"
 #include "http/log_text.hpp"
+#include "http/trusted_proxies.hpp"
 
 namespace weft::app {
 namespace {
@@ -161,6 +162,9 @@ std::string expected(const Setting& setting) {
     case Kind::toggle: return "true or false";
     case Kind::choice: return "one of " + joined(setting.choices);
     case Kind::mode: return "permissions in octal digits from 0000 to 0777, such as 0660";
+    case Kind::networks:
+      return "addresses, networks such as 10.0.0.0/8, loopback, private or unix, with commas "
+             "between them";
     case Kind::descriptor: return kFdWishes;
   }
   return {};
@@ -179,6 +183,11 @@ std::optional<Value> parse_value(const Setting& setting, std::string_view text) 
       return std::string(text);
     case Kind::descriptor:
       if (!text.empty() && (!parse_fd_wish(text) || !printable_text(text))) return std::nullopt;
+      return std::string(text);
+    case Kind::networks:
+      if (!printable_text(text) || http::TrustedProxies::parse(text).index() != 0) {
+        return std::nullopt;
+      }
       return std::string(text);
     case Kind::choice:
       if (std::ranges::find(setting.choices, text) == setting.choices.end()) return std::nullopt;
@@ -227,8 +236,10 @@ std::string text_of(const Setting& setting, const Value& value) {
 std::string toml_of(const Setting& setting, const Value& value) {
   const std::string text = text_of(setting, value);
   const bool bare = setting.kind == Kind::number || setting.kind == Kind::toggle || text == "0";
-  return bare && setting.kind != Kind::descriptor && setting.kind != Kind::text ? text
-                                                                                : in_quotes(text);
+  return bare && setting.kind != Kind::descriptor && setting.kind != Kind::text &&
+                 setting.kind != Kind::networks
+             ? text
+             : in_quotes(text);
 }
 
 }  // namespace weft::app

@@ -31,6 +31,7 @@ enum class Kind : std::uint8_t {
   toggle,      // true or false
   choice,      // one of `choices`
   mode,        // permission bits in octal digits, "0660"; empty: none given
+  networks,    // addresses and networks, see http/trusted_proxies.hpp; empty: none
   descriptor,  // see fd_wish.hpp; empty: none given
 };
 

@@ -73,7 +73,7 @@ struct ActiveRequest {
   std::optional<BodyStream> incoming;  // from the first part on
   std::optional<AnswerStream> outgoing;
   std::optional<RequestAborted> aborted;  // why the body will never be read
-  gvt::GreenThread* waiter = nullptr;     // parked for more of the body
+  detail::Waiter* waiter = nullptr;       // parked for more of the body
   // ---- Of a handler that is more than a call
   bool ended = false;
   bool failed = false;                         // its answer is written already

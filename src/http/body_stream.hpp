@@ -27,9 +27,12 @@ class BodyStream {
 
   // Of what a request's head announces. The limits must outlive this.
   BodyStream(const RequestHead& head, const Limits& limits) noexcept
+      : BodyStream(head, limits, limits.body_bytes) {}
+  // Of which a chunked one has at most so many bytes.
+  BodyStream(const RequestHead& head, const Limits& limits, std::uint64_t most) noexcept
       : kind_(head.chunked ? Kind::chunked : Kind::sized),
         left_(head.chunked ? 0 : head.content_length),
-        decoder_(limits) {}
+        decoder_(limits, most) {}
   // Of what comes behind a change of protocols: it ends with the connection.
   explicit BodyStream(const Limits& limits) noexcept : kind_(Kind::endless), decoder_(limits) {}
   BodyStream(const BodyStream&) = delete;

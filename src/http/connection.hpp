@@ -15,6 +15,7 @@
 // Worker's thread only.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -179,7 +180,15 @@ class Connection final : public ksvc::CompletionTarget,
   std::uint64_t written() const noexcept override;
   const Site& site() const noexcept override { return service_.site(); }
   std::optional<weft::Endpoint> peer() const noexcept override;
+  bool is_draining() const noexcept override { return service_.draining(); }
 
+  // Which the head announces, or which comes in chunks.
+  void require_within_limit(const ActiveRequest& request) const {
+    if (request.head.content_length > request.exchange.body_limit()) throw body_too_long();
+  }
+  std::uint64_t body_limit(const ActiveRequest& request) const noexcept {
+    return std::min(service_.limits().body_bytes, request.exchange.body_limit());
+  }
   auto& need_body_spill();
   std::string_view next_part(BodyStream& body, std::size_t most);
   std::string_view unread_body() noexcept;

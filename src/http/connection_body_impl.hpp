@@ -9,6 +9,7 @@
 #include "http/connection.hpp"
 #include "http/connection_time_impl.hpp"
 #include "http/service.hpp"
+#include "weft/cancel.hpp"
 
 namespace weft::http {
 
@@ -47,6 +48,7 @@ std::string_view Connection<Worker, Model>::read_body() {
   if (request.body_read || !request.head.has_body()) return request.body;
   // A handler that goes on after a failure must not take what arrives then for the body.
   if (request.aborted) throw *request.aborted;
+  require_within_limit(request);
   const std::string_view arrived = input_.front().substr(request.head_bytes);
   struct Awaited {
     ~Awaited() {
@@ -58,6 +60,10 @@ std::string_view Connection<Worker, Model>::read_body() {
     request.body = request.head.chunked ? read_chunked_body(arrived) : body_in_front(arrived);
   } catch (const RequestAborted& aborted) {
     request.aborted = aborted;
+    throw;
+  } catch (const Cancelled&) {
+    // What had arrived of it is gone, whoever catches this.
+    request.aborted = RequestAborted{408, "the request body did not arrive in time"};
     throw;
   }
   request.body_read = true;
@@ -104,7 +110,7 @@ std::string_view Connection<Worker, Model>::assemble_sized_body(std::string_view
 template <class Worker, class Model>
 std::string_view Connection<Worker, Model>::read_chunked_body(std::string_view arrived) {
   auto& spill = need_body_spill();
-  ChunkedDecoder decoder(service_.limits());
+  ChunkedDecoder decoder(service_.limits(), body_limit(*request_));
   decoder.keep_trailers_in(request_->exchange.trailers());
   const auto append = [&](std::string_view bytes) { spill.body.append(bytes); };
   const auto check = [&](const ChunkedDecoder::Step& step) {
@@ -137,7 +143,7 @@ void Connection<Worker, Model>::wait_for_body(std::uint64_t arrived) {
   // Only now: what is written must be flushed before anything else runs.
   send_continue();
   let_go_unobserved();
-  service_.worker().prepare_park();
+  detail::Waiter waiter("for a request's body", this);
   RequestTimes& times = *request_->times;
   const std::size_t step = std::max<std::size_t>(service_.limits().body_step_bytes, 1);
   if (!std::exchange(request_->waited, true) || arrived - times.body_step_began >= step) {
@@ -145,8 +151,14 @@ void Connection<Worker, Model>::wait_for_body(std::uint64_t arrived) {
     times.body_step_began = arrived;
     arm_for_request();
   }
-  request_->waiter = &service_.worker().running();
-  service_.worker().park_prepared();
+  request_->waiter = &waiter;
+  const detail::Outcome outcome = waiter.wait();
+  request_->waiter = nullptr;
+  if (outcome == detail::Outcome::woken || failed_ || request_->timed_out) return;
+  // By whoever called the handler, or by the time or the end of its request.
+  if (request_->cancel.reason() != detail::CancelReason::timed_out)
+    throw detail::own_cancellation();
+  throw RequestAborted{408, "the request body did not arrive in time"};
 }
 
 template <class Worker, class Model>

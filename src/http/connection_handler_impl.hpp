@@ -27,7 +27,7 @@ inline void fail(ActiveRequest& request, int status, std::string_view text,
   request.outgoing.reset();
   Response& response = request.exchange.response();
   response.status = status;
-  response.fields.clear();
+  response.drop_fields();
   response.content_type = content_type;
   response.body.assign(text);
 }
@@ -36,7 +36,10 @@ template <class Worker, class Model>
 bool Connection<Worker, Model>::call_endpoint(ActiveRequest& request) {
   Exchange& exchange = request.exchange;
   const HeadView& head = exchange.head();
-  const Match match = service_.router().match(head.head().method, head.path(), exchange.params());
+  if (service_.site().rewrite) [[unlikely]]
+    service_.site().rewrite(exchange);
+  const Match match =
+      service_.router().match(head.head().method, exchange.path(), exchange.params());
   if (match.state != MatchState::found) {
     const auto& unrouted = service_.site().unrouted;
     if (!unrouted) {

@@ -40,7 +40,8 @@ std::string_view Connection<Worker, Model>::read_part(std::size_t most) {
       request.body_given += part.size();
       return part;
     }
-    request.incoming.emplace(request.head, service_.limits());
+    require_within_limit(request);
+    request.incoming.emplace(request.head, service_.limits(), body_limit(request));
     request.incoming->keep_trailers_in(request.exchange.trailers());
   }
   if (request.incoming->has_ended()) return {};
@@ -402,7 +403,7 @@ bool Connection<Worker, Model>::end_answer_stream(bool keep_alive) {
     response.body.clear();
     if (is_lost) {
       response.status = 500;
-      response.fields.clear();
+      response.drop_fields();
       response.content_type = "text/plain; charset=utf-8";
       response.body.assign("Internal Server Error\n");
     }

@@ -93,8 +93,7 @@ void Connection<Worker, Model>::give_up_body() noexcept {
 
 template <class Worker, class Model>
 void Connection<Worker, Model>::wake_body_waiter() noexcept {
-  if (request_->waiter == nullptr) return;
-  service_.worker().make_ready(*std::exchange(request_->waiter, nullptr));
+  wake(request_->waiter);
 }
 
 // The connection is broken; so is what a handler does for it.

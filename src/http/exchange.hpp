@@ -14,6 +14,7 @@
 #include <string_view>
 #include <type_traits>
 
+#include "http/forwarded.hpp"
 #include "http/head_parser.hpp"
 #include "http/response.hpp"
 #include "http/router.hpp"
@@ -30,6 +31,11 @@ struct RequestAborted {
   int status;
   std::string_view reason;
 };
+
+// Its body is longer than it may be.
+inline RequestAborted body_too_long() noexcept {
+  return {413, "the request body is longer than the limit\n"};
+}
 
 // It went away.
 inline RequestAborted client_gone() noexcept { return {0, "the client has gone"}; }
@@ -62,6 +68,8 @@ class BodySource {
   virtual const Site& site() const noexcept = 0;
   // The other end, where that is known.
   virtual std::optional<weft::Endpoint> peer() const noexcept = 0;
+  // Whether the server is about to end. Of a connection; what stands in front of it is not asked.
+  virtual bool is_draining() const noexcept { return false; }
 
  protected:
   ~BodySource() = default;
@@ -84,6 +92,16 @@ class Exchange {
   void set_bodies(BodySource& bodies) noexcept { bodies_ = &bodies; }
   BodySource& connection() noexcept { return connection_; }
   const Site& site() const noexcept { return connection_.site(); }
+  // What is looked for among the routes: the path as sent, unless it was rewritten.
+  std::string_view path() const noexcept {
+    return rewritten_.data() == nullptr ? head_.path() : rewritten_;
+  }
+  void rewrite(std::string path) { rewritten_ = keep(std::move(path)); }
+  // A body may have so many bytes, and not more than the server's limits say.
+  std::uint64_t body_limit() const noexcept { return body_limit_; }
+  void limit_body(std::uint64_t bytes) noexcept { body_limit_ = bytes; }
+  // Once someone has asked for it.
+  std::unique_ptr<Forwarded>& forwarded() noexcept { return forwarded_; }
   // What is called: the endpoint's object, and null while no route fits.
   void* route_object() const noexcept { return route_object_; }
   void set_route_object(void* object) noexcept { route_object_ = object; }
@@ -127,6 +145,9 @@ class Exchange {
   std::forward_list<std::string> kept_;
   std::shared_ptr<void> form_;
   std::unique_ptr<Values> values_;
+  std::unique_ptr<Forwarded> forwarded_;
+  std::string_view rewritten_;
+  std::uint64_t body_limit_ = UINT64_MAX;
   alignas(void*) std::byte shown_[2 * sizeof(void*)];
 };
 

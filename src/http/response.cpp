@@ -30,6 +30,17 @@ char* put_status_line(char* out, int status) noexcept {
   return put(out, " \r\n");
 }
 
+void require_own_field(std::string_view name, std::string_view value) {
+  Response::require_field(name, value);
+  constexpr std::array<std::string_view, 5> kOwn{"content-length", "transfer-encoding",
+                                                 "connection", "date", "server"};
+  for (const std::string_view own : kOwn) {
+    if (equals_ignoring_case(name, own)) {
+      throw std::invalid_argument("header " + std::string(name) + " is written by the server");
+    }
+  }
+}
+
 }  // namespace
 
 void Response::require_field(std::string_view name, std::string_view value) {
@@ -44,18 +55,19 @@ void Response::require_field(std::string_view name, std::string_view value) {
 }
 
 void Response::add_field(std::string_view name, std::string_view value) {
-  require_field(name, value);
-  constexpr std::array<std::string_view, 5> kOwn{"content-length", "transfer-encoding",
-                                                 "connection", "date", "server"};
-  for (const std::string_view own : kOwn) {
-    if (equals_ignoring_case(name, own)) {
-      throw std::invalid_argument("header " + std::string(name) + " is written by the server");
-    }
-  }
+  require_own_field(name, value);
   fields.append(name);
   fields.append(": ");
   fields.append(value);
   fields.append("\r\n");
+}
+
+void Response::add_lasting_field(std::string_view name, std::string_view value) {
+  require_own_field(name, value);
+  for (const std::string_view part :
+       {name, std::string_view(": "), value, std::string_view("\r\n")}) {
+    add_lasting_lines(part);
+  }
 }
 
 CommonFields::CommonFields(bool with_server_field) : text_(kOkLine), status_bytes_(text_.size()) {

@@ -35,6 +35,26 @@ class SmallText {
     clear();
     append(text);
   }
+  // Leaves the first `size` bytes, of which there are as many.
+  void cut(std::size_t size) noexcept {
+    if (spilled_) {
+      spill_.resize(size);
+    } else {
+      size_ = size;
+    }
+  }
+  // Puts `text` in front of what is at `at`.
+  void insert(std::size_t at, std::string_view text) {
+    if (at == size()) return append(text);
+    if (text.empty()) return;
+    if (spilled_ || size_ + text.size() > N) {
+      spill().insert(at, text);
+      return;
+    }
+    std::memmove(inline_.data() + at + text.size(), inline_.data() + at, size_ - at);
+    std::memcpy(inline_.data() + at, text.data(), text.size());
+    size_ += text.size();
+  }
   void append(std::string_view text) {
     if (text.empty()) return;  // its data may be null, which memcpy does not take
     if (!spilled_ && size_ + text.size() <= N) {
@@ -78,12 +98,23 @@ struct Response {
   bool content_type_chosen = false;  // by the handler itself; body helpers then leave it alone
   bool head_is_out = false;          // what is set from then on has no effect
   std::string_view upgrade;          // the protocol that it goes over to, or asks to
+  std::size_t lasting = 0;           // so many bytes of the fields stay when the rest is dropped
   SmallText<256> fields;             // "Name: value\r\n" lines that the handler added
   SmallText<1024> body;
 
   // Throws std::invalid_argument when name or value could break out of its line, or when the name
   // is one that the server itself writes.
   void add_field(std::string_view name, std::string_view value);
+  // The same for one that an answer has whatever becomes of its request: also when the handler
+  // throws, and the rest of the fields go.
+  void add_lasting_field(std::string_view name, std::string_view value);
+  // Whole lines that have been checked already.
+  void add_lasting_lines(std::string_view lines) {
+    fields.insert(lasting, lines);
+    lasting += lines.size();
+  }
+  // Leaves those that last.
+  void drop_fields() noexcept { fields.cut(lasting); }
   // What add_field() throws.
   static void require_field(std::string_view name, std::string_view value);
 };

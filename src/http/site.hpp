@@ -32,6 +32,9 @@ struct Site {
   // Called with what a handler has thrown, inside of the catch block, in place of the plain 500.
   // May throw itself. Empty: the plain one.
   std::function<void(Exchange& exchange, const std::exception& error)> on_error;
+  // Called with each request before its route is looked for, and may give it another path. Must not
+  // wait, nor throw anything but std::bad_alloc. Empty: no path is changed.
+  std::function<void(Exchange& exchange)> rewrite;
   // The application's own, for its endpoints.
   const void* application = nullptr;
   // Where complaints go, a line without its end at a time; called by all workers.

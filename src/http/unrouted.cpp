@@ -19,8 +19,8 @@ void answer_unrouted(Exchange& exchange, const Match& match) {
     const bool safe = head.method == Method::get || head.method == Method::head;
     // 308 keeps the method and the body; for the others every client knows 301.
     response.status = safe ? 301 : 308;
-    response.add_field(
-        "Location", location_of(with_other_slash(exchange.head().path()), exchange.head().query()));
+    response.add_field("Location",
+                       location_of(with_other_slash(exchange.path()), exchange.head().query()));
     return;
   }
   if (match.state == MatchState::method_not_allowed || refused) {

@@ -43,6 +43,7 @@ Value changed(const Setting& setting, const Value& value) {
                                                                           : setting.choices[0]);
   }
   if (setting.kind == Kind::descriptor) return std::string("systemd");
+  if (setting.kind == Kind::networks) return std::string("loopback, 10.0.0.0/8");
   if (std::holds_alternative<std::string>(value)) return std::string("changed");
   if (setting.kind == Kind::toggle) return 1 - std::get<std::uint64_t>(value);
   return std::get<std::uint64_t>(value) == setting.range.most ? setting.range.most - 1
@@ -181,6 +182,9 @@ TEST(Settings, every_kind_of_bad_value_is_refused_and_told_what_is_expected) {
   const std::string mode =
       "server.uds_mode must be permissions in octal digits from 0000 to 0777, such as 0660, ";
   const std::string fd = "server.fd must be the number of a descriptor, systemd or systemd:NAME, ";
+  const std::string networks =
+      "server.trusted_proxies must be addresses, networks such as 10.0.0.0/8, loopback, private or "
+      "unix, with commas between them, ";
   const std::string backend = "server.backend must be one of auto, io_uring, epoll, ";
   const std::string port = "server.port must be a number from 0 to 65535, ";
   const std::vector<std::pair<Refused, std::string>> cases{
@@ -207,6 +211,9 @@ TEST(Settings, every_kind_of_bad_value_is_refused_and_told_what_is_expected) {
       {{"server", "fd", "-1", "not '-1'"}, fd},
       {{"server", "fd", "systemd:", "not 'systemd:'; did you mean systemd?"}, fd},
       {{"server", "fd", "sytemd", "not 'sytemd'; did you mean systemd?"}, fd},
+      {{"server", "trusted_proxies", "10.0.0.0/33", "not '10.0.0.0/33'"}, networks},
+      {{"server", "trusted_proxies", "::1, localhost", "not '::1, localhost'"}, networks},
+      {{"server", "trusted_proxies", "::1\n", "not '::1\\x0a'"}, networks},
       {{"server", "backend", "iouring", "not 'iouring'; did you mean io_uring?"}, backend},
       {{"server", "backend", "", "not ''"}, backend},
       {{"log", "quiet", "on", "not 'on'; did you mean true?"}, "log.quiet must be true or false, "},
