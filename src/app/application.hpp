@@ -38,6 +38,7 @@ struct Application {
   Handler not_found;
   Handler method_not_allowed;
   ErrorHandler on_error;
+  bool counts_requests = false;  // a route shows their figures
   RouteEntry unrouted;
 };
 

@@ -8,6 +8,7 @@
 
 #include "app/fd_wish.hpp"
 #include "app/flags.hpp"
+#include "app/log/access_format.hpp"
 #include "app/settings.hpp"
 #include "http/log_text.hpp"
 
@@ -162,6 +163,8 @@ std::string expected(const Setting& setting) {
     case Kind::choice: return "one of " + joined(setting.choices);
     case Kind::mode: return "permissions in octal digits from 0000 to 0777, such as 0660";
     case Kind::descriptor: return kFdWishes;
+    case Kind::log_format:
+      return "common, combined, json or a pattern such as %h %t \"%r\" %s %b %D";
   }
   return {};
 }
@@ -180,6 +183,9 @@ std::optional<Value> parse_value(const Setting& setting, std::string_view text) 
     case Kind::descriptor:
       if (!text.empty() && (!parse_fd_wish(text) || !printable_text(text))) return std::nullopt;
       return std::string(text);
+    case Kind::log_format:
+      if (!access_format_mistake(text).empty()) return std::nullopt;
+      return std::string(text);
     case Kind::choice:
       if (std::ranges::find(setting.choices, text) == setting.choices.end()) return std::nullopt;
       return std::string(text);
@@ -195,6 +201,8 @@ std::optional<Value> parse_value(const Setting& setting, std::string_view text) 
 
 std::string suggestion(const Setting& setting, std::string_view text) {
   std::string meant;
+  // Which has its own, in the middle of a sentence.
+  if (setting.kind == Kind::log_format) return ": " + access_format_mistake(text);
   if (setting.kind == Kind::choice) {
     meant = nearest(text, setting.choices);
   } else if (setting.kind == Kind::descriptor) {
@@ -227,8 +235,9 @@ std::string text_of(const Setting& setting, const Value& value) {
 std::string toml_of(const Setting& setting, const Value& value) {
   const std::string text = text_of(setting, value);
   const bool bare = setting.kind == Kind::number || setting.kind == Kind::toggle || text == "0";
-  return bare && setting.kind != Kind::descriptor && setting.kind != Kind::text ? text
-                                                                                : in_quotes(text);
+  const bool is_text = setting.kind == Kind::descriptor || setting.kind == Kind::text ||
+                       setting.kind == Kind::log_format;
+  return bare && !is_text ? text : in_quotes(text);
 }
 
 }  // namespace weft::app

@@ -32,6 +32,7 @@ enum class Kind : std::uint8_t {
   choice,      // one of `choices`
   mode,        // permission bits in octal digits, "0660"; empty: none given
   descriptor,  // see fd_wish.hpp; empty: none given
+  log_format,  // of an access log, see log/access_format.hpp
 };
 
 // Text, or a number in the smallest unit of its kind.

@@ -43,6 +43,7 @@ Value changed(const Setting& setting, const Value& value) {
                                                                           : setting.choices[0]);
   }
   if (setting.kind == Kind::descriptor) return std::string("systemd");
+  if (setting.kind == Kind::log_format) return std::string("json");
   if (std::holds_alternative<std::string>(value)) return std::string("changed");
   if (setting.kind == Kind::toggle) return 1 - std::get<std::uint64_t>(value);
   return std::get<std::uint64_t>(value) == setting.range.most ? setting.range.most - 1
