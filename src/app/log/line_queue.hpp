@@ -52,10 +52,10 @@ class LineQueue {
   }
   void refuse() noexcept { refused_.add(1); }
   bool is_half_full() noexcept {
-    if (tail_ - seen_head_ <= mask_ / 2) [[likely]]
+    if (tail_ - seen_head_ <= (mask_ + 1) / 2) [[likely]]
       return false;
     seen_head_ = counters_.head.load(std::memory_order_acquire);
-    return tail_ - seen_head_ > mask_ / 2;
+    return tail_ - seen_head_ > (mask_ + 1) / 2;
   }
 
   // ---- Consumer
