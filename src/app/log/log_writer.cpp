@@ -307,11 +307,14 @@ LogWriter::State::Progress LogWriter::State::drain() {
   return drain(notes_, progress) ? progress : Progress::stuck;
 }
 
+// What is there by now; whoever writes all the time must not keep others waiting.
 bool LogWriter::State::drain(LineQueue& queue, Progress& progress) {
+  std::size_t left = SIZE_MAX;
   for (;;) {
     const auto parts = queue.unwritten();
     const std::size_t size = parts[0].size() + parts[1].size();
-    if (size == 0) return true;
+    left = std::min(left, size);
+    if (size == 0 || (left == 0 && !queue.is_amid_a_line())) return true;
     if (steady_clock::now() >= next_look_) {
       next_look_ = steady_clock::now() + kMovedPause;
       if (file_.was_moved()) {
@@ -327,6 +330,7 @@ bool LogWriter::State::drain(LineQueue& queue, Progress& progress) {
     failing_ = false;
     progress = Progress::some;
     const auto done = static_cast<std::size_t>(written);
+    left -= std::min(left, done);
     queue.wrote(done);
     amid_ = queue.is_amid_a_line() ? &queue : nullptr;
     bytes_.fetch_add(done, std::memory_order_relaxed);
