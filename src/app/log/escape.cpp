@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 
 #include "app/utf8.hpp"
 
@@ -25,8 +26,26 @@ constexpr std::array<Class, 256> kClasses = [] {
 
 Class class_of(char c) noexcept { return kClasses[static_cast<unsigned char>(c)]; }
 
+// Eight bytes at a time: whether one of them is not plain.
+bool is_any_marked(std::uint64_t word) noexcept {
+  constexpr std::uint64_t kOnes = 0x0101'0101'0101'0101;
+  constexpr std::uint64_t kHighs = 0x80 * kOnes;
+  const auto has = [word](std::uint64_t byte) {
+    const std::uint64_t differs = word ^ (kOnes * byte);
+    return (differs - kOnes) & ~differs;
+  };
+  const std::uint64_t below_space = (word - kOnes * 0x20) & ~word;
+  return ((word | below_space | has('"') | has('\\') | has(0x7f)) & kHighs) != 0;
+}
+
 std::size_t plain_bytes(std::string_view text) noexcept {
   std::size_t count = 0;
+  while (count + 8 <= text.size()) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, text.data() + count, 8);
+    if (is_any_marked(word)) break;
+    count += 8;
+  }
   while (count < text.size() && class_of(text[count]) == plain) ++count;
   return count;
 }

@@ -163,6 +163,16 @@ TEST(Escape, no_byte_can_end_a_line_or_a_quoted_text) {
   }
 }
 
+TEST(Escape, a_byte_is_found_wherever_it_stands) {
+  for (int byte = 0; byte < 256; ++byte) {
+    const std::string one(1, static_cast<char>(byte));
+    for (std::size_t at = 0; at < 20; ++at) {
+      const std::string before(at, 'a');
+      EXPECT_EQ(escaped(before + one + "bcdefghij"), before + escaped(one) + "bcdefghij") << byte;
+    }
+  }
+}
+
 TEST(Escape, json_text_stays_utf8) {
   EXPECT_EQ(json_escaped("\xc3\xa4 \xf0\x9f\x90\xb3"), "\xc3\xa4 \xf0\x9f\x90\xb3");
   EXPECT_EQ(json_escaped("\xff\xc3"), "\\ufffd\\ufffd");
