@@ -36,6 +36,11 @@ ROWS = {
     "parks_once": ("/park", 1),
     "pipelined_16": ("/", 16),
 }
+# The first of them once more, with what watches a server: the thread that writes the log included.
+WATCHED = {
+    "plaintext logged": " --access-log /dev/null",
+    "plaintext counted": " --metrics-path /metrics",
+}
 
 
 def count_all(build):
@@ -52,6 +57,10 @@ def count_all(build):
             key = name if model == MODELS[0] else f"{name} {model}"
             option = f" --model {model}" if len(models) > 1 else ""
             figures[key] = count_command(hello_command(hello, option), path, depth)
+            harness.say(f"  {key}: {figures[key]} instructions")
+    for key, option in WATCHED.items():
+        if option.split()[0] in help_text:
+            figures[key] = count_command(hello_command(hello, option), *ROWS["plaintext"])
             harness.say(f"  {key}: {figures[key]} instructions")
     floor = build.resolve() / "bench" / "epoll_floor"
     figures["plaintext floor"] = count_command(f"{floor} -p {{port}}", "/", 1)
@@ -165,6 +174,9 @@ def compare(document):
         if model in MODELS:
             green = document["instructions"][row]
             harness.say(f"{row}: {model} takes {figure / green - 1:+.1%} beside green")
+        elif name in WATCHED:
+            plain = document["instructions"][row]
+            harness.say(f"{name}: {figure - plain:+} instructions, {figure / plain - 1:+.1%}")
     return grown
 
 

@@ -70,6 +70,15 @@ struct Options {
   std::string proxy_headers = "x-forwarded";
   bool server_header = true;  // answers carry `Server: weft`
   bool quiet = false;         // no start-up line
+  // Where it is not empty, GET of this path shows the figures of the server: see metrics.hpp.
+  std::string metrics_path;
+  // Where it is not empty, a line is written there for each request, also for those that reach no
+  // route: a file, "-" for standard output, or "/dev/stderr". Nobody waits for it: log_writer.hpp.
+  std::string access_log;
+  // "common", "combined", "json" or a pattern, such as `%h %t "%r" %s %b %D`.
+  std::string access_log_format = "combined";
+  // What the server says about itself on standard error: "error", "warning", "info" or "debug".
+  std::string log_level = "info";
 
   // The file that from_arguments() read, by --config or WEFT_CONFIG; empty: none.
   std::string config;
@@ -166,6 +175,10 @@ class App : public RouteVerbs<App> {
   // Drains, and returns when the server has ended.
   void stop();
 
+  // Opens the server's access log anew, which has been renamed or removed: for those who rotate
+  // logs. run() does so at SIGHUP. Any thread.
+  void reopen_logs();
+
   // The port that the server listens on; 0 while none runs, and for a Unix socket. Any thread,
   // handlers too, as the next one.
   std::uint16_t port() const noexcept;
@@ -190,6 +203,7 @@ class App : public RouteVerbs<App> {
   RouteGroup below(std::string_view prefix, std::vector<Middleware> links);
   void keep_state(const std::type_info& type, std::shared_ptr<void> shared);
   void require_not_started(const char* what) const;
+  void add_metrics_route(const std::string& path);
 
   std::unique_ptr<Routes> routes_;
   mutable std::mutex mutex_;  // guards running_

@@ -21,6 +21,7 @@
 #include "app/app_state.hpp"
 #include "app/fd_wish.hpp"
 #include "app/stop_signals.hpp"
+#include "weft/metrics.hpp"
 
 namespace weft {
 
@@ -85,6 +86,15 @@ http::ProxyFields proxy_fields_of(const Options& options) {
                            "\": use x-forwarded or forwarded");
 }
 
+http::LogLevel level_of(const Options& options) {
+  if (options.log_level == "error") return http::LogLevel::error;
+  if (options.log_level == "warning") return http::LogLevel::warning;
+  if (options.log_level == "info") return http::LogLevel::info;
+  if (options.log_level == "debug") return http::LogLevel::debug;
+  throw std::runtime_error("unknown log level \"" + options.log_level +
+                           "\": use error, warning, info or debug");
+}
+
 http::TrailingSlash policy_of(TrailingSlash wish) {
   switch (wish) {
     case TrailingSlash::redirect: return http::TrailingSlash::redirect;
@@ -112,7 +122,7 @@ void ignore_broken_pipes() {
 
 void print_start_line(const Options& options, const std::string& location, unsigned workers,
                       const ksvc::BackendChoice& choice) {
-  if (options.quiet) return;
+  if (options.quiet || level_of(options) < http::LogLevel::info) return;
   std::fprintf(stderr, "weft: %s on %s, %u worker%s (%s)\n", location.c_str(),
                ksvc::backend_name(choice.kind), workers, workers == 1 ? "" : "s",
                choice.reason.c_str());
@@ -164,7 +174,7 @@ int App::run(const Options& options) {
   std::optional<app::StopSignals> signals;
   try {
     // Before any worker starts, so that all of them leave these signals to us.
-    signals.emplace();
+    signals.emplace(!options.access_log.empty());
     start(options);
   } catch (const std::system_error& error) {
     std::fprintf(stderr, "weft: %s%s\n", error.what(),
@@ -180,7 +190,11 @@ int App::run(const Options& options) {
     std::array<pollfd, 2> watched{pollfd{signals->fd(), POLLIN, 0},
                                   pollfd{running->ended.fd(), POLLIN, 0}};
     ::poll(watched.data(), watched.size(), -1);
-    while (signals->take()) {
+    while (const int signal = signals->take()) {
+      if (signal == SIGHUP) {
+        reopen_logs();
+        continue;
+      }
       // The first asks, the second insists.
       if (++stops == 1) {
         running->server.drain();
@@ -194,7 +208,28 @@ int App::run(const Options& options) {
   return 0;
 }
 
+void App::add_metrics_route(const std::string& path) {
+  if (path.empty() || path == routes_->metrics_path) return;
+  if (path.front() != '/') {
+    throw std::runtime_error("the metrics_path \"" + path + "\" is no path: begin it with a slash");
+  }
+  try {
+    get(path, metrics());
+  } catch (const std::invalid_argument& refused) {
+    throw std::runtime_error(std::string("cannot show metrics: ") + refused.what());
+  }
+  routes_->metrics_path = path;
+}
+
+void App::reopen_logs() {
+  const auto running = this->running();
+  if (running && running->observation && running->observation->log) {
+    running->observation->log->writer().reopen();
+  }
+}
+
 void App::start(const Options& options) {
+  if (!running()) add_metrics_route(options.metrics_path);
   // No route comes while the workers copy those that there are.
   const std::lock_guard routes_lock(routes_->mutex);
   if (running()) throw std::logic_error("this App runs already");
@@ -202,6 +237,7 @@ void App::start(const Options& options) {
   http::Limits& limits = routes_->site.limits;
   static_cast<Limits&>(limits) = with_times_in_range(options.limits);
   routes_->site.server_field = options.server_header;
+  routes_->site.log_level = level_of(options);
   app::Application& application = routes_->application;
   routes_->site.application = &application;
   if (application.prepare_unrouted())
@@ -236,16 +272,27 @@ void App::start(const Options& options) {
   server_options.model = model_of(options);
   server_options.stall_after = options.stall_after;
   server_options.stack_bytes = options.stack_bytes;
-  auto next = std::make_shared<Running>(routes_->site, server_options, choice.reason);
+  const auto observation = app::Observation::of(options, application.counts_requests,
+                                                server_options.workers, routes_->entries.size());
+  routes_->site.observation = observation.get();
+  if (observation) {
+    server_options.observers = observation->observers();
+    server_options.measure_turns = observation->counts;
+  }
+  auto next = std::make_shared<Running>(routes_->site, server_options, choice.reason, observation);
   auto failure = next->server.start();
   if (failure && failure->backend_errno != 0 && choice.kind == ksvc::BackendKind::io_uring) {
     choice = ksvc::without_io_uring(choice, failure->backend_errno);
     if (!choice) throw std::runtime_error(choice.reason);
     server_options.backend = choice.kind;
-    next = std::make_shared<Running>(routes_->site, server_options, choice.reason);
+    next = std::make_shared<Running>(routes_->site, server_options, choice.reason, observation);
     failure = next->server.start();
   }
   if (failure) throw std::runtime_error(failure->text);
+  if (observation) {
+    observation->backend = ksvc::backend_name(choice.kind);
+    observation->server = &next->server;
+  }
   {
     // In place before the first request can ask for stats().
     const std::lock_guard lock(mutex_);

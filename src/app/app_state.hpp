@@ -5,10 +5,12 @@
 
 #include <chrono>
 #include <deque>
+#include <memory>
 #include <string>
 #include <utility>
 
 #include "app/application.hpp"
+#include "app/metrics/observation.hpp"
 #include "http/server.hpp"
 #include "ksvc/notify/event_fd_notifier.hpp"
 #include "weft/app.hpp"
@@ -22,14 +24,17 @@ struct App::Routes {
   std::deque<app::RouteEntry> entries;   // deques: others hold the addresses of what is in them
   std::deque<http::NewRoute> live;       // what was added while a server ran
   const http::NewRoute* late = nullptr;  // the last that a worker was waited for in vain
+  std::string metrics_path;              // of the route that a setting has added
   // Guards all of it against others that add routes; handlers may park in it. What workers have
   // copied they do not read again.
   Mutex mutex;
 };
 
 struct App::Running {
-  Running(const http::Site& site, const http::ServerOptions& options, std::string reason)
-      : server(site, with_notice(options, ended)),
+  Running(const http::Site& site, const http::ServerOptions& options, std::string reason,
+          std::shared_ptr<app::Observation> watching)
+      : observation(std::move(watching)),
+        server(site, with_notice(options, ended)),
         backend_reason(std::move(reason)),
         backend(options.backend),
         workers(options.workers) {}
@@ -41,6 +46,7 @@ struct App::Running {
   }
 
   ksvc::EventFdNotifier ended;
+  std::shared_ptr<app::Observation> observation;  // null: nobody watches
   http::Server server;
   std::string backend_reason;
   ksvc::BackendKind backend;

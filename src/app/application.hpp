@@ -40,6 +40,7 @@ struct Application {
   Handler not_found;
   Handler method_not_allowed;
   ErrorHandler on_error;
+  bool counts_requests = false;  // a route shows their figures
   RouteEntry unrouted;
   std::vector<PathRule> rewrites;
   http::TrustedProxies trusted_proxies;

@@ -15,7 +15,8 @@
 namespace weft::app {
 
 struct RouteEntry {
-  std::string method;  // empty: any
+  std::size_t number = 0;  // of those of its App
+  std::string method;      // empty: any
   std::string pattern;
   std::vector<Middleware> links;
   Handler handler;

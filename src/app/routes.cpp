@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "app/app_state.hpp"
+#include "app/metrics/metrics_handler.hpp"
 #include "app/route_entry.hpp"
 #include "http/route_pattern.hpp"
 #include "weft/green.hpp"
@@ -83,6 +84,7 @@ void App::add_whole(std::optional<std::string_view> method, std::string pattern,
 
   Provisional kept(routes_->entries);
   app::RouteEntry& entry = *kept;
+  entry.number = routes_->entries.size() - 1;
   entry.method = method.value_or(std::string_view());
   entry.pattern = pattern;
   entry.links = std::move(parts.links);
@@ -96,6 +98,7 @@ void App::add_whole(std::optional<std::string_view> method, std::string pattern,
     throw std::invalid_argument(refused->text);
   }
   kept.stay();
+  if (app::wants_counts(entry.handler)) routes_->application.counts_requests = true;
   if (!running) return;
   added.stay();
   running->server.add_route(route);

@@ -8,6 +8,7 @@
 
 #include "app/fd_wish.hpp"
 #include "app/flags.hpp"
+#include "app/log/access_format.hpp"
 #include "app/settings.hpp"
 #include "http/log_text.hpp"
 #include "http/trusted_proxies.hpp"
@@ -166,6 +167,8 @@ std::string expected(const Setting& setting) {
       return "addresses, networks such as 10.0.0.0/8, loopback, private or unix, with commas "
              "between them";
     case Kind::descriptor: return kFdWishes;
+    case Kind::log_format:
+      return "common, combined, json or a pattern such as %h %t \"%r\" %s %b %D";
   }
   return {};
 }
@@ -189,6 +192,9 @@ std::optional<Value> parse_value(const Setting& setting, std::string_view text) 
         return std::nullopt;
       }
       return std::string(text);
+    case Kind::log_format:
+      if (!access_format_mistake(text).empty()) return std::nullopt;
+      return std::string(text);
     case Kind::choice:
       if (std::ranges::find(setting.choices, text) == setting.choices.end()) return std::nullopt;
       return std::string(text);
@@ -204,6 +210,8 @@ std::optional<Value> parse_value(const Setting& setting, std::string_view text) 
 
 std::string suggestion(const Setting& setting, std::string_view text) {
   std::string meant;
+  // Which has its own, in the middle of a sentence.
+  if (setting.kind == Kind::log_format) return ": " + access_format_mistake(text);
   if (setting.kind == Kind::choice) {
     meant = nearest(text, setting.choices);
   } else if (setting.kind == Kind::descriptor) {
@@ -236,10 +244,9 @@ std::string text_of(const Setting& setting, const Value& value) {
 std::string toml_of(const Setting& setting, const Value& value) {
   const std::string text = text_of(setting, value);
   const bool bare = setting.kind == Kind::number || setting.kind == Kind::toggle || text == "0";
-  return bare && setting.kind != Kind::descriptor && setting.kind != Kind::text &&
-                 setting.kind != Kind::networks
-             ? text
-             : in_quotes(text);
+  const bool is_text = setting.kind == Kind::descriptor || setting.kind == Kind::text ||
+                       setting.kind == Kind::networks || setting.kind == Kind::log_format;
+  return bare && !is_text ? text : in_quotes(text);
 }
 
 }  // namespace weft::app

@@ -182,6 +182,8 @@ std::vector<Setting> server_rows() {
        {"x-forwarded", "forwarded"}},
       {"server", "server_header", toggle, at<&Options::server_header>("server_header"),
        "answers carry `Server: weft`", ""},
+      {"server", "metrics_path", text, at<&Options::metrics_path>("metrics_path"),
+       "GET of this path shows figures for Prometheus; empty is nothing", "PATH"},
   };
 }
 
@@ -343,6 +345,19 @@ std::vector<Setting> count_rows() {
 std::vector<Setting> log_rows() {
   return {
       {"log", "quiet", toggle, at<&Options::quiet>("quiet"), "no start-up line", ""},
+      {"log",
+       "log_level",
+       choice,
+       at<&Options::log_level>("log_level"),
+       "what the server says about itself on standard error",
+       "NAME",
+       {},
+       {"error", "warning", "info", "debug"}},
+      {"log", "access_log", text, at<&Options::access_log>("access_log"),
+       "a line for each request goes to this file, or - for standard output; empty is nothing",
+       "PATH"},
+      {"log", "access_log_format", log_format, at<&Options::access_log_format>("access_log_format"),
+       "of these lines: common, combined, json or a pattern", "FORMAT"},
       {"log",
        "stall_after",
        duration,

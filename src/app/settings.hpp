@@ -33,6 +33,7 @@ enum class Kind : std::uint8_t {
   mode,        // permission bits in octal digits, "0660"; empty: none given
   networks,    // addresses and networks, see http/trusted_proxies.hpp; empty: none
   descriptor,  // see fd_wish.hpp; empty: none given
+  log_format,  // of an access log, see log/access_format.hpp
 };
 
 // Text, or a number in the smallest unit of its kind.

@@ -1,6 +1,7 @@
-// StopSignals: SIGINT and SIGTERM as a descriptor to poll, for as long as it lives.
+// StopSignals: SIGINT and SIGTERM, and SIGHUP if it is wanted, as a descriptor to poll, for as long
+// as it lives.
 //
-// Blocks both for the thread that makes it and for all that it starts from then on; what was
+// Blocks them for the thread that makes it and for all that it starts from then on; what was
 // blocked before is restored. For the main thread.
 #pragma once
 
@@ -15,10 +16,11 @@ namespace weft::app {
 
 class StopSignals {
  public:
-  StopSignals() {
+  explicit StopSignals(bool hangup_too) {
     ::sigemptyset(&signals_);
     ::sigaddset(&signals_, SIGINT);
     ::sigaddset(&signals_, SIGTERM);
+    if (hangup_too) ::sigaddset(&signals_, SIGHUP);
     ::pthread_sigmask(SIG_BLOCK, &signals_, &before_);
     fd_ = ::signalfd(-1, &signals_, SFD_CLOEXEC | SFD_NONBLOCK);
     if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "signalfd");
@@ -31,9 +33,10 @@ class StopSignals {
   StopSignals& operator=(const StopSignals&) = delete;
 
   int fd() const noexcept { return fd_; }
-  bool take() const noexcept {
+  // The number of one that has come, or 0.
+  int take() const noexcept {
     signalfd_siginfo info{};
-    return ::read(fd_, &info, sizeof info) == sizeof info;
+    return ::read(fd_, &info, sizeof info) == sizeof info ? static_cast<int>(info.ssi_signo) : 0;
   }
 
  private:

@@ -16,6 +16,7 @@
 #include "gvt/schedule_policy.hpp"
 #include "gvt/scheduler.hpp"
 #include "gvt/stall_detector.hpp"
+#include "gvt/turn_meter.hpp"
 #include "ksvc/clock/monotonic_clock.hpp"
 #include "ksvc/core/assert.hpp"
 #include "ksvc/core/io_backend.hpp"
@@ -32,6 +33,7 @@ struct WorkerOptions {
   StallDetector* stall_detector = nullptr;  // null: nobody watches
   DeadlockWatch* deadlock_watch = nullptr;  // null: nobody watches
   SchedulePolicy* schedule = nullptr;       // null: first ready, first run
+  TurnMeter* turn_meter = nullptr;          // null: turns are not measured
 };
 
 // Told once per turn, after completions were passed on. `settled` as the back end says it.
@@ -92,6 +94,7 @@ class Worker final : public Scheduler, private BlockingIo {
         deadlock_watch_(options.deadlock_watch),
         stall_detector_(options.stall_detector),
         schedule_(options.schedule),
+        turn_meter_(options.turn_meter),
         clock_(std::move(clock)),
         backend_(std::move(backend)),
         inbox_(std::forward<NotifierArguments>(notifier)...),
@@ -167,6 +170,7 @@ class Worker final : public Scheduler, private BlockingIo {
   DeadlockWatch* deadlock_watch_;
   StallDetector* stall_detector_;
   SchedulePolicy* schedule_;
+  TurnMeter* turn_meter_;
   Pulse* pulse_ = nullptr;
   Clock clock_;
   std::unique_ptr<Backend> backend_;
@@ -218,6 +222,8 @@ void Worker<Backend, Clock, Notifier>::loop() {
 
 template <ksvc::IoBackend Backend, ksvc::Clock Clock, ksvc::WatchedBy<Backend> Notifier>
 void Worker<Backend, Clock, Notifier>::turn() {
+  if (turn_meter_ != nullptr) [[unlikely]]
+    turn_meter_->turn_ends(clock_.now());
   const bool idle = !has_ready() && !awake_ && announce_sleep();
   awake_ = false;
   if (idle) {
@@ -227,7 +233,9 @@ void Worker<Backend, Clock, Notifier>::turn() {
   }
   if (pulse_ != nullptr) pulse_->turn_begins();
   set_turn_time(clock_.now());
-  backend_->drain(sink_);
+  const unsigned drained = backend_->drain(sink_);
+  if (turn_meter_ != nullptr) [[unlikely]]
+    turn_meter_->turn_begins(turn_time(), drained);
   if (observer_ != nullptr) observer_->turn_begins(backend_->settled());
   timers().advance(turn_time());
   take_in(inbox_);

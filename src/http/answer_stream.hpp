@@ -23,6 +23,7 @@ struct AnswerStream {
 
   std::optional<std::uint64_t> length;  // announced
   std::uint64_t written = 0;
+  std::uint64_t left = 0;  // of what is being written: not gathered or sent yet
   BodyFraming framing = BodyFraming::chunked;
   bool begun = false;
   bool keep_alive = false;  // as the head says

@@ -62,6 +62,7 @@ class BodyStream {
   }
 
   // For the connection.
+  std::uint64_t given = 0;           // bytes of the body, to whoever reads it
   std::size_t window_at = 0;         // so much is read of what it keeps for this
   detail::Waiter* reader = nullptr;  // parked for more
 

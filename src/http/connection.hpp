@@ -16,12 +16,14 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "gvt/scheduler.hpp"
 #include "http/active_request.hpp"
+#include "http/answer_observer.hpp"
 #include "http/chunked_decoder.hpp"
 #include "http/endpoint.hpp"
 #include "http/input.hpp"
@@ -139,6 +141,12 @@ class Connection final : public ksvc::CompletionTarget,
   void arm_for_state();
   void arm_for_idleness();
 
+  // What was put into a head and behind it.
+  struct SentAnswer {
+    int status = 0;
+    std::size_t body_bytes = 0;
+  };
+
   template <class Serve>
   void observed(const Serve& serve);
   bool may_resume() const noexcept {
@@ -153,10 +161,13 @@ class Connection final : public ksvc::CompletionTarget,
   void keep_partial_head(const HeadParser& parser);
   void refuse_with(std::string_view text) noexcept;
   void answer_overloaded(Response& response, std::string_view text);
-  void respond(const Response& response, const Framing& framing);
-  void put_answer(const Response& response, const Framing& framing, std::string_view body);
-  void put_long_answer(const Response& response, const Framing& framing, std::string_view body,
-                       std::size_t bound);
+  SentAnswer respond(const Response& response, const Framing& framing);
+  SentAnswer put_answer(const Response& response, const Framing& framing, std::string_view body);
+  SentAnswer put_long_answer(const Response& response, const Framing& framing,
+                             std::string_view body, std::size_t bound);
+  void tell_end(ActiveRequest& request, SentAnswer sent, bool keep_alive) noexcept;
+  void tell_end_of_stream(const AnswerStream& answer, int status, EndedAnswer& ended) noexcept;
+  void tell_refusal(SentAnswer sent, gvt::TimePoint began) noexcept;
   void respond_error(const HeadParser& parser, int status, std::string_view reason);
   bool next_request_can_be_found() const;
   bool more_has_arrived() const;
@@ -257,6 +268,7 @@ class Connection final : public ksvc::CompletionTarget,
   bool failed_ = false;  // the connection is broken
   bool reset_ = false;   // the close throws away what the client did not take
   bool refused_ = false;
+  bool told_ = false;             // the observer has heard of the end of the request in progress
   std::uint16_t batch_left_ = 0;  // requests that may still be answered before others' turn
   std::uint32_t requests_ = 0;    // so far, if their number is limited
   std::uint32_t piece_size_ = 0;

@@ -36,6 +36,7 @@ void Connection<Worker, Model>::write_file(int file, std::uint64_t offset, std::
       const std::uint64_t sent = send_file_at_once(file, offset, size);
       offset += sent;
       size -= sent;
+      request_->outgoing->left -= sent;
     }
     if (size == 0) return;
     push_parts();
@@ -45,6 +46,7 @@ void Connection<Worker, Model>::write_file(int file, std::uint64_t offset, std::
       if (!sent) return copy_file(file, offset, size);
       offset += *sent;
       size -= *sent;
+      request_->outgoing->left -= *sent;
       note_progress();
     }
   });

@@ -10,6 +10,7 @@
 #include "http/connection_body_impl.hpp"
 #include "http/connection_file_impl.hpp"
 #include "http/connection_handler_impl.hpp"
+#include "http/connection_observer_impl.hpp"
 #include "http/connection_output_impl.hpp"
 #include "http/connection_stream_impl.hpp"
 #include "http/connection_time_impl.hpp"
@@ -45,7 +46,8 @@ void Connection<Worker, Model>::refuse_with(std::string_view text) noexcept {
   try {
     Response response;
     answer_overloaded(response, text);
-    respond(response, Framing{false, false, true});
+    const SentAnswer sent = respond(response, Framing{false, false, true});
+    if (service_.observer() != nullptr) tell_refusal(sent, service_.worker().turn_time());
     state_ = State::finishing;
     flush();
   } catch (const std::bad_alloc&) {
@@ -172,6 +174,9 @@ void Connection<Worker, Model>::on_turn() {
     // No memory for this client: it is given up, the others go on.
     if (handler_goes_on) return lose_client();
     failed_ = true;
+    if (request_ != nullptr && !told_ && service_.observer() != nullptr) {
+      service_.observer()->request_lost();
+    }
     service_.worker().running().observer = nullptr;
     request_ = nullptr;
     flush();
@@ -250,6 +255,11 @@ void Connection<Worker, Model>::begin(ActiveRequest& request) {
   request_ = &request;
   --batch_left_;
   input_.pin();
+  request.exchange.begins(service_.worker().turn_time());
+  if (service_.observer() != nullptr) [[unlikely]] {
+    told_ = false;
+    service_.observer()->request_began();
+  }
 }
 
 template <class Worker, class Model>
@@ -262,13 +272,18 @@ void Connection<Worker, Model>::finish(ActiveRequest& request) {
   if (most > 0 && ++requests_ >= most) keep_alive = false;
   if (request.outgoing) [[unlikely]]
     keep_alive = end_answer_stream(keep_alive);
+  SentAnswer sent;
   if (request.outgoing) {
     // It has been written already.
   } else if (!failed_ && response.status != 0) {
     const RequestHead& head = request.head;
-    respond(response, Framing{keep_alive, head.minor_version == 0, head.method != Method::head});
+    sent = respond(response,
+                   Framing{keep_alive, head.minor_version == 0, head.method != Method::head});
   } else {
     keep_alive = false;
+  }
+  if (service_.observer() != nullptr || !request.exchange.observers().empty()) [[unlikely]] {
+    tell_end(request, sent, keep_alive);
   }
   end_request(keep_alive);
   request_ = nullptr;
@@ -283,15 +298,16 @@ void Connection<Worker, Model>::answer_overloaded(Response& response, std::strin
 }
 
 template <class Worker, class Model>
-void Connection<Worker, Model>::respond(const Response& response, const Framing& framing) {
+auto Connection<Worker, Model>::respond(const Response& response, const Framing& framing)
+    -> SentAnswer {
   const bool with_body = framing.body_allowed && allows_body(response.status);
-  put_answer(response, framing, with_body ? response.body.view() : std::string_view{});
+  return put_answer(response, framing, with_body ? response.body.view() : std::string_view{});
 }
 
 // A head and what comes right behind it.
 template <class Worker, class Model>
-void Connection<Worker, Model>::put_answer(const Response& response, const Framing& framing,
-                                           std::string_view body) {
+auto Connection<Worker, Model>::put_answer(const Response& response, const Framing& framing,
+                                           std::string_view body) -> SentAnswer {
   const CommonFields& common = service_.common_fields();
   const std::size_t bound = head_size_bound(response, common) + body.size();
   OutputArena& arena = service_.arena();
@@ -301,12 +317,14 @@ void Connection<Worker, Model>::put_answer(const Response& response, const Frami
   service_.count_answer(response.status);
   char* const end = write_head(arena.reserve(bound), response, framing, common);
   arena.commit(std::copy(body.begin(), body.end(), end));
+  return {response.status, body.size()};
 }
 
 // One that has no room behind what is gathered already, or takes at most `bound` bytes of its own.
 template <class Worker, class Model>
-void Connection<Worker, Model>::put_long_answer(const Response& response, const Framing& framing,
-                                                std::string_view body, std::size_t bound) {
+auto Connection<Worker, Model>::put_long_answer(const Response& response, const Framing& framing,
+                                                std::string_view body, std::size_t bound)
+    -> SentAnswer {
   flush();
   if (bound <= OutputArena::kMaxPiece) return put_answer(response, framing, body);
   // Of a stream nothing but the head is here.
@@ -321,6 +339,7 @@ void Connection<Worker, Model>::put_long_answer(const Response& response, const 
   end = std::copy(body.begin(), body.end(), end);
   whole.resize(static_cast<std::size_t>(end - whole.data()));
   queue_output(whole);
+  return {response.status, body.size()};
 }
 
 template <class Worker, class Model>
@@ -333,7 +352,14 @@ void Connection<Worker, Model>::respond_error(const HeadParser& parser, int stat
   response.body.append(": ");
   response.body.append(reason);
   response.body.append("\n");
-  respond(response, Framing{false, false, parser.head().method != Method::head});
+  const SentAnswer sent =
+      respond(response, Framing{false, false, parser.head().method != Method::head});
+  if (service_.observer() != nullptr) {
+    const auto* const began = input_.spill();
+    const bool in_pieces = began != nullptr && began->parsing;
+    tell_refusal(sent, in_pieces ? began->began : service_.worker().turn_time());
+  }
+  service_.log_refused_head(status, reason, fd_);
   if (auto* spill = input_.spill(); spill != nullptr) spill->parsing = false;
   input_.consume(input_.front().size(), service_.backend().buffers());
   input_.drop_spill_if_unused();

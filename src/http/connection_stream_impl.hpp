@@ -58,6 +58,7 @@ std::string_view Connection<Worker, Model>::next_part(BodyStream& body, std::siz
   for (;;) {
     const BodyStream::Part part = body.take(unread_body(), most);
     drop_read(part.consumed);
+    body.given += part.bytes.size();
     body.has_received(part.consumed, service_.limits().body_step_bytes);
     if (body.has_ended()) {
       request_->body_read = true;
@@ -227,11 +228,13 @@ void Connection<Worker, Model>::write_answer(std::uint64_t size, const Write& wr
   try {
     if (!answer.begun) begin_answer();
     answer.written += size;
+    answer.left = size;
     if (is_dropped() && answer.written / limits.stream_unsent_bytes !=
                             (answer.written - size) / limits.stream_unsent_bytes) {
       let_others_go_first();
     }
     if (!is_dropped()) write();
+    answer.left = 0;
     if (!is_seen_to_park) push_parts();
   } catch (...) {
     // There is nobody to see this end, and the arena is another's next.
@@ -259,7 +262,9 @@ template <class Worker, class Model>
 void Connection<Worker, Model>::gather_all(std::string_view bytes) {
   while (!bytes.empty()) {
     wait_for_room(service_.limits().stream_unsent_bytes);
-    bytes.remove_prefix(gather(bytes));
+    const std::size_t gathered = gather(bytes);
+    bytes.remove_prefix(gathered);
+    request_->outgoing->left -= gathered;
     if (service_.arena().piece_size() >= service_.limits().stream_gather_bytes) push_parts();
   }
 }

@@ -4,16 +4,19 @@
 // head, parameters, the body) stays valid until the handler returns, also across parks.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <forward_list>
 #include <memory>
 #include <new>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
 
+#include "http/answer_observer.hpp"
 #include "http/forwarded.hpp"
 #include "http/head_parser.hpp"
 #include "http/response.hpp"
@@ -115,6 +118,20 @@ class Exchange {
   // The lines of the trailer section, once the body has been read.
   std::string& trailers() noexcept { return trailers_; }
 
+  // When it began, as far as handlers go.
+  ksvc::TimePoint began() const noexcept { return began_; }
+  void begins(ksvc::TimePoint now) noexcept { began_ = now; }
+  // Middleware's, told of the end of this answer as the worker's own observer is. False when there
+  // are too many.
+  bool observe(AnswerObserver& observer) noexcept {
+    if (observer_count_ == observers_.size()) return false;
+    observers_[observer_count_++] = &observer;
+    return true;
+  }
+  std::span<AnswerObserver* const> observers() const noexcept {
+    return std::span(observers_).first(observer_count_);
+  }
+
   // What the body was taken apart into, by whoever did that first.
   std::shared_ptr<void>& form() noexcept { return form_; }
 
@@ -139,6 +156,10 @@ class Exchange {
   BodySource* bodies_;
   void* route_object_ = nullptr;
   const Match* unrouted_ = nullptr;
+  ksvc::TimePoint began_;
+  // One for the application, its groups and the route.
+  std::array<AnswerObserver*, 4> observers_;
+  std::uint8_t observer_count_ = 0;
   Params params_;
   Response response_;
   std::string trailers_;

@@ -26,6 +26,10 @@ std::optional<StartFailure> Server::start() {
   WEFT_ASSERT(slots_.empty() && options_.workers > 0);
   // Before the listeners, so that each is closed, whatever comes.
   for (unsigned i = 0; i < options_.workers; ++i) slots_.push_back(std::make_unique<Slot>());
+  WEFT_ASSERT(options_.observers.empty() || options_.observers.size() == slots_.size());
+  for (std::size_t i = 0; i < options_.observers.size(); ++i) {
+    slots_[i]->observer = options_.observers[i];
+  }
   if (auto failed = open_listeners()) {
     slots_.clear();
     return failed;
@@ -214,6 +218,13 @@ ServerFigures Server::figures() const noexcept {
     for (std::size_t i = 0; i < 6; ++i) sum.answers[i] += counters.answers[i].value();
   }
   return sum;
+}
+
+std::vector<const gvt::TurnMeter*> Server::turn_meters() const {
+  std::vector<const gvt::TurnMeter*> meters;
+  if (!options_.measure_turns) return meters;
+  for (const auto& slot : slots_) meters.push_back(&slot->turn_meter);
+  return meters;
 }
 
 std::string advice_for(int os_errno) {

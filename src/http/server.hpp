@@ -18,6 +18,8 @@
 
 #include "gvt/services.hpp"
 #include "gvt/stall_detector.hpp"
+#include "gvt/turn_meter.hpp"
+#include "http/answer_observer.hpp"
 #include "http/connection_count.hpp"
 #include "http/models/model.hpp"
 #include "http/route_feed.hpp"
@@ -43,6 +45,9 @@ struct ServerOptions {
   Model model = Model::green;
   std::chrono::milliseconds stall_after{0};  // zero: nobody watches
   std::size_t stack_bytes = 64 * 1024;
+  // Empty, or one for each worker; they must outlive the server.
+  std::vector<AnswerObserver*> observers;
+  bool measure_turns = false;
   // Called once when the last worker of a started server has ended: on that worker's thread, or by
   // start() when the end was asked for before it returned.
   std::function<void()> on_end;
@@ -90,6 +95,10 @@ class Server {
   // Where clients find it, "http://127.0.0.1:8080" or "unix:/run/weft.sock".
   const std::string& location() const noexcept { return location_; }
   ServerFigures figures() const noexcept;
+  // Of each worker, where turns are measured.
+  std::vector<const gvt::TurnMeter*> turn_meters() const;
+  // Null until something has needed it.
+  const ksvc::LazyPool* pool() const noexcept { return services_ ? services_->pool() : nullptr; }
 
  private:
   struct Slot;

@@ -8,6 +8,8 @@
 #include <thread>
 
 #include "gvt/run_queue.hpp"
+#include "gvt/turn_meter.hpp"
+#include "http/answer_observer.hpp"
 #include "http/models/model.hpp"
 #include "http/server.hpp"
 
@@ -44,6 +46,8 @@ struct Server::Slot {
   }
 
   WorkerCounters counters;
+  gvt::TurnMeter turn_meter;
+  AnswerObserver* observer = nullptr;
   RouteFeed feed;
   int listener_fd = -1;  // until the service takes it over
   std::thread thread;

@@ -57,6 +57,7 @@ void Server::serve(Slot& slot, const Topology& topology) noexcept {
     gvt::WorkerOptions worker_options;
     worker_options.scheduler.stack_bytes = options_.stack_bytes;
     worker_options.services = &*services_;
+    if (options_.measure_turns) worker_options.turn_meter = &slot.turn_meter;
     worker_options.stall_detector = stall_detector_ ? &*stall_detector_ : nullptr;
     auto made = topology.make_worker(worker_options);
     if (made) {
@@ -64,6 +65,7 @@ void Server::serve(Slot& slot, const Topology& topology) noexcept {
       service.emplace(*worker, site_, slot.listener_fd, slot.counters, connection_count_);
       slot.listener_fd = -1;
       if (shared_listener_) service->share_listener();
+      if (slot.observer != nullptr) service->observe(*slot.observer);
     } else {
       failure = {Step::backend, made.error().os_errno};
     }
@@ -97,8 +99,10 @@ void Server::serve(Slot& slot, const Topology& topology) noexcept {
   if (unfinished > 0) {
     // Others may still hold on to what is parked there, or write to its stacks: pool threads, the
     // kernel, whoever has the other end of a channel. So it stays, without being run.
-    site_.log(std::to_string(unfinished) +
-              " handlers did not end when they were cancelled; their memory is left where it is");
+    if (site_.log_level >= LogLevel::warning) {
+      site_.log(std::to_string(unfinished) +
+                " handlers did not end when they were cancelled; their memory is left where it is");
+    }
     gvt::sanitizer::leave_for_good(worker.release());
   }
   {

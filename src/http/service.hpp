@@ -4,12 +4,15 @@
 // Made on the worker's thread before it runs, and used there only; counters may be read elsewhere.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "gvt/worker.hpp"
+#include "http/answer_observer.hpp"
 #include "http/buffer_budget.hpp"
 #include "http/connection.hpp"
 #include "http/connection_count.hpp"
@@ -40,6 +43,9 @@ class Service final : private gvt::TurnObserver {
   // Takes up routes from there too, before each turn. The feed must outlive the service.
   void follow(RouteFeed& feed) noexcept { feed_ = &feed; }
   void take_routes() noexcept;
+  // Before start(): who is told of all answers from now on.
+  void observe(AnswerObserver& observer) noexcept { observer_ = &observer; }
+  AnswerObserver* observer() const noexcept { return observer_; }
   // Stops accepting once what has arrived is accepted, lets requests finish, then stops the worker,
   // at the latest after the grace period.
   void begin_drain();
@@ -65,7 +71,12 @@ class Service final : private gvt::TurnObserver {
   bool settled_since(std::uint64_t turn) const noexcept { return settled_turn_ >= turn; }
   void run_when_settled(gvt::Runnable& task) noexcept { waiting_for_settled_.push(task); }
   void release(Connection<Worker, Model>& connection);
+  // The time of day when the worker's clock says that.
+  gvt::TimePoint wall_time_at(gvt::TimePoint time) const noexcept { return time + wall_ahead_; }
+  // The other end of a connection, which is asked once as long as it is open.
+  const std::optional<weft::Endpoint>& peer_of(int fd, const BodySource& connection) noexcept;
   void log_handler_error(std::string_view target, std::string_view what);
+  void log_refused_head(int status, std::string_view reason, int fd);
   // Handlers that wait: on a stack of their own, and without one.
   std::size_t handlers_waiting() const noexcept { return worker_.parked() + waiting_requests_; }
   void request_waits() noexcept { ++waiting_requests_; }
@@ -98,6 +109,7 @@ class Service final : private gvt::TurnObserver {
   bool let_in_from(ClientAddress address);
   void make_connection(int fd, std::optional<ClientAddress> from);
   void turn_away(int fd, std::optional<ClientAddress> from);
+  void forget_peer(int fd) noexcept;
   void forget(const Connection<Worker, Model>& connection) noexcept;
   void accept_ended(std::int32_t result);
   void accept_failed(int os_errno);
@@ -110,15 +122,17 @@ class Service final : private gvt::TurnObserver {
   void run_until_at_rest();
   bool at_rest();
   void stop_if_drained();
-  // Logs a line, or counts it when there have been too many or there is no memory for it.
+  // Logs a line that matters so much, or counts it when there have been too many or there is no
+  // memory for it.
   template <class MakeLine>
-  void complain(const MakeLine& make_line) noexcept;
+  void complain(LogLevel level, const MakeLine& make_line) noexcept;
 
   Worker& worker_;
   const Site& site_;
   Router router_;
   std::vector<Endpoint> endpoints_;  // by RouteId
   RouteFeed* feed_ = nullptr;
+  AnswerObserver* observer_ = nullptr;
   WorkerCounters& counters_;
   ConnectionCount& connection_count_;
   OutputArena arena_;
@@ -127,6 +141,12 @@ class Service final : private gvt::TurnObserver {
   ConnectionPool<Connection<Worker, Model>> connections_;
   // Of whom there is a connection, if their number is limited.
   std::unordered_map<const Connection<Worker, Model>*, ClientAddress> addresses_;
+  struct Peer {
+    bool known = false;
+    std::optional<weft::Endpoint> endpoint;
+  };
+  std::vector<Peer> peers_;  // by descriptor, once an observer has asked
+  Peer last_peer_;           // of a descriptor for which there is no room
   std::size_t refused_ = 0;  // connections that are being told so
   gvt::RunQueue waiting_for_settled_;
   ListenerTarget accept_target_;
@@ -150,6 +170,7 @@ class Service final : private gvt::TurnObserver {
   std::uint64_t turn_ = 1;
   std::uint64_t settled_turn_ = 0;
   gvt::TimePoint next_date_{0};
+  std::chrono::nanoseconds wall_ahead_{0};  // of the worker's clock
   gvt::TimePoint next_log_{0};
   std::uint64_t log_lines_dropped_ = 0;
 };

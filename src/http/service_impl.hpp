@@ -1,6 +1,7 @@
 // The member functions of Service, for the files that instantiate it.
 #pragma once
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -27,7 +28,7 @@ Service<Worker, Model>::Service(Worker& worker, const Site& site, int listener_f
       common_fields_(site.server_field),
       budget_(site.limits,
               [this] {
-                complain([this] {
+                complain(LogLevel::warning, [this] {
                   return "slow clients hold " + std::to_string(limits().buffered_bytes) +
                          " bytes: further ones are answered 503 or closed";
                 });
@@ -131,7 +132,7 @@ void Service<Worker, Model>::adopt(int fd) {
   if (limits().connections_per_address > 0) [[unlikely]] {
     from = client_address_of(fd);
     if (from && !let_in_from(*from)) {
-      complain([&] {
+      complain(LogLevel::warning, [&] {
         const auto client = net::peer_endpoint(fd);
         return "closed a connection of " + (client ? client->host() : "a client") +
                ", which has as many as one client may: " +
@@ -156,7 +157,7 @@ template <class Worker, class Model>
 void Service<Worker, Model>::make_connection(int fd, std::optional<ClientAddress> from) {
   const bool let_in = connection_count_.let_in(limits().connections);
   if (!let_in) [[unlikely]] {
-    complain([&] {
+    complain(LogLevel::warning, [&] {
       return "the limit of " + std::to_string(limits().connections) +
              " connections is reached: further ones are answered 503";
     });
@@ -172,6 +173,7 @@ void Service<Worker, Model>::make_connection(int fd, std::optional<ClientAddress
     return turn_away(fd, from);
   }
   counters_.accepted.add(1);
+  forget_peer(fd);
   if (let_in) [[likely]] {
     connection->start();
     if (draining_) connection->begin_drain();
@@ -188,6 +190,31 @@ void Service<Worker, Model>::turn_away(int fd, std::optional<ClientAddress> from
   counters_.refused.add(1);
   if (from) connection_count_.let_go_from(*from);
   worker_.backend().submit(ksvc::Close{fd, true}, 0);
+}
+
+// Whoever had the descriptor before is somebody else.
+template <class Worker, class Model>
+void Service<Worker, Model>::forget_peer(int fd) noexcept {
+  if (static_cast<std::size_t>(fd) < peers_.size()) peers_[static_cast<std::size_t>(fd)] = {};
+}
+
+template <class Worker, class Model>
+const std::optional<weft::Endpoint>& Service<Worker, Model>::peer_of(
+    int fd, const BodySource& connection) noexcept {
+  const auto index = static_cast<std::size_t>(fd);
+  // What a back end makes up has numbers beyond those of the system.
+  constexpr std::size_t kMost = std::size_t{1} << 20;
+  if (index >= peers_.size() && index < kMost) {
+    try {
+      peers_.resize(std::max<std::size_t>(index + 1, 2 * peers_.size()));
+    } catch (const std::bad_alloc&) {
+      // It is asked each time, then.
+    }
+  }
+  const bool has_room = index < peers_.size();
+  Peer& peer = has_room ? peers_[index] : last_peer_;
+  if (!peer.known || !has_room) peer = {true, connection.peer()};
+  return peer.endpoint;
 }
 
 // It is on its way out.
@@ -208,7 +235,7 @@ void Service<Worker, Model>::forget(const Connection<Worker, Model>& connection)
 // Out of descriptors or memory: the accept has ended, and arming it at once would only spin.
 template <class Worker, class Model>
 void Service<Worker, Model>::accept_failed(int os_errno) {
-  complain([&] {
+  complain(LogLevel::error, [&] {
     return std::string("cannot accept connections: ") + std::strerror(os_errno) +
            "; trying again every " + std::to_string(limits().accept_pause.count()) + " ms";
   });
@@ -279,7 +306,8 @@ void Service<Worker, Model>::take_routes() noexcept {
       WEFT_ASSERT(!refused);
       return true;
     } catch (const std::bad_alloc&) {
-      complain([&route] { return "no memory for the new route " + printable(route.pattern); });
+      complain(LogLevel::error,
+               [&route] { return "no memory for the new route " + printable(route.pattern); });
       return false;
     }
   });
@@ -290,6 +318,7 @@ void Service<Worker, Model>::refresh_date() {
   constexpr std::int64_t kSecond = 1'000'000'000;
   const std::int64_t wall = worker_.wall_time().ns;
   common_fields_.set_date(wall / kSecond);
+  wall_ahead_ = std::chrono::nanoseconds(wall - worker_.now().ns);
   next_date_ = worker_.turn_time() + std::chrono::nanoseconds(kSecond - wall % kSecond);
 }
 
@@ -347,7 +376,7 @@ template <class Worker, class Model>
 void Service<Worker, Model>::grace_ended(gvt::Timer& timer) {
   Service& self = static_cast<ServiceTimer&>(timer).service;
   self.next_log_ = {};  // this one is not left out
-  self.complain([&self] {
+  self.complain(LogLevel::warning, [&self] {
     return "the grace period is over: " + std::to_string(self.connections_.size()) +
            " connections are cut off";
   });
@@ -365,7 +394,8 @@ void Service<Worker, Model>::cancel_rest_ended(gvt::Timer& timer) {
 
 template <class Worker, class Model>
 template <class MakeLine>
-void Service<Worker, Model>::complain(const MakeLine& make_line) noexcept {
+void Service<Worker, Model>::complain(LogLevel level, const MakeLine& make_line) noexcept {
+  if (level > site_.log_level) return;
   if (worker_.turn_time() < next_log_) {
     ++log_lines_dropped_;
     return;
@@ -386,7 +416,19 @@ void Service<Worker, Model>::complain(const MakeLine& make_line) noexcept {
 template <class Worker, class Model>
 void Service<Worker, Model>::log_handler_error(std::string_view target, std::string_view what) {
   counters_.handler_errors.add(1);
-  complain([&] { return "the handler for " + printable(target) + " threw: " + printable(what); });
+  complain(LogLevel::error,
+           [&] { return "the handler for " + printable(target) + " threw: " + printable(what); });
+}
+
+// For who looks for what a client does wrong: there may be many of them, and they are answered.
+template <class Worker, class Model>
+void Service<Worker, Model>::log_refused_head(int status, std::string_view reason, int fd) {
+  complain(LogLevel::debug, [&] {
+    const auto client =
+        ksvc::made_by_backend(fd) ? Result<weft::Endpoint>(Error{}) : net::peer_endpoint(fd);
+    return "refused a request of " + (client ? client->to_string() : "a client") + " with " +
+           std::to_string(status) + ": " + std::string(reason);
+  });
 }
 
 }  // namespace weft::http

@@ -5,7 +5,6 @@
 // safe to call from several workers at once.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -13,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "gvt/counter.hpp"
 #include "http/endpoint.hpp"
 #include "http/exchange.hpp"
 #include "http/limits.hpp"
@@ -37,22 +37,15 @@ struct Site {
   std::function<void(Exchange& exchange)> rewrite;
   // The application's own, for its endpoints.
   const void* application = nullptr;
+  // And what watches this server, for those that show it.
+  const void* observation = nullptr;
   // Where complaints go, a line without its end at a time; called by all workers.
   std::function<void(const std::string& line)> log = log_to_stderr;
+  // Those that matter less are not made.
+  LogLevel log_level = LogLevel::info;
 };
 
-// A number that one thread counts up and others read.
-class Counter {
- public:
-  void add(std::uint64_t amount) noexcept {
-    value_.store(value_.load(std::memory_order_relaxed) + amount, std::memory_order_relaxed);
-  }
-  void set(std::uint64_t value) noexcept { value_.store(value, std::memory_order_relaxed); }
-  std::uint64_t value() const noexcept { return value_.load(std::memory_order_relaxed); }
-
- private:
-  std::atomic<std::uint64_t> value_{0};
-};
+using gvt::Counter;
 
 // One worker's figures. A cache line of its own, so that reading costs the worker nothing.
 struct alignas(64) WorkerCounters {

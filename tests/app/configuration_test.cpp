@@ -43,6 +43,7 @@ std::string value_for(const Setting& setting, int n) {
     case Kind::mode: return n == 0 ? "0600" : n == 1 ? "0660" : "0666";
     case Kind::networks: return n == 0 ? "loopback" : n == 1 ? "10.0.0.0/8,unix" : "::1";
     case Kind::descriptor: return n == 0 ? "5" : n == 1 ? "systemd" : "systemd:web";
+    case Kind::log_format: return n == 0 ? "common" : n == 1 ? "json" : "%h %r";
     case Kind::number: return std::to_string(11 + n);
     case Kind::size: return std::to_string(17 + n) + "KiB";
     case Kind::duration: return std::to_string(3 + n) + "s";

@@ -44,6 +44,7 @@ Value changed(const Setting& setting, const Value& value) {
   }
   if (setting.kind == Kind::descriptor) return std::string("systemd");
   if (setting.kind == Kind::networks) return std::string("loopback, 10.0.0.0/8");
+  if (setting.kind == Kind::log_format) return std::string("json");
   if (std::holds_alternative<std::string>(value)) return std::string("changed");
   if (setting.kind == Kind::toggle) return 1 - std::get<std::uint64_t>(value);
   return std::get<std::uint64_t>(value) == setting.range.most ? setting.range.most - 1
@@ -222,6 +223,10 @@ TEST(Settings, every_kind_of_bad_value_is_refused_and_told_what_is_expected) {
       {{"server", "host", "a\nb", "not 'a\\x0ab'"},
        "server.host must be text that can be printed, "},
       {{"server", "uds", "\x7f", "not '\\x7f'"}, "server.uds must be text that can be printed, "},
+      {{"log", "access_log_format", "%h %S",
+        "not '%h %S': column 4: there is no %S; did you mean %s?"},
+       "log.access_log_format must be common, combined, json or a pattern such as %h %t \"%r\" %s "
+       "%b %D, "},
   };
   for (const auto& [refused, expectation] : cases) {
     const Setting* const setting = find_setting(refused.section, refused.key);

@@ -63,6 +63,39 @@ TEST_P(Process, sigterm_and_sigint_let_requests_finish_and_end_with_0) {
   }
 }
 
+TEST_P(Process, sighup_opens_the_access_log_anew_where_there_is_one) {
+  std::string folder = "/tmp/weft-hello-XXXXXX";
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  const std::string path = folder + "/access.log";
+  const auto text_of = [](const std::string& of) {
+    std::ostringstream text;
+    text << std::ifstream(of).rdbuf();
+    return text.str();
+  };
+  auto all = arguments();
+  all.insert(all.end(), {"--access-log", path, "--access-log-format", "%U %s"});
+  HelloProcess hello(all);
+  const std::uint16_t port = hello.wait_until_it_listens();
+  ASSERT_NE(port, 0) << hello.log();
+  Client client(port);
+  client.get("/");
+  EXPECT_TRUE(eventually([&] { return text_of(path) == "/ 200\n"; })) << text_of(path);
+  std::filesystem::rename(path, path + ".1");
+  hello.signal(SIGHUP);
+  EXPECT_TRUE(eventually([&] { return std::filesystem::exists(path); }));
+  client.get("/park");
+  hello.signal(SIGTERM);
+  EXPECT_EQ(hello.wait_for_exit(), 0) << hello.log();
+  EXPECT_EQ(text_of(path), "/park 200\n");
+  EXPECT_EQ(text_of(path + ".1"), "/ 200\n");
+  std::filesystem::remove_all(folder);
+
+  HelloProcess without(arguments());
+  ASSERT_NE(without.wait_until_it_listens(), 0) << without.log();
+  without.signal(SIGHUP);
+  EXPECT_EQ(without.wait_for_exit(), 128 + SIGHUP);
+}
+
 TEST_P(Process, a_second_signal_cuts_requests_off) {
   HelloProcess hello(arguments());
   const std::uint16_t port = hello.wait_until_it_listens();
