@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "app/middleware/authorization.hpp"
+#include "app/middleware/idempotency_key.hpp"
 #include "app/secrets.hpp"
 #include "http/exchange.hpp"
 #include "http/header_text.hpp"
@@ -21,33 +22,6 @@ namespace {
 constexpr std::string_view kField = "idempotency-key";
 // What is answered from here on is the server's trouble, and may be otherwise next time.
 constexpr int kFirstServerError = 500;
-
-// A string of structured fields (RFC 9651 §3.3.3), or, as many clients send it, the same without
-// quotes and blanks. Nothing when it is neither.
-std::optional<std::string> read_key(std::string_view sent) {
-  std::string key;
-  if (!sent.starts_with('"')) {
-    const bool is_plain = std::all_of(sent.begin(), sent.end(), [](char c) {
-      return c > 0x20 && c < 0x7F && c != '"' && c != '\\' && c != ',' && c != ';';
-    });
-    if (!is_plain || sent.empty()) return std::nullopt;
-    return std::string(sent);
-  }
-  for (std::size_t i = 1; i < sent.size(); ++i) {
-    char c = sent[i];
-    if (c == '"') {
-      if (i + 1 != sent.size() || key.empty()) return std::nullopt;
-      return key;
-    }
-    if (c == '\\') {
-      if (++i == sent.size() || (sent[i] != '"' && sent[i] != '\\')) return std::nullopt;
-      c = sent[i];
-    }
-    if (c < 0x20 || c >= 0x7F) return std::nullopt;
-    key += c;
-  }
-  return std::nullopt;
-}
 
 std::string default_scope(Context& context) {
   const Identity* const identity = context.get<Identity>();
@@ -104,8 +78,9 @@ class Idempotency {
       return context.status(400).text("An Idempotency-Key is needed: make one up, a UUID say\n");
     }
     const std::string_view sent = context.header(kField);
-    const auto key =
-        fields == 1 && sent.size() <= options_.key_bytes + 2 ? read_key(sent) : std::nullopt;
+    const auto key = fields == 1 && sent.size() <= options_.key_bytes + 2
+                         ? app::read_idempotency_key(sent)
+                         : std::nullopt;
     if (!key || key->size() > options_.key_bytes) {
       return context.status(400).text("The Idempotency-Key is malformed or too long\n");
     }
