@@ -1,30 +1,21 @@
-// HeadWatch: tells middleware that a streamed answer's head is about to be sent.
+// HeadWatch: stands before a request's bodies and has a last word before the head of the answer is
+// sent, when that happens while the handler still runs.
 //
-//     HeadWatch watch(context.exchange(), [&] { … });
-//     next();
-//
-// Stands in front of what carries the bodies, from its making to its end, on the middleware's
-// stack. The function is called once at most, when the handler first writes, flushes, sends a file
-// or changes the protocol. For an answer that is sent whole whoever has made this calls
-// head_goes(). Of one thread, as its request is.
+// Invariants: it lives on the stack of its middleware, puts itself in front and is taken away again
+// at its end. before_head() is called at most once; not at all for an answer that is not streamed.
+// Belongs to its request.
 #pragma once
-
-#include <optional>
-#include <string_view>
-#include <utility>
 
 #include "http/exchange.hpp"
 
 namespace weft::app {
 
-template <class Function>
-class HeadWatch final : public http::BodySource {
+class HeadWatch : public http::BodySource {
  public:
-  HeadWatch(http::Exchange& exchange, Function function)
-      : exchange_(exchange), behind_(exchange.bodies()), function_(std::move(function)) {
-    exchange_.set_bodies(*this);
+  explicit HeadWatch(http::Exchange& exchange) noexcept
+      : exchange_(exchange), behind_(exchange.bodies()) {
+    exchange.set_bodies(*this);
   }
-  ~HeadWatch() { exchange_.set_bodies(behind_); }
   HeadWatch(const HeadWatch&) = delete;
   HeadWatch& operator=(const HeadWatch&) = delete;
 
@@ -34,40 +25,45 @@ class HeadWatch final : public http::BodySource {
     behind_.begin_answer_stream(length);
   }
   void write_part(std::string_view bytes) override {
-    head_goes();
+    if (!bytes.empty()) announce_head();
     behind_.write_part(bytes);
   }
   void write_file(int file, std::uint64_t offset, std::uint64_t size) override {
-    head_goes();
+    announce_head();
     behind_.write_file(file, offset, size);
   }
   void flush_parts() override {
-    head_goes();
+    announce_head();
     behind_.flush_parts();
   }
   void add_trailer(std::string_view name, std::string_view value) override {
     behind_.add_trailer(name, value);
   }
   void change_protocol(std::string_view protocol) override {
-    head_goes();
+    announce_head();
     behind_.change_protocol(protocol);
   }
   bool answer_is_streamed() const noexcept override { return behind_.answer_is_streamed(); }
   std::uint64_t written() const noexcept override { return behind_.written(); }
   const http::Site& site() const noexcept override { return behind_.site(); }
-  std::optional<Endpoint> peer() const noexcept override { return behind_.peer(); }
+  std::optional<weft::Endpoint> peer() const noexcept override { return behind_.peer(); }
 
-  // Unless it has been, or what is set now comes too late.
-  void head_goes() {
-    if (std::exchange(told_, true) || exchange_.response().head_is_out) return;
-    function_();
+ protected:
+  ~HeadWatch() { exchange_.set_bodies(behind_); }
+
+  // The last moment at which status and headers may be changed. May park.
+  virtual void before_head() = 0;
+  // Calls it, unless that was done.
+  void announce_head() {
+    if (announced_) return;
+    announced_ = true;
+    before_head();
   }
 
  private:
   http::Exchange& exchange_;
   http::BodySource& behind_;
-  Function function_;
-  bool told_ = false;
+  bool announced_ = false;
 };
 
 }  // namespace weft::app

@@ -31,19 +31,34 @@ class TellTime {
   }
 
   void operator()(Context& context, Next& next) const {
-    http::Exchange& exchange = context.exchange();
-    const Clock::time_point began = Clock::now();
-    app::HeadWatch watch(exchange, [&] { tell(exchange, began); });
+    Request request(*this, context.exchange());
     try {
       next();
     } catch (...) {
-      watch.head_goes();
+      request.tell_at_end();
       throw;
     }
-    watch.head_goes();
+    request.tell_at_end();
   }
 
  private:
+  class Request final : private app::HeadWatch {
+   public:
+    Request(const TellTime& teller, http::Exchange& exchange)
+        : HeadWatch(exchange), teller_(teller), exchange_(exchange) {}
+
+    void tell_at_end() { announce_head(); }
+
+   private:
+    void before_head() override {
+      if (!exchange_.response().head_is_out) teller_.tell(exchange_, began_);
+    }
+
+    const TellTime& teller_;
+    http::Exchange& exchange_;
+    Clock::time_point began_ = Clock::now();
+  };
+
   void tell(http::Exchange& exchange, Clock::time_point began) const {
     const auto took =
         std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - began).count();

@@ -1,0 +1,191 @@
+#include "weft/middleware/idempotency.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+#include "app/middleware/authorization.hpp"
+#include "app/middleware/idempotency_key.hpp"
+#include "app/secrets.hpp"
+#include "http/exchange.hpp"
+#include "http/header_text.hpp"
+#include "weft/cancel.hpp"
+#include "weft/context.hpp"
+#include "weft/http_error.hpp"
+#include "weft/identity.hpp"
+#include "weft/session.hpp"
+
+namespace weft {
+
+namespace {
+
+constexpr std::string_view kField = "idempotency-key";
+// What is answered from here on is the server's trouble, and may be otherwise next time.
+constexpr int kFirstServerError = 500;
+
+std::string default_scope(Context& context) {
+  const Identity* const identity = context.get<Identity>();
+  std::string_view session_id;
+  if (has_session(context)) {
+    Session found = session(context);
+    if (!found.is_new()) session_id = found.id();
+  }
+  const app::Digest digest =
+      app::digest_of({identity != nullptr ? std::string_view(identity->name) : "",
+                      context.header("authorization"), session_id});
+  return std::string(app::text_of(digest));
+}
+
+std::string fingerprint_of(Context& context) {
+  const http::HeadView& head = context.exchange().head();
+  return app::to_base64url(app::text_of(app::digest_of(
+      {context.method(), head.target(), context.header("content-type"), context.body()})));
+}
+
+// Headers that stood there before are of what is around this, which sets them again.
+KeptAnswer kept_answer(Context& context, std::string_view headers_before) {
+  http::Response& response = context.exchange().response();
+  KeptAnswer answer{response.status, std::string(response.content_type)};
+  std::string_view lines = response.fields.view();
+  if (lines.starts_with(headers_before)) lines.remove_prefix(headers_before.size());
+  while (!lines.empty()) {
+    const std::size_t end = lines.find("\r\n");
+    const std::size_t colon = lines.find(':');
+    answer.headers.emplace_back(lines.substr(0, colon), lines.substr(colon + 2, end - colon - 2));
+    lines.remove_prefix(end + 2);
+  }
+  answer.body = response.body.view();
+  return answer;
+}
+
+std::size_t size_of(const KeptAnswer& answer) {
+  std::size_t size = answer.content_type.size() + answer.body.size();
+  for (const auto& [name, value] : answer.headers) size += name.size() + value.size();
+  return size;
+}
+
+class Idempotency {
+ public:
+  explicit Idempotency(const IdempotencyOptions& options) : options_(options) {
+    if (!options_.store) options_.store = memory_idempotency_store();
+  }
+
+  void operator()(Context& context, Next& next) const {
+    if (!is_looked_at(context)) return next();
+    const std::size_t fields = app::count_fields(context, kField);
+    if (fields == 0) {
+      if (!options_.required) return next();
+      return context.status(400).text("An Idempotency-Key is needed: make one up, a UUID say\n");
+    }
+    const std::string_view sent = context.header(kField);
+    const auto key = fields == 1 && sent.size() <= options_.key_bytes + 2
+                         ? app::read_idempotency_key(sent)
+                         : std::nullopt;
+    if (!key || key->size() > options_.key_bytes) {
+      return context.status(400).text("The Idempotency-Key is malformed or too long\n");
+    }
+    const std::string scope = options_.scope ? options_.scope(context) : default_scope(context);
+    const std::string stored_key = app::to_base64url(app::text_of(app::digest_of({scope, *key})));
+    const std::string fingerprint = fingerprint_of(context);
+    const IdempotencyStore::Claim claim =
+        options_.store->claim(stored_key, fingerprint, options_.lease);
+    using Kind = IdempotencyStore::Claim::Kind;
+    if (claim.kind == Kind::taken) return handle_first(context, next, stored_key);
+    answer_without(context, claim, fingerprint);
+  }
+
+ private:
+  bool is_looked_at(Context& context) const {
+    return std::find(options_.methods.begin(), options_.methods.end(), context.method()) !=
+               options_.methods.end() &&
+           !(options_.skip && options_.skip(context));
+  }
+
+  void handle_first(Context& context, Next& next, const std::string& key) const {
+    const std::string headers_before(context.exchange().response().fields.view());
+    try {
+      next();
+    } catch (const HttpError& error) {
+      if (error.status() >= kFirstServerError) {
+        release(key);
+      } else {
+        complete(key, {error.status(), std::string(error.content_type()), {}, error.what()});
+      }
+      throw;
+    } catch (...) {
+      // What has begun to be answered was done, as far as anybody can tell.
+      if (context.answer().head_is_sent()) {
+        complete(key, {});
+      } else {
+        release(key);
+      }
+      throw;
+    }
+    if (context.answer().status() >= kFirstServerError) return release(key);
+    complete(key,
+             context.answer().streamed() ? KeptAnswer() : kept_answer(context, headers_before));
+  }
+
+  // Also when the request was cancelled meanwhile: what was done must be known.
+  void complete(const std::string& key, KeptAnswer answer) const {
+    if (size_of(answer) > options_.answer_bytes) answer = {};
+    shielded([&] { options_.store->complete(key, std::move(answer), options_.lifetime); });
+  }
+  void release(const std::string& key) const {
+    shielded([&] { options_.store->release(key); });
+  }
+
+  static void answer_without(Context& context, const IdempotencyStore::Claim& claim,
+                             const std::string& fingerprint) {
+    using Kind = IdempotencyStore::Claim::Kind;
+    if (claim.kind == Kind::full) {
+      context.status(503).set_header("Retry-After", "60");
+      return context.text("There is no room for another Idempotency-Key; try again later\n");
+    }
+    if (claim.fingerprint != fingerprint) {
+      return context.status(422).text("The Idempotency-Key was used with another request\n");
+    }
+    if (claim.kind == Kind::in_progress) {
+      context.status(409).set_header("Retry-After", "1");
+      return context.text("The request with this Idempotency-Key is still under way\n");
+    }
+    if (claim.answer.status == 0) {
+      return context.status(409).text(
+          "The request with this Idempotency-Key was answered; the answer was not kept\n");
+    }
+    replay(context, claim.answer);
+  }
+
+  static void replay(Context& context, const KeptAnswer& answer) {
+    context.status(answer.status);
+    for (const auto& [name, value] : answer.headers) context.set_header(name, value);
+    context.set_header("Idempotency-Replayed", "true");
+    http::Response& response = context.exchange().response();
+    response.content_type = context.exchange().keep(answer.content_type);
+    response.content_type_chosen = true;
+    response.body.assign(answer.body);
+  }
+
+  IdempotencyOptions options_;
+};
+
+}  // namespace
+
+Middleware idempotency(const IdempotencyOptions& options) {
+  const auto refuse = [](const std::string& why) {
+    throw std::invalid_argument("idempotency " + why);
+  };
+  if (options.methods.empty()) refuse("has no .methods: give it POST say");
+  for (const std::string& method : options.methods) {
+    if (!http::is_token(method)) refuse("has \"" + method + "\" among its .methods");
+  }
+  if (options.lifetime.count() <= 0 || options.lease.count() <= 0) {
+    refuse("has a .lifetime or .lease that is not positive: give it hours, and minutes");
+  }
+  if (options.key_bytes == 0 || options.answer_bytes == 0) {
+    refuse("has .key_bytes or .answer_bytes of 0: give it 255, and 64 KiB say");
+  }
+  return Idempotency(options);
+}
+
+}  // namespace weft
