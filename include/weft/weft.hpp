@@ -28,6 +28,7 @@
 #include "weft/middleware/cache.hpp"
 #include "weft/middleware/compress.hpp"
 #include "weft/middleware/etag.hpp"
+#include "weft/middleware/static_files.hpp"
 #include "weft/multipart.hpp"
 #include "weft/net.hpp"
 #include "weft/pipe.hpp"
