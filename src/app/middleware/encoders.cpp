@@ -1,5 +1,4 @@
-// The only place that knows the libraries which pack and unpack bodies.
-#include <brotli/decode.h>
+// The only place that knows the libraries which pack bodies.
 #include <brotli/encode.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -14,7 +13,6 @@
 #include <utility>
 #include <vector>
 
-#include "app/middleware/decoder.hpp"
 #include "app/middleware/encoder.hpp"
 
 namespace weft::app {
@@ -36,8 +34,6 @@ constexpr int kGzipMemory = 8;
 constexpr int kAsGzip = 16;
 // No window of a whole body is larger: beyond it little is gained for text.
 constexpr int kMostBrotliWindow = 18;
-// A client's own windows: RFC 8878 §3.1.1.1.2 recommends to take 8 MiB.
-constexpr int kMostZstdWindow = 23;
 
 // zlib counts in 32 bits.
 uInt at_most_4_gib(std::size_t size) {
@@ -262,88 +258,6 @@ struct KeptEncoders {
   return kept;
 }
 
-// ---- Decoders
-
-class GzipDecoder final : public Decoder {
- public:
-  GzipDecoder() {
-    if (::inflateInit2(&stream_, kGzipWindow + kAsGzip) != Z_OK) throw std::bad_alloc();
-  }
-  ~GzipDecoder() override { ::inflateEnd(&stream_); }
-
-  State step(CodingStep& step) override {
-    const uInt in = at_most_4_gib(step.in.size());
-    const uInt room = at_most_4_gib(step.room);
-    stream_.next_in = bytes_of(step.in.data());
-    stream_.avail_in = in;
-    stream_.next_out = reinterpret_cast<Bytef*>(step.out);
-    stream_.avail_out = room;
-    const int result = ::inflate(&stream_, Z_NO_FLUSH);
-    step.in.remove_prefix(in - stream_.avail_in);
-    step.out += room - stream_.avail_out;
-    step.room -= room - stream_.avail_out;
-    if (result == Z_STREAM_END) return State::ended;
-    if (result == Z_MEM_ERROR) throw std::bad_alloc();
-    if (result != Z_OK && result != Z_BUF_ERROR) return State::malformed;
-    return step.room == 0 ? State::needs_room : State::needs_input;
-  }
-
- private:
-  z_stream stream_{};
-};
-
-class BrotliDecoder final : public Decoder {
- public:
-  BrotliDecoder() : state_(::BrotliDecoderCreateInstance(nullptr, nullptr, nullptr)) {
-    if (state_ == nullptr) throw std::bad_alloc();
-  }
-  ~BrotliDecoder() override { ::BrotliDecoderDestroyInstance(state_); }
-
-  State step(CodingStep& step) override {
-    std::size_t in = step.in.size();
-    const auto* next_in = reinterpret_cast<const std::uint8_t*>(step.in.data());
-    auto* next_out = reinterpret_cast<std::uint8_t*>(step.out);
-    const auto result =
-        ::BrotliDecoderDecompressStream(state_, &in, &next_in, &step.room, &next_out, nullptr);
-    step.in.remove_prefix(step.in.size() - in);
-    step.out = reinterpret_cast<char*>(next_out);
-    switch (result) {
-      case BROTLI_DECODER_RESULT_SUCCESS: return State::ended;
-      case BROTLI_DECODER_RESULT_NEEDS_MORE_INPUT: return State::needs_input;
-      case BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT: return State::needs_room;
-      case BROTLI_DECODER_RESULT_ERROR: break;
-    }
-    return State::malformed;
-  }
-
- private:
-  BrotliDecoderState* state_;
-};
-
-class ZstdDecoder final : public Decoder {
- public:
-  ZstdDecoder() : context_(::ZSTD_createDCtx()) {
-    if (context_ == nullptr) throw std::bad_alloc();
-    ::ZSTD_DCtx_setParameter(context_, ZSTD_d_windowLogMax, kMostZstdWindow);
-  }
-  ~ZstdDecoder() override { ::ZSTD_freeDCtx(context_); }
-
-  State step(CodingStep& step) override {
-    ZSTD_inBuffer in{step.in.data(), step.in.size(), 0};
-    ZSTD_outBuffer out{step.out, step.room, 0};
-    const std::size_t left = ::ZSTD_decompressStream(context_, &out, &in);
-    step.in.remove_prefix(in.pos);
-    step.out += out.pos;
-    step.room -= out.pos;
-    if (::ZSTD_isError(left) != 0) return State::malformed;
-    if (left == 0) return State::ended;
-    return step.room == 0 ? State::needs_room : State::needs_input;
-  }
-
- private:
-  ZSTD_DCtx* context_;
-};
-
 }  // namespace
 
 TakenEncoder take_encoder(const EncoderSetup& setup) {
@@ -376,15 +290,5 @@ void GiveEncoderBack::operator()(Encoder* encoder) const noexcept {
 }
 
 std::size_t streams_under_way() noexcept { return kept_encoders().streams; }
-
-std::unique_ptr<Decoder> make_decoder(ContentCoding coding) {
-  switch (coding) {
-    case ContentCoding::gzip: return std::make_unique<GzipDecoder>();
-    case ContentCoding::brotli: return std::make_unique<BrotliDecoder>();
-    case ContentCoding::zstd: return std::make_unique<ZstdDecoder>();
-    case ContentCoding::identity: break;
-  }
-  throw std::logic_error("identity is not decoded");
-}
 
 }  // namespace weft::app
