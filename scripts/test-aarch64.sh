@@ -2,9 +2,8 @@
 # Builds weft and its unit tests for 64-bit Arm, into build/aarch64, and runs the tests named below
 # under qemu-user. JOBS is the number of compilers at a time.
 #
-# liburing, toml++, simdjson and libsodium for the target are fetched by apt with state of its own,
-# so the system's list of architectures stays as it is. qemu-user knows no io_uring, so what needs
-# one is skipped there.
+# The libraries for the target are fetched by apt with state of its own, so the system's list of
+# architectures stays as it is. qemu-user knows no io_uring, so what needs one is skipped there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,17 +11,17 @@ readonly jobs=${JOBS:-$(nproc)}
 readonly build=$PWD/build/aarch64
 readonly root=$build/root
 readonly toolchain=$PWD/cmake/aarch64-linux-gnu.cmake
+readonly libraries=(liburing-dev libtomlplusplus-dev libsimdjson-dev libsodium-dev zlib1g-dev
+    libbrotli-dev libzstd-dev libxxhash-dev)
 readonly emulator=(qemu-aarch64 -L /usr/aarch64-linux-gnu)
 
 fetch_libraries() {
-    [ -e "$root/usr/include/liburing.h" ] && [ -e "$root/usr/include/toml++/toml.h" ] &&
-        [ -e "$root/usr/include/simdjson.h" ] && [ -e "$root/usr/include/sodium.h" ] && return
+    [ -e "$root/usr/.fetched" ] && [ "$(cat "$root/usr/.fetched")" = "${libraries[*]}" ] && return
     local state=$build/apt
     local options=(-q -o APT::Architecture=arm64 -o APT::Architectures=arm64
         -o Dir::State="$state" -o Dir::State::status="$state/status" -o Dir::Cache="$state/cache"
         -o APT::Sandbox::User= -o Acquire::Retries=3)
-    local development=(liburing-dev libtomlplusplus-dev libsimdjson-dev libsodium-dev)
-    echo "test-aarch64: fetching ${development[*]} for arm64"
+    echo "test-aarch64: fetching ${libraries[*]} for arm64"
     mkdir -p "$state/lists/partial" "$state/cache/archives/partial" "$root"
     : > "$state/status"
     # Sources that have nothing for this architecture may complain.
@@ -31,13 +30,14 @@ fetch_libraries() {
     local simdjson
     simdjson=$(apt-cache "${options[@]}" depends libsimdjson-dev |
         sed -n 's/^ *Depends: \(libsimdjson[0-9][^ ]*\)$/\1/p' | head -n 1)
-    (cd "$state" && apt-get "${options[@]}" download "${development[@]}" "$simdjson")
+    (cd "$state" && apt-get "${options[@]}" download "${libraries[@]}" "$simdjson")
     local package
     for package in "$state"/*_arm64.deb; do
         dpkg-deb -x "$package" "$root"
     done
-    # What is left are the static libraries, so none has to be found when a test is run.
-    rm -f "$root"/usr/lib/aarch64-linux-gnu/lib{uring,sodium}*.so*
+    # What is left of them are static libraries, which need not be found when a test is run.
+    rm -f "$root"/usr/lib/aarch64-linux-gnu/lib{uring,sodium,z,brotli,zstd,xxhash}*.so*
+    echo "${libraries[*]}" > "$root/usr/.fetched"
 }
 
 configure() {

@@ -23,6 +23,7 @@
 #include "weft/context.hpp"
 #include "weft/handler.hpp"
 #include "weft/middleware.hpp"
+#include "weft/middleware/static_files.hpp"
 
 namespace weft {
 
@@ -85,6 +86,15 @@ class RouteVerbs {
   template <class... Parts>
   Self& any(std::string_view pattern, Parts&&... parts) {
     return with(std::nullopt, pattern, std::forward<Parts>(parts)...);
+  }
+  // The files of a folder, beneath a path: `files("/assets", "dist/assets")`. Routes that are more
+  // exact come first, so that "/" may be all the rest. See static_files.hpp for the options.
+  Self& files(std::string_view path, const std::string& folder, const StaticOptions& options = {}) {
+    const auto handler = file_handler(folder, options);
+    while (path.ends_with('/')) path.remove_suffix(1);
+    const std::string base(path);
+    if (!base.empty()) with("GET", base, handler);
+    return with("GET", base + "/*path", handler);
   }
 
  private:

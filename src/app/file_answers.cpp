@@ -1,4 +1,6 @@
 // Context::file(): what the http layer makes of a file, told as an answer.
+#include "app/file_answers.hpp"
+
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -27,7 +29,21 @@ std::int64_t wall_clock_ns() noexcept {
   return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
 }
 
-int status_of(const Error& error) {
+void add_content_range(http::Response& response, const http::FileAnswer& part, std::uint64_t size) {
+  std::string range = "bytes ";
+  if (part.status == 416) {
+    range += '*';
+  } else {
+    range += std::to_string(part.offset) + "-" + std::to_string(part.offset + part.length - 1);
+  }
+  response.add_field("Content-Range", range + "/" + std::to_string(size));
+}
+
+}  // namespace
+
+namespace app {
+
+int status_of_file(const Error& error) {
   switch (error.os_errno) {
     case EACCES:
     case EPERM: return 403;
@@ -46,7 +62,7 @@ int status_of(const Error& error) {
   }
 }
 
-bool refuse(http::Exchange& exchange, int status) {
+bool refuse_file(http::Exchange& exchange, int status) {
   http::Response& response = exchange.response();
   response.status = status;
   if (!response.content_type_chosen) response.content_type = "text/plain; charset=utf-8";
@@ -55,23 +71,11 @@ bool refuse(http::Exchange& exchange, int status) {
   return false;
 }
 
-void add_content_range(http::Response& response, const http::FileAnswer& part, std::uint64_t size) {
-  std::string range = "bytes ";
-  if (part.status == 416) {
-    range += '*';
-  } else {
-    range += std::to_string(part.offset) + "-" + std::to_string(part.offset + part.length - 1);
-  }
-  response.add_field("Content-Range", range + "/" + std::to_string(size));
-}
-
-bool serve(http::Exchange& exchange, const Result<http::ServedFile>& file, std::string_view name) {
+bool answer_with_file(http::Exchange& exchange, const http::ServedFile& file,
+                      std::string_view content_type, std::string_view coding) {
   http::Response& response = exchange.response();
-  // Opening it may have been given up with the request.
-  if (!file) check_cancelled();
-  if (!file) return refuse(exchange, status_of(file.error()));
-  const http::FileFacts& facts = file->facts();
-  const http::FileValidators validators(facts, wall_clock_ns());
+  const http::FileFacts& facts = file.facts();
+  const http::FileValidators validators(facts, wall_clock_ns(), coding);
   http::FileAnswer part{response.status, 0, facts.size};
   // Who has chosen another status wants it said, with all of the file.
   if (response.status == 200) {
@@ -82,17 +86,29 @@ bool serve(http::Exchange& exchange, const Result<http::ServedFile>& file, std::
   }
   if (part.status == 206 || part.status == 416) add_content_range(response, part, facts.size);
   if (part.status == 412 || part.status == 416) {
-    refuse(exchange, part.status);
+    refuse_file(exchange, part.status);
     return true;
   }
   response.status = part.status;
   response.body.clear();
   if (!http::allows_body(part.status)) return true;
-  if (!response.content_type_chosen) response.content_type = http::content_type_of(name);
+  if (!response.content_type_chosen) response.content_type = content_type;
+  if (!coding.empty()) response.add_field("Content-Encoding", coding);
   exchange.bodies().begin_answer_stream(part.length);
   if (exchange.head().head().method == http::Method::head) return true;
-  exchange.bodies().write_file(file->fd(), part.offset, part.length);
+  exchange.bodies().write_file(file.fd(), part.offset, part.length);
   return true;
+}
+
+}  // namespace app
+
+namespace {
+
+bool serve(http::Exchange& exchange, const Result<http::ServedFile>& file, std::string_view name) {
+  // Opening it may have been given up with the request.
+  if (!file) check_cancelled();
+  if (!file) return app::refuse_file(exchange, app::status_of_file(file.error()));
+  return app::answer_with_file(exchange, *file, http::content_type_of(name));
 }
 
 }  // namespace
@@ -103,7 +119,7 @@ bool Context::file(const std::string& path) {
 
 bool Context::file(const FileRoot& root, std::string_view path) {
   if (http::hides_something(exchange_.path()) || !http::is_ordinary(path)) {
-    return refuse(exchange_, 404);
+    return app::refuse_file(exchange_, 404);
   }
   return serve(exchange_, http::ServedFile::open_beneath(root.fd(), std::string(path)), path);
 }

@@ -7,7 +7,7 @@
 #include "app/application.hpp"
 #include "app/route_entry.hpp"
 #include "http/exchange.hpp"
-#include "http/header_text.hpp"
+#include "http/response_fields.hpp"
 #include "http/site.hpp"
 #include "weft/answer_view.hpp"
 #include "weft/context.hpp"
@@ -21,18 +21,6 @@ std::string in_lower_case(std::string_view text) {
   std::string lower(text);
   for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
   return lower;
-}
-
-// Calls `see(whole line with its end, name, value)` for each header that is set, until it is false.
-template <class See>
-void for_each_field(std::string_view lines, const See& see) {
-  while (!lines.empty()) {
-    const std::size_t end = lines.find("\r\n");
-    const std::string_view line = lines.substr(0, end + 2);
-    const std::size_t colon = line.find(':');
-    if (!see(line, line.substr(0, colon), line.substr(colon + 2, end - colon - 2))) return;
-    lines.remove_prefix(line.size());
-  }
 }
 
 void require_head_to_come(http::Exchange& exchange) {
@@ -52,31 +40,12 @@ std::string_view AnswerView::content_type() const noexcept {
 }
 
 std::optional<std::string_view> AnswerView::header(std::string_view name) const {
-  std::optional<std::string_view> found;
-  const std::string wanted = in_lower_case(name);
-  for_each_field(exchange_.response().fields.view(),
-                 [&](std::string_view, std::string_view field, std::string_view value) {
-                   if (http::equals_ignoring_case(field, wanted)) found = value;
-                   return !found;
-                 });
-  return found;
+  return http::find_field(exchange_.response(), in_lower_case(name));
 }
 
 void AnswerView::remove_header(std::string_view name) {
   require_head_to_come(exchange_);
-  http::Response& response = exchange_.response();
-  const std::string_view fields = response.fields.view();
-  std::string kept;
-  std::size_t lasting = 0;
-  const std::string unwanted = in_lower_case(name);
-  for_each_field(fields, [&](std::string_view line, std::string_view field, std::string_view) {
-    if (http::equals_ignoring_case(field, unwanted)) return true;
-    kept += line;
-    if (line.data() < fields.data() + response.lasting) lasting = kept.size();
-    return true;
-  });
-  response.fields.assign(kept);
-  response.lasting = lasting;
+  http::remove_fields(exchange_.response(), in_lower_case(name));
 }
 
 void AnswerView::replace_header(std::string_view name, std::string_view value) {

@@ -77,7 +77,8 @@ bool range_applies(const HeadView& head, const FileValidators& own) {
 
 }  // namespace
 
-FileValidators::FileValidators(const FileFacts& facts, std::int64_t now_ns) noexcept {
+FileValidators::FileValidators(const FileFacts& facts, std::int64_t now_ns,
+                               std::string_view coding) noexcept {
   // No later than the answer's own date, whatever the file's clock says (RFC 9110 §8.8.2.1).
   const std::int64_t modified_ns = std::min(facts.modified_ns, now_ns);
   seconds_ = modified_ns / kSecond_ns - (modified_ns % kSecond_ns < 0 ? 1 : 0);
@@ -88,6 +89,10 @@ FileValidators::FileValidators(const FileFacts& facts, std::int64_t now_ns) noex
   out = std::to_chars(out, end, static_cast<std::uint64_t>(facts.modified_ns), 16).ptr;
   *out++ = '-';
   out = std::to_chars(out, end, facts.size, 16).ptr;
+  if (!coding.empty()) {
+    *out++ = '-';
+    out = std::copy_n(coding.data(), std::min(coding.size(), kMostCoding), out);
+  }
   *out++ = '"';
   tag_size_ = static_cast<std::size_t>(out - tag_.data());
   format_http_date(static_cast<std::time_t>(seconds_), date_.data());

@@ -18,11 +18,14 @@ struct FileFacts {
   std::int64_t modified_ns = 0;  // since 1970
 };
 
-// What a file's state is known by: its time and its size. The tag is a weak one while the file is
-// so young that it might change again without either of them telling.
+// What a file's state is known by: its time and its size, and the coding of its content where there
+// are several. The tag is a weak one while the file is so young that it might change again without
+// either of them telling.
 class FileValidators {
  public:
-  FileValidators(const FileFacts& facts, std::int64_t now_ns) noexcept;
+  // Of the name of the coding as much as there is room for.
+  FileValidators(const FileFacts& facts, std::int64_t now_ns,
+                 std::string_view coding = {}) noexcept;
 
   // With its quotes, and W/ in front of a weak one.
   std::string_view tag() const noexcept { return {tag_.data(), tag_size_}; }
@@ -31,7 +34,8 @@ class FileValidators {
   std::int64_t modified_seconds() const noexcept { return seconds_; }
 
  private:
-  std::array<char, 48> tag_{};
+  static constexpr std::size_t kMostCoding = 8;
+  std::array<char, 48 + kMostCoding> tag_{};
   std::size_t tag_size_ = 0;
   std::array<char, http_date_length> date_{};
   std::int64_t seconds_;

@@ -54,6 +54,7 @@ Result<ServedFile> ServedFile::open_at(int folder, const std::string& path, std:
   ServedFile file(*fd);
   struct stat state{};
   if (::fstat(file.fd_, &state) != 0) return Error::from_errno(errno);
+  if (S_ISDIR(state.st_mode)) return Error::from_errno(EISDIR);
   if (!S_ISREG(state.st_mode)) return Error::from_errno(ENOENT);
   // From here on to wait for a disk is right.
   ::fcntl(file.fd_, F_SETFL, 0);

@@ -1,8 +1,8 @@
 // ServedFile: a regular file that is open to be sent.
 //
 // Opening costs the calls and no wait where the kernel has the names in memory; otherwise it parks.
-// What is no regular file is not there, and opening it waits for nobody. Owns its descriptor, which
-// no operation may be using when this ends. Any thread.
+// What is no regular file is not there, but a folder is told by EISDIR; opening waits for nobody.
+// Owns its descriptor, which no operation may be using when this ends. Any thread.
 #pragma once
 
 #include <cstdint>

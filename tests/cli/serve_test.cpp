@@ -53,12 +53,13 @@ class Serve : public testing::Test {
     return Program(words, {}, handed_over);
   }
   // The whole answer.
-  std::string ask(const std::string& target, const std::string& method = "GET") const {
+  std::string ask(const std::string& target, const std::string& method = "GET",
+                  const std::string& fields = {}) const {
     const Descriptor client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     const auto address = net::unix_address(socket);
     if (::connect(client.fd(), (*address).get(), (*address).size) != 0) return "cannot connect";
     const std::string request =
-        method + " " + target + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        method + " " + target + " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + fields + "\r\n";
     ::send(client.fd(), request.data(), request.size(), MSG_NOSIGNAL);
     std::string answer;
     std::array<char, 4096> block{};
@@ -151,6 +152,23 @@ TEST_F(Serve, the_index_may_have_another_name) {
   EXPECT_EQ(status_of(ask("/")), "404");
 }
 
+TEST_F(Serve, pages_caching_and_packed_files_are_as_the_flags_say) {
+  write(root + "/long.txt", std::string(5'000, 'a'));
+  write(root + "/packed.txt", "as it is");
+  write(root + "/packed.txt.gz", "packed");
+  Program program = serve({"--fallback", "index.html", "--cache-control", "max-age=60",
+                           "--precompressed", "--compress"});
+  program.read_line();
+  EXPECT_EQ(body_of(ask("/users/7")), "the front page");
+  EXPECT_EQ(status_of(ask("/users/7.js")), "404");
+  expect_says(ask("/docs/start.txt"), "\r\nCache-Control: max-age=60\r\n");
+  EXPECT_EQ(body_of(ask("/packed.txt")), "as it is");
+  const std::string packed = ask("/packed.txt", "GET", "Accept-Encoding: gzip\r\n");
+  expect_says(packed, "\r\nContent-Encoding: gzip\r\n");
+  EXPECT_EQ(body_of(packed), "packed");
+  expect_says(ask("/long.txt", "GET", "Accept-Encoding: br\r\n"), "\r\nContent-Encoding: br\r\n");
+}
+
 TEST_F(Serve, a_socket_that_is_handed_over_is_served_and_stays) {
   auto listening = net::listen_on(net::ListenPath{.path = socket});
   ASSERT_TRUE(std::holds_alternative<net::PathListener>(listening));
@@ -176,6 +194,12 @@ TEST_F(Serve, what_it_cannot_do_is_said) {
   const Outcome index = run_weft({"serve", root, "--index", "../secret"});
   EXPECT_EQ(index.status, 2);
   expect_says(index.text, "--index must be the name of a file");
+  const Outcome fallback = run_weft({"serve", root, "--fallback", "../secret"});
+  EXPECT_EQ(fallback.status, 2);
+  expect_says(fallback.text, "--fallback must be a file beneath the folder");
+  const Outcome caching = run_weft({"serve", root, "--cache-control", "a\nb"});
+  EXPECT_EQ(caching.status, 2);
+  expect_says(caching.text, "--cache-control holds a control byte");
   const Outcome two = run_weft({"serve", root, "--uds", socket, "--port", "0"});
   EXPECT_EQ(two.status, 2);
   expect_says(two.text, "are both given");

@@ -1,0 +1,102 @@
+#include "app/folder.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "weft/detail/descriptor.hpp"
+
+namespace weft::app {
+namespace {
+
+using weft::detail::Descriptor;
+
+Descriptor open_folder(int root, const std::string& path) {
+  open_how how{};
+  how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+  const char* const name = path.empty() ? "." : path.c_str();
+  return Descriptor(static_cast<int>(::syscall(SYS_openat2, root, name, &how, sizeof how)));
+}
+
+struct CloseFolder {
+  void operator()(DIR* folder) const noexcept { ::closedir(folder); }
+};
+
+bool leads_to_folder(int folder, const dirent& entry) {
+  if (entry.d_type != DT_UNKNOWN && entry.d_type != DT_LNK) return entry.d_type == DT_DIR;
+  struct stat state{};
+  return ::fstatat(folder, entry.d_name, &state, 0) == 0 && S_ISDIR(state.st_mode);
+}
+
+std::string escaped_for_html(std::string_view text) {
+  std::string result;
+  for (const char byte : text) {
+    switch (byte) {
+      case '&': result += "&amp;"; break;
+      case '<': result += "&lt;"; break;
+      case '>': result += "&gt;"; break;
+      case '"': result += "&quot;"; break;
+      case '\'': result += "&#39;"; break;
+      default: result += byte;
+    }
+  }
+  return result;
+}
+
+std::string escaped_for_link(std::string_view name) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string result;
+  for (const char byte : name) {
+    const auto code = static_cast<unsigned char>(byte);
+    const bool plain = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+                       (byte >= '0' && byte <= '9') || byte == '-' || byte == '_' || byte == '.';
+    if (plain) {
+      result += byte;
+    } else {
+      result += {'%', kDigits[code >> 4], kDigits[code & 15]};
+    }
+  }
+  return result;
+}
+
+}  // namespace
+
+std::optional<std::vector<FolderEntry>> list_folder(int root, const std::string& path,
+                                                    std::size_t most) {
+  Descriptor opened = open_folder(root, path);
+  if (opened.fd() < 0) return std::nullopt;
+  const std::unique_ptr<DIR, CloseFolder> folder(::fdopendir(opened.fd()));
+  if (!folder) return std::nullopt;
+  static_cast<void>(opened.release());
+  std::vector<FolderEntry> entries;
+  while (const dirent* entry = ::readdir(folder.get())) {
+    if (entry->d_name[0] == '.') continue;
+    if (entries.size() == most) return std::nullopt;
+    entries.push_back({entry->d_name, leads_to_folder(::dirfd(folder.get()), *entry)});
+  }
+  std::ranges::sort(entries, {}, &FolderEntry::name);
+  return entries;
+}
+
+std::string listing_page(std::string_view path, const std::vector<FolderEntry>& entries) {
+  const std::string title = escaped_for_html(path);
+  std::string page = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>" +
+                     title + "</title>\n<h1>" + title + "</h1>\n<ul>\n";
+  if (path != "/") page += "<li><a href=\"../\">../</a>\n";
+  for (const FolderEntry& entry : entries) {
+    const std::string slash = entry.is_folder ? "/" : "";
+    // The dot and slash keep a name with a colon from being a scheme.
+    page += "<li><a href=\"./" + escaped_for_link(entry.name) + slash + "\">" +
+            escaped_for_html(entry.name) + slash + "</a>\n";
+  }
+  return page + "</ul>\n</html>\n";
+}
+
+}  // namespace weft::app

@@ -1,0 +1,279 @@
+#include "weft/middleware/cache.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <stdexcept>
+#include <utility>
+
+#include "app/middleware/cache_rules.hpp"
+#include "app/middleware/cache_store.hpp"
+#include "app/middleware/conditional.hpp"
+#include "http/exchange.hpp"
+#include "http/header_text.hpp"
+#include "http/method.hpp"
+#include "http/query.hpp"
+#include "http/response_fields.hpp"
+#include "weft/context.hpp"
+#include "weft/http_error.hpp"
+
+namespace weft {
+
+namespace {
+
+using app::CacheClock;
+using app::CacheFlight;
+using app::CacheStore;
+
+bool has_line(std::string_view lines, std::string_view wanted) {
+  bool found = false;
+  http::for_each_field(lines, [&](std::string_view line, std::string_view, std::string_view) {
+    found = line == wanted;
+    return !found;
+  });
+  return found;
+}
+
+// One request on its way through a cache().
+class CachedRequest {
+ public:
+  CachedRequest(const CacheOptions& options, CacheStore& store, Context& context, Next& next)
+      : options_(options),
+        store_(store),
+        exchange_(context.exchange()),
+        next_(next),
+        key_(options.key ? options.key(context) : ResponseCache::key_of(context)),
+        is_head_(exchange_.head().head().method == http::Method::head),
+        has_credentials_(exchange_.head().find("authorization") ||
+                         (!options.ignore_cookies && exchange_.head().find("cookie"))),
+        renews_(options.heed_clients && app::request_says(exchange_.head(), "no-cache")) {}
+
+  void answer() {
+    if (key_.empty()) return next_();
+    // Who has waited in vain for others twice has its own made.
+    if (!answer_or_wait() && !answer_or_wait()) run();
+  }
+
+ private:
+  // The end of a flight, whatever it comes to.
+  struct Flight {
+    Flight(CacheStore& cache_store, std::string_view cache_key, std::string flight_name)
+        : store(cache_store), key(cache_key), name(std::move(flight_name)) {
+      joined = store.join(key, name);
+    }
+    ~Flight() {
+      if (joined.leads) store.end_flight(key, name, *joined.flight);
+    }
+    Flight(const Flight&) = delete;
+    Flight& operator=(const Flight&) = delete;
+
+    CacheStore& store;
+    std::string_view key;
+    std::string name;
+    CacheStore::Joined joined;
+  };
+
+  // False when it has waited.
+  bool answer_or_wait() {
+    const auto now = CacheClock::now();
+    found_ = store_.find(key_, exchange_.head(), now);
+    if (has_credentials_ && found_.answer != nullptr && !found_.answer->is_public) {
+      found_.answer = nullptr;
+    }
+    const bool is_fresh = found_.answer != nullptr && now < found_.answer->fresh_until;
+    if (is_fresh && !renews_) {
+      count(store_.hits);
+      give(*found_.answer, now, "HIT");
+      return true;
+    }
+    if (found_.pass || has_credentials_ || is_head_ || renews_) {
+      run();
+      return true;
+    }
+    Flight flight(store_, key_, std::move(found_.flight));
+    if (flight.joined.leads) {
+      run(&*flight.joined.flight);
+      return true;
+    }
+    if (found_.answer != nullptr) {
+      count(store_.stale);
+      give(*found_.answer, now, "STALE");
+      return true;
+    }
+    count(store_.coalesced);
+    flight.joined.flight->ended.wait_for(options_.wait);
+    return false;
+  }
+
+  static void count(std::atomic<std::uint64_t>& counter) {
+    counter.fetch_add(1, std::memory_order_relaxed);
+  }
+
+  // Has the handler answer, and keeps what it says; what there is of an old answer is given in
+  // place of a failure.
+  void run(CacheFlight* flight = nullptr) {
+    count(store_.misses);
+    const std::string before(exchange_.response().fields.view());
+    try {
+      next_();
+    } catch (const HttpError&) {
+      throw;
+    } catch (const std::exception&) {
+      if (!give_old(before)) throw;
+      return;
+    }
+    http::Response& response = exchange_.response();
+    if (response.head_is_out || exchange_.bodies().answer_is_streamed()) {
+      if (flight != nullptr) keep_out(*flight);
+      return;
+    }
+    if (response.status >= 500) {
+      if (!give_old(before)) mark(response, "MISS");
+      return;
+    }
+    if (!keep(before) && flight != nullptr) keep_out(*flight);
+    mark(response, "MISS");
+    // As it would have been answered from memory.
+    if (kept_ && !is_head_) app::answer_conditionally(exchange_);
+  }
+
+  bool give_old(const std::string& before) {
+    http::Response& response = exchange_.response();
+    if (found_.answer == nullptr || response.head_is_out ||
+        exchange_.bodies().answer_is_streamed()) {
+      return false;
+    }
+    response.fields.assign(before);
+    count(store_.stale);
+    give(*found_.answer, CacheClock::now(), "STALE");
+    return true;
+  }
+
+  // Others are not to wait for answers of which nothing is kept.
+  void keep_out(const CacheFlight& flight) {
+    constexpr std::chrono::seconds kPause{5};
+    if (flight.awaited) store_.keep_out(key_, CacheClock::now() + kPause);
+  }
+
+  bool keep(const std::string& before) {
+    const http::Response& response = exchange_.response();
+    if (is_head_ || response.body.size() > options_.max_body_bytes ||
+        app::request_says(exchange_.head(), "no-store")) {
+      return false;
+    }
+    auto permission =
+        app::permission_to_keep(response, options_.ttl, options_.stale_while_revalidate);
+    if (!permission || (has_credentials_ && !permission->is_public)) return false;
+    auto answer = std::make_shared<app::StoredAnswer>();
+    answer->status = response.status;
+    answer->content_type = response.content_type;
+    http::for_each_field(response.fields.view(),
+                         [&](std::string_view line, std::string_view, std::string_view) {
+                           // What was there already is the request's, and not the answer's.
+                           if (!has_line(before, line)) answer->fields += line;
+                           return true;
+                         });
+    answer->body = response.body.view();
+    answer->stored = CacheClock::now();
+    answer->fresh_until = answer->stored + permission->fresh;
+    answer->stale_until = answer->fresh_until + permission->stale;
+    answer->is_public = permission->is_public;
+    kept_ = store_.keep(key_, permission->vary, exchange_.head(), found_.purges, std::move(answer));
+    return kept_;
+  }
+
+  void give(const app::StoredAnswer& answer, CacheClock::time_point now, std::string_view how) {
+    http::Response& response = exchange_.response();
+    response.status = answer.status;
+    response.content_type = answer.content_type.empty()
+                                ? std::string_view()
+                                : exchange_.keep(std::string(answer.content_type));
+    response.content_type_chosen = true;
+    response.fields.append(answer.fields);
+    const auto age = std::chrono::duration_cast<std::chrono::seconds>(now - answer.stored).count();
+    std::array<char, 20> digits{};
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), std::max(age, {}));
+    response.add_field("Age", {digits.data(), static_cast<std::size_t>(end.ptr - digits.data())});
+    response.body.assign(answer.body);
+    mark(response, how);
+    if (answer.status == 200) app::answer_conditionally(exchange_);
+  }
+
+  void mark(http::Response& response, std::string_view how) const {
+    if (!options_.status_header.empty()) response.add_field(options_.status_header, how);
+  }
+
+  const CacheOptions& options_;
+  CacheStore& store_;
+  http::Exchange& exchange_;
+  Next& next_;
+  const std::string key_;
+  const bool is_head_;
+  const bool has_credentials_;
+  const bool renews_;
+  bool kept_ = false;
+  CacheStore::Found found_;
+};
+
+bool is_cacheable_request(const http::Exchange& exchange) {
+  const http::RequestHead& head = exchange.head().head();
+  return (head.method == http::Method::get || head.method == http::Method::head) &&
+         !head.has_body() && !head.upgrade && !exchange.head().find("range");
+}
+
+}  // namespace
+
+ResponseCache::ResponseCache(std::size_t max_bytes)
+    : store_(std::make_unique<CacheStore>(max_bytes)) {}
+
+ResponseCache::~ResponseCache() = default;
+
+std::string ResponseCache::key_of(Context& context) {
+  const http::HeadView head = context.exchange().head();
+  std::string key(head.host());
+  for (char& c : key) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+  key += head.path();
+  if (head.query().empty()) return key;
+  std::vector<http::QueryPair> pairs;
+  for (const http::QueryPair& pair : http::Query(head.query())) pairs.push_back(pair);
+  std::ranges::stable_sort(pairs, {}, &http::QueryPair::name);
+  char separator = '?';
+  for (const http::QueryPair& pair : pairs) {
+    key += std::exchange(separator, '&');
+    key.append(pair.name).append("=").append(pair.value);
+  }
+  return key;
+}
+
+bool ResponseCache::purge(std::string_view key) { return store_->purge(key); }
+
+std::size_t ResponseCache::purge_prefix(std::string_view prefix) {
+  return store_->purge_prefix(prefix);
+}
+
+void ResponseCache::clear() { store_->clear(); }
+
+ResponseCache::Stats ResponseCache::stats() const { return store_->stats(); }
+
+Middleware cache(const CacheOptions& options) {
+  if (options.ttl.count() < 0 || options.stale_while_revalidate.count() < 0 ||
+      options.wait.count() < 0) {
+    throw std::invalid_argument("cache: a time below zero; 0 turns it off");
+  }
+  if (!options.status_header.empty() && !http::is_token(options.status_header)) {
+    throw std::invalid_argument("cache: status_header must be the name of a header, not '" +
+                                options.status_header + "'");
+  }
+  struct Kept {
+    CacheOptions options;
+    std::shared_ptr<ResponseCache> store;
+  };
+  auto kept = std::make_shared<const Kept>(
+      Kept{options, options.store ? options.store : std::make_shared<ResponseCache>()});
+  return [kept = std::move(kept)](Context& context, Next& next) {
+    if (!is_cacheable_request(context.exchange())) return next();
+    CachedRequest(kept->options, kept->store->store(), context, next).answer();
+  };
+}
+
+}  // namespace weft

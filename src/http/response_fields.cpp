@@ -1,0 +1,65 @@
+#include "http/response_fields.hpp"
+
+#include <string>
+
+#include "http/head_parser.hpp"
+#include "http/header_text.hpp"
+
+namespace weft::http {
+
+std::optional<std::string_view> find_field(const Response& response, std::string_view name) {
+  std::optional<std::string_view> found;
+  for_each_field(response.fields.view(),
+                 [&](std::string_view, std::string_view field, std::string_view value) {
+                   if (equals_ignoring_case(field, name)) found = value;
+                   return !found;
+                 });
+  return found;
+}
+
+bool lists_element(const Response& response, std::string_view name, std::string_view element) {
+  bool found = false;
+  for_each_field(response.fields.view(),
+                 [&](std::string_view, std::string_view field, std::string_view value) {
+                   if (!equals_ignoring_case(field, name)) return true;
+                   while (!value.empty() && !found) {
+                     std::string_view one = take_element(value);
+                     one = trim_blanks(one.substr(0, one.find_first_of("=;")));
+                     found = equals_ignoring_case(one, element);
+                   }
+                   return !found;
+                 });
+  return found;
+}
+
+void remove_fields(Response& response, std::string_view name) {
+  if (!find_field(response, name)) return;
+  const std::string_view fields = response.fields.view();
+  std::string kept;
+  std::size_t lasting = 0;
+  for_each_field(fields, [&](std::string_view line, std::string_view field, std::string_view) {
+    if (equals_ignoring_case(field, name)) return true;
+    kept += line;
+    if (line.data() < fields.data() + response.lasting) lasting = kept.size();
+    return true;
+  });
+  response.fields.assign(kept);
+  response.lasting = lasting;
+}
+
+void add_vary(Response& response, std::string_view name, std::string_view lower_name) {
+  if (lists_element(response, "vary", lower_name) || lists_element(response, "vary", "*")) return;
+  response.fields.append("Vary: ");
+  response.fields.append(name);
+  response.fields.append("\r\n");
+}
+
+void weaken_etag(Response& response) {
+  const auto tag = find_field(response, "etag");
+  if (!tag || !tag->starts_with('"')) return;
+  const std::string weak = "W/" + std::string(*tag);
+  remove_fields(response, "etag");
+  response.add_field("ETag", weak);
+}
+
+}  // namespace weft::http
