@@ -4,7 +4,7 @@
 set -euo pipefail
 
 base=(g++ make cmake ninja-build pkg-config liburing-dev libsimdjson-dev libtomlplusplus-dev
-      libdw-dev libgtest-dev python3 git ca-certificates curl)
+      libkainjow-mustache-dev libdw-dev libgtest-dev python3 git ca-certificates curl)
 debian13=(debootstrap)
 # Clients and proxies that are tried on the server; a browser, 400 MB, is a set of its own.
 clients=(curl wrk apache2-utils nghttp2-client slowhttptest python3-httpx nginx haproxy)

@@ -16,12 +16,13 @@ readonly emulator=(qemu-aarch64 -L /usr/aarch64-linux-gnu)
 
 fetch_libraries() {
     [ -e "$root/usr/include/liburing.h" ] && [ -e "$root/usr/include/toml++/toml.h" ] &&
-        [ -e "$root/usr/include/simdjson.h" ] && return
+        [ -e "$root/usr/include/simdjson.h" ] &&
+        [ -e "$root/usr/include/kainjow/mustache.hpp" ] && return
     local state=$build/apt
     local options=(-q -o APT::Architecture=arm64 -o APT::Architectures=arm64
         -o Dir::State="$state" -o Dir::State::status="$state/status" -o Dir::Cache="$state/cache"
         -o APT::Sandbox::User= -o Acquire::Retries=3)
-    echo "test-aarch64: fetching liburing-dev, libtomlplusplus-dev and libsimdjson-dev for arm64"
+    echo "test-aarch64: fetching the libraries for arm64"
     mkdir -p "$state/lists/partial" "$state/cache/archives/partial" "$root"
     : > "$state/status"
     # Sources that have nothing for this architecture may complain.
@@ -31,9 +32,9 @@ fetch_libraries() {
     simdjson=$(apt-cache "${options[@]}" depends libsimdjson-dev |
         sed -n 's/^ *Depends: \(libsimdjson[0-9][^ ]*\)$/\1/p' | head -n 1)
     (cd "$state" && apt-get "${options[@]}" download \
-        liburing-dev libtomlplusplus-dev libsimdjson-dev "$simdjson")
+        liburing-dev libtomlplusplus-dev libsimdjson-dev "$simdjson" libkainjow-mustache-dev)
     local package
-    for package in "$state"/*_arm64.deb; do
+    for package in "$state"/*_arm64.deb "$state"/*_all.deb; do
         dpkg-deb -x "$package" "$root"
     done
     # What is left of it is the static library, so it does not have to be found when a test is run.

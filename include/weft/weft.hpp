@@ -40,6 +40,7 @@
 #include "weft/signals.hpp"
 #include "weft/sync.hpp"
 #include "weft/system_call.hpp"
+#include "weft/templates.hpp"
 #include "weft/typed.hpp"
 #include "weft/values.hpp"
 #include "weft/version.hpp"

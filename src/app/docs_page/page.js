@@ -21,13 +21,17 @@
     return made;
   };
 
-  // Paragraphs and `code`; more of CommonMark would be markup.
+  // Paragraphs, `code` and **stress**: of CommonMark what descriptions have most.
+  const inline = (part) => {
+    if (/^`[^`]+`$/.test(part)) return make('code', {}, part.slice(1, -1));
+    if (/^\*\*[^*]+\*\*$/.test(part)) return make('strong', {}, part.slice(2, -2));
+    return part;
+  };
   const prose = (text, name = 'prose') => {
     const made = make('div', {class: name});
     for (const paragraph of String(text || '').split(/\n\s*\n/)) {
       if (!paragraph.trim()) continue;
-      made.append(make('p', {}, paragraph.split(/(`[^`]+`)/).map((part) =>
-        /^`[^`]+`$/.test(part) ? make('code', {}, part.slice(1, -1)) : part)));
+      made.append(make('p', {}, paragraph.split(/(`[^`]+`|\*\*[^*]+\*\*)/).map(inline)));
     }
     return made;
   };
@@ -226,8 +230,9 @@
         };
       } else {
         const id = `input-${++lastId}`;
-        const text = make('textarea', {id, spellcheck: 'false'});
+        const text = make('textarea', {id, class: 'body', spellcheck: 'false'});
         text.value = JSON.stringify(example(schema), null, 2);
+        text.rows = Math.min(24, Math.max(4, text.value.split('\n').length));
         place.append(make('label', {for: id}, make('span', {class: 'name'}, 'Body')), text);
         read = () => ({body: text.value, type});
       }
@@ -485,7 +490,8 @@
       for (const method of METHODS) {
         const operation = item[method];
         if (!operation) continue;
-        const entry = {path, method, operation, id: operation.operationId || `${method}${path}`,
+        const entry = {path, method, operation,
+          id: `operation-${operation.operationId || method + path}`,
           parameters: [...(item.parameters || []), ...(operation.parameters || [])].map(resolve)};
         const tags = (operation.tags || []).filter((tag) => groups.has(tag));
         if (tags.length) groups.get(tags[0]).operations.push(entry);
@@ -541,13 +547,17 @@
         : scheme.type === 'apiKey' ? `${scheme.in} ${scheme.name}` : scheme.bearerFormat || 'token';
       const control = make('input', {id, type: 'password', autocomplete: 'off', placeholder: hint,
         oninput: () => secrets.set(name, control.value)});
-      return make('div', {class: 'field'},
+      // A form for each: a browser's store of passwords takes those of one form for one login.
+      return make('form', {class: 'field', onsubmit: (event) => event.preventDefault()},
         make('label', {for: id}, make('span', {class: 'name'}, name),
-          make('span', {class: 'hint'}, scheme.description || hint)), control);
+          scheme.description ? make('span', {class: 'hint'}, scheme.description) : null), control);
     });
-    byId('access').append(make('h2', {id: 'access-title'}, 'Access'),
-      make('p', {}, 'What you give here goes with the requests that you try, and is kept nowhere.'),
-      make('div', {class: 'fields'}, fields));
+    byId('access').append(
+      make('summary', {}, make('span', {class: 'heading'}, 'Access'),
+        make('span', {class: 'what'}, 'for the requests that you try')),
+      make('div', {class: 'inside'},
+        make('p', {class: 'note'}, 'Goes with the requests that need it, and is kept nowhere.'),
+        make('div', {class: 'fields'}, fields)));
     byId('access').hidden = false;
   };
 
