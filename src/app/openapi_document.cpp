@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "app/json_text.hpp"
+#include "app/openapi_paths.hpp"
 #include "app/openapi_schema.hpp"
 #include "http/route_pattern.hpp"
 #include "http/status.hpp"
@@ -24,97 +25,12 @@ namespace {
 
 using Source = detail::DescribedPart::Source;
 
-// What a Path Item has, in the order of the specification; CONNECT is not among them.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kMethods{{
-    {"GET", "get"},
-    {"PUT", "put"},
-    {"POST", "post"},
-    {"DELETE", "delete"},
-    {"OPTIONS", "options"},
-    {"HEAD", "head"},
-    {"PATCH", "patch"},
-    {"TRACE", "trace"},
-}};
-// What is said of a route for any method: HEAD and OPTIONS go without saying.
-constexpr std::array<std::size_t, 5> kOfAny{0, 1, 2, 3, 6};
-
 constexpr std::string_view kFieldErrors = "FieldErrors";
 constexpr std::string_view kJsonError = "JsonError";
 
-// ---- Routes by path
-
-struct Operation {
-  const RouteEntry* route = nullptr;
-  http::RoutePattern pattern;
-  // Others that only differ in the types of their parameters, which a document's paths do not have.
-  std::vector<std::pair<const RouteEntry*, http::RoutePattern>> others;
-};
-
-struct Path {
-  std::string shown;                            // "/users/{id}"
-  std::vector<std::string> names;               // of its parameters; the first route's
-  std::map<std::size_t, Operation> operations;  // by place in kMethods
-};
-
-// By the path without its parameters' names, for which a document has no two.
-using Paths = std::map<std::string, Path>;
-
-const RouteNotes& notes_of(const RouteEntry& route) {
-  static const RouteNotes kNone;
-  return route.description ? route.description->notes() : kNone;
-}
-
-void add_route(Paths& paths, const RouteEntry& route) {
-  auto parsed = http::parse_route_pattern(route.pattern);
-  auto* const pattern = std::get_if<http::RoutePattern>(&parsed);
-  if (pattern == nullptr) return;
-  std::string shape;
-  std::string shown;
-  std::vector<std::string> names;
-  for (const http::PatternPiece& piece : pattern->pieces) {
-    if (piece.kind == http::PatternPiece::Kind::text) {
-      shape += piece.text;
-      shown += piece.text;
-    } else {
-      shape += "{}";
-      shown += "{" + piece.text + "}";
-      names.push_back(piece.text);
-    }
-  }
-  Path& path = paths[shape];
-  if (path.shown.empty()) {
-    path.shown = std::move(shown);
-    path.names = std::move(names);
-  }
-  const auto add = [&](std::size_t method) {
-    Operation& operation = path.operations[method];
-    if (operation.route == nullptr) {
-      operation.route = &route;
-      operation.pattern = *pattern;
-    } else if (!route.method.empty() && operation.pattern.text != pattern->text) {
-      operation.others.emplace_back(&route, *pattern);
-    }
-  };
-  if (route.method.empty()) std::for_each(kOfAny.begin(), kOfAny.end(), add);
-  for (std::size_t i = 0; i < kMethods.size(); ++i) {
-    if (kMethods[i].first == route.method) add(i);
-  }
-}
-
-Paths paths_of(const std::deque<RouteEntry>& routes) {
-  Paths paths;
-  // A route for any method has what the others leave, whichever was added first.
-  for (const bool for_any : {false, true}) {
-    for (const RouteEntry& route : routes) {
-      if (route.method.empty() == for_any && !notes_of(route).hidden) add_route(paths, route);
-    }
-  }
-  return paths;
-}
-
 // ---- Names of operations
 
-std::string id_of(std::string_view method, const Path& path) {
+std::string id_of(std::string_view method, const DocumentPath& path) {
   std::string id(method);
   bool gap = true;
   for (const char c : path.shown) {
@@ -219,15 +135,16 @@ class Document {
     for (const auto& [shape, path] : paths_) {
       out_.key(path.shown).begin_object();
       for (const auto& [method, operation] : path.operations) {
-        out_.key(kMethods[method].second);
-        write_operation(path, kMethods[method].second, operation);
+        out_.key(item_name(method));
+        write_operation(path, item_name(method), operation);
       }
       out_.end_object();
     }
     out_.end_object();
   }
 
-  void write_operation(const Path& path, std::string_view method, const Operation& operation) {
+  void write_operation(const DocumentPath& path, std::string_view method,
+                       const DocumentOperation& operation) {
     const RouteNotes& notes = notes_of(*operation.route);
     out_.begin_object();
     if (!notes.tags.empty()) out_.strings("tags", notes.tags);
@@ -253,7 +170,8 @@ class Document {
     out_.end_object();
   }
   // One that a route has chosen is its own; the first to say it keeps it.
-  std::string unique_id(const std::string& chosen, std::string_view method, const Path& path) {
+  std::string unique_id(const std::string& chosen, std::string_view method,
+                        const DocumentPath& path) {
     if (!chosen.empty() && given_.insert(chosen).second) return chosen;
     const std::string wish = id_of(method, path);
     std::string id = wish;
@@ -266,7 +184,7 @@ class Document {
 
   // ---- Parameters
 
-  void write_parameters(const Path& path, const Operation& operation) {
+  void write_parameters(const DocumentPath& path, const DocumentOperation& operation) {
     const RouteDescription* const description = operation.route->description.get();
     bool any = !path.names.empty();
     if (description != nullptr) {
@@ -293,7 +211,8 @@ class Document {
     }
     return pattern.pieces.back();
   }
-  void write_path_parameter(const Path& path, const Operation& operation, std::size_t place) {
+  void write_path_parameter(const DocumentPath& path, const DocumentOperation& operation,
+                            std::size_t place) {
     const http::PatternPiece& piece = parameter_of(operation.pattern, place);
     out_.begin_object().member("name", path.names[place]).member("in", "path");
     if (piece.kind == http::PatternPiece::Kind::wildcard) {
@@ -330,7 +249,9 @@ class Document {
         if (part.source != Source::path) continue;
         const SchemaDescription schema = part.schema();
         for (const FieldDescription& field : schema.objects.at(schema.root.object).fields) {
-          if (field.name == piece.text) {
+          const bool is_any_text =
+              field.type.kind == TypeDescription::Kind::string && field.constraints.empty();
+          if (field.name == piece.text && !(is_any_text && piece.type)) {
             return components_.write(out_, schema, field.type, &field);
           }
         }
@@ -592,46 +513,12 @@ class Document {
 
   const OpenApiOptions& options_;
   SchemaComponents components_;
-  Paths paths_;
+  DocumentPaths paths_;
   JsonText out_;
   std::set<std::string> ids_;    // that routes have chosen
   std::set<std::string> given_;  // that the document has by now
   std::set<std::string_view> used_errors_;
 };
-
-bool is_known(const OpenApiOptions& options, const std::string& name) {
-  const auto& schemes = options.security_schemes;
-  return std::any_of(schemes.begin(), schemes.end(),
-                     [&](const SecurityScheme& scheme) { return scheme.name == name; });
-}
-
-void require_path(const std::string& path, const char* what) {
-  if (path.starts_with('/') && path.find_first_of("{}:*") == std::string::npos) return;
-  throw std::invalid_argument(std::string("OpenApiOptions::") + what + " is \"" + path +
-                              "\": say a path that begins with '/' and has no parameters");
-}
-
-void require_scheme(const SecurityScheme& scheme) {
-  using Kind = SecurityScheme::Kind;
-  const std::string where = "OpenApiOptions::security_schemes, \"" + scheme.name + "\": ";
-  const auto is_odd = [](char c) {
-    return !((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-             c == '_' || c == '-' || c == '.');
-  };
-  if (scheme.name.empty() || std::any_of(scheme.name.begin(), scheme.name.end(), is_odd)) {
-    throw std::invalid_argument(where + "a name is of letters, digits, '.', '-' and '_'");
-  }
-  const bool has_key =
-      scheme.kind == Kind::header || scheme.kind == Kind::query || scheme.kind == Kind::cookie;
-  if (has_key && scheme.field.empty()) {
-    throw std::invalid_argument(where +
-                                "say in `field` what the key's header, query field or "
-                                "cookie is called");
-  }
-  if (scheme.kind == Kind::open_id && scheme.url.empty()) {
-    throw std::invalid_argument(where + "say in `url` where its configuration is");
-  }
-}
 
 }  // namespace
 
@@ -647,32 +534,6 @@ std::string tag_of(std::string_view text) {
 
 std::string openapi_text(const OpenApiOptions& options, const std::deque<RouteEntry>& routes) {
   return Document(options, routes).text();
-}
-
-void require_sound(const OpenApiOptions& options) {
-  require_path(options.path, "path");
-  if (!options.docs_path.empty()) require_path(options.docs_path, "docs_path");
-  std::set<std::string> names;
-  for (const SecurityScheme& scheme : options.security_schemes) {
-    require_scheme(scheme);
-    if (names.insert(scheme.name).second) continue;
-    throw std::invalid_argument("OpenApiOptions::security_schemes has two of the name \"" +
-                                scheme.name + "\"");
-  }
-  for (const std::string& name : options.security) {
-    if (is_known(options, name)) continue;
-    throw std::invalid_argument("OpenApiOptions::security names \"" + name +
-                                "\", which is not among the security_schemes");
-  }
-}
-
-void require_known_schemes(const OpenApiOptions& options, const RouteDescription& description,
-                           std::string_view pattern) {
-  for (const std::string& name : description.notes().security) {
-    if (is_known(options, name)) continue;
-    throw std::invalid_argument("route " + std::string(pattern) + " names the security scheme \"" +
-                                name + "\", which OpenApiOptions::security_schemes has not");
-  }
 }
 
 std::shared_ptr<const DocumentText> ServedDocument::of(const std::deque<RouteEntry>& routes) {

@@ -386,6 +386,8 @@ TEST_P(OpenApi, the_document_of_many_routes_is_as_it_was_and_keeps_the_rules) {
     std::ofstream(kGolden / "pets.json") << answer.body;
   }
   EXPECT_EQ(answer.body, golden("pets.json"));
+  EXPECT_EQ(answer.body.find("hidden"), std::string::npos);
+  EXPECT_EQ(answer.body.find("tunnel"), std::string::npos);
 }
 
 TEST_P(OpenApi, an_application_without_routes_has_a_document_too) {

@@ -348,7 +348,8 @@
 
   const trySection = (path, method, operation, parameters) => {
     const inputs = parameters.map((one) =>
-      ({parameter: one, ...input(one.schema || {}, one.name, one.required)}));
+      ({parameter: one, ...input(one.schema || {}, one.name,
+        one.required && !one['x-rest-of-path'])}));
     const body = operation.requestBody ? bodyEditor(operation.requestBody.content || {}) : null;
     const answer = make('div', {class: 'answer', role: 'status', 'aria-live': 'polite'});
     const send = make('button', {class: 'main', type: 'submit'}, 'Send');
