@@ -116,7 +116,7 @@ App& App::openapi(const OpenApiOptions& options) {
     routes_->document.emplace(options);
   }
   Routes* const routes = routes_.get();
-  get(options.path, hidden, [routes](Context& c) {
+  const auto send_document = [routes](Context& c) {
     std::shared_ptr<const app::DocumentText> document;
     {
       const std::lock_guard lock(routes->mutex);
@@ -124,7 +124,14 @@ App& App::openapi(const OpenApiOptions& options) {
     }
     if (is_known_already(c, document->tag)) return;
     c.bytes(document->text, "application/json");
-  });
+  };
+  try {
+    get(options.path, hidden, send_document);
+  } catch (...) {
+    const std::lock_guard lock(routes->mutex);
+    routes->document.reset();
+    throw;
+  }
   if (options.docs_path.empty()) return *this;
   auto page = std::make_shared<Page>();
   page->text = page_of(options);

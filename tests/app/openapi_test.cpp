@@ -283,6 +283,8 @@ TEST(TypedRoutes, what_cannot_be_is_refused_when_it_is_added) {
         app.openapi({.security_schemes = {{.name = "a", .kind = SecurityScheme::Kind::header}}});
       }),
       "");
+  app.get("/taken", plain);
+  EXPECT_NE(refusal([&] { app.openapi({.path = "/taken"}); }), "");
   app.get("/before", describe_route({.security = {"late"}}), plain);
   EXPECT_EQ(refusal([&] { app.openapi({}); }),
             "route /before names the security scheme \"late\", which "
