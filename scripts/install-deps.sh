@@ -4,14 +4,15 @@
 set -euo pipefail
 
 base=(g++ make cmake ninja-build pkg-config liburing-dev libsimdjson-dev libtomlplusplus-dev
-      libsodium-dev zlib1g-dev libbrotli-dev libzstd-dev libxxhash-dev libdw-dev libgtest-dev
-      python3 git ca-certificates curl)
+      libsodium-dev zlib1g-dev libbrotli-dev libzstd-dev libxxhash-dev libkainjow-mustache-dev
+      libdw-dev libgtest-dev python3 git ca-certificates curl)
 debian13=(debootstrap)
-# Clients and proxies that are tried on the server; a browser, 400 MB, is a set of its own.
+# Clients and proxies that are tried on the server, and what looks at its pages.
 clients=(curl wrk apache2-utils nghttp2-client slowhttptest python3-httpx nginx haproxy)
+browser=(chromium nodejs npm)
 docs=(doxygen)
 slow=(clang-19 libclang-rt-19-dev libboost-dev valgrind g++-aarch64-linux-gnu qemu-user
-      "${debian13[@]}" "${clients[@]}" "${docs[@]}")
+      "${debian13[@]}" "${clients[@]}" "${browser[@]}" "${docs[@]}")
 tidy=(clang-format-19 clang-tidy-19)
 # The servers and libraries that benchmarks compare with.
 peers=(nginx haproxy libh2o-evloop-dev libssl-dev golang-github-valyala-fasthttp-dev cargo rustc
@@ -20,7 +21,6 @@ peers=(nginx haproxy libh2o-evloop-dev libssl-dev golang-github-valyala-fasthttp
 bench=(wrk golang-go libboost-fiber-dev valgrind "${peers[@]}")
 # Debian 12 or 13 lacks these: where they are unknown they are left out.
 optional=(libh2o-evloop-dev librust-hyper-util-dev librust-http-body-util-dev librust-axum-dev)
-browser=(chromium)
 
 packages=()
 for set_name in "${@:-base}"; do

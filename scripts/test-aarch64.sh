@@ -12,7 +12,7 @@ readonly build=$PWD/build/aarch64
 readonly root=$build/root
 readonly toolchain=$PWD/cmake/aarch64-linux-gnu.cmake
 readonly libraries=(liburing-dev libtomlplusplus-dev libsimdjson-dev libsodium-dev zlib1g-dev
-    libbrotli-dev libzstd-dev libxxhash-dev)
+    libbrotli-dev libzstd-dev libxxhash-dev libkainjow-mustache-dev)
 readonly emulator=(qemu-aarch64 -L /usr/aarch64-linux-gnu)
 
 fetch_libraries() {
@@ -32,7 +32,7 @@ fetch_libraries() {
         sed -n 's/^ *Depends: \(libsimdjson[0-9][^ ]*\)$/\1/p' | head -n 1)
     (cd "$state" && apt-get "${options[@]}" download "${libraries[@]}" "$simdjson")
     local package
-    for package in "$state"/*_arm64.deb; do
+    for package in "$state"/*_arm64.deb "$state"/*_all.deb; do
         dpkg-deb -x "$package" "$root"
     done
     # What is left of them are static libraries, which need not be found when a test is run.

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "weft/limits.hpp"
+#include "weft/openapi.hpp"
 #include "weft/rewrite.hpp"
 #include "weft/routes.hpp"
 
@@ -160,6 +161,12 @@ class App : public RouteVerbs<App> {
   // The answer to what a handler throws, other than HttpError; the status is 500 already. It is
   // not called once the answer's head has been sent. It must not wait.
   App& on_error(std::function<void(Context&, const std::exception&)> handler);
+
+  // Serves a document of all routes, and a page to read it: see openapi.hpp. Both go through the
+  // middleware that the App has by then. Once; a second time throws std::logic_error. Throws
+  // std::invalid_argument when the options make no sense, and when a route names a security scheme
+  // that they have not.
+  App& openapi(const OpenApiOptions& options);
 
   // Serves until SIGINT or SIGTERM, then lets running requests finish. Returns the exit status.
   // A process that leaves SIGPIPE to its default ignores it from then on, so that losing its

@@ -29,6 +29,7 @@
 namespace weft {
 
 class FileRoot;
+class Templates;
 struct BindOptions;
 
 namespace http {
@@ -187,6 +188,13 @@ class Context {
   void json(const T& value);
   // As text() and html().
   void xml(std::string_view body);
+  // A template filled in, with its Content-Type by the end of its name; see weft/templates.hpp.
+  void render(const Templates& templates, std::string_view name,
+              std::initializer_list<JsonMember> data);
+  void render(const Templates& templates, std::string_view name, const JsonValue& data);
+  template <class T>
+    requires detail::kIsDescribed<T>
+  void render(const Templates& templates, std::string_view name, const T& data);
   // Any content; the type must outlive the handler, as a literal does. Throws
   // std::invalid_argument when the type holds what would break out of its line.
   void bytes(std::string_view body, std::string_view content_type);
@@ -233,6 +241,7 @@ class Context {
  private:
   friend struct app::ContextAccess;
 
+  void answer_rendered(std::string_view name, std::string_view text);
   [[noreturn]] static void refuse_value(std::string_view name, const std::string& wanted);
   Values& values();
   void* find_state(const std::type_info& type) const noexcept;

@@ -6,9 +6,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <vector>
 
+#include "weft/bind.hpp"
 #include "weft/schema.hpp"
 
 namespace weft {
@@ -43,11 +45,15 @@ struct FieldDescription {
   TypeDescription type;
   bool required = true;
   std::vector<Constraint> constraints;
+  std::string fallback;  // what it is when it is absent, as JSON; empty: nothing in particular
 };
 
 // A struct.
 struct ObjectDescription {
   std::string name;              // what its Schema calls it, or nothing
+  std::string type_name;         // what C++ calls it, without namespaces: "User", "Page_User"
+  std::string about;             // what its Schema says about it, or nothing
+  const void* type = nullptr;    // which struct it is: an address of its own for each
   bool refuses_unknown = false;  // names that none of its fields has
   // In the order of the Schema.
   std::vector<FieldDescription> fields;
@@ -65,6 +71,13 @@ namespace detail {
 
 template <class T>
 inline constexpr char kTypeMark = 0;
+
+// A function's name, as the compiler spells it, ends with its template argument.
+template <class T>
+constexpr std::string_view spelled_with_type() {
+  return __PRETTY_FUNCTION__;
+}
+std::string short_type_name(std::string_view spelled);
 
 class Describer {
  public:
@@ -110,7 +123,12 @@ class Describer {
     marks_.push_back(&kTypeMark<T>);
     objects_.emplace_back();
     ObjectDescription made;
+    made.type = &kTypeMark<T>;
+    made.type_name = short_type_name(spelled_with_type<T>());
     if constexpr (requires { Schema<T>::name; }) made.name = std::string(Schema<T>::name);
+    if constexpr (requires { std::string_view(Schema<T>::description); }) {
+      made.about = std::string(Schema<T>::description);
+    }
     if constexpr (requires { Schema<T>::refuse_unknown; }) {
       made.refuses_unknown = Schema<T>::refuse_unknown;
     }
@@ -124,6 +142,9 @@ class Describer {
     made.name = std::string(field.name);
     made.type = type<Member>();
     made.required = Field<Owner, Member, Rules...>::kRequired;
+    if constexpr (Field<Owner, Member, Rules...>::kDefaulted && !kIsOptional<Member>) {
+      write_json_of<Member>(Owner{}.*field.member, made.fallback);
+    }
     std::apply([&](const auto&... rules) { (add_rule(made.constraints, rules), ...); },
                field.rules);
     to.fields.push_back(std::move(made));

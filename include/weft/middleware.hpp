@@ -15,6 +15,7 @@
 #include <concepts>
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -25,6 +26,7 @@ namespace weft {
 
 class Context;
 class Next;
+class RouteDescription;
 
 // What runs around a handler: anything that can be called with (Context&, Next&).
 class Middleware {
@@ -82,10 +84,13 @@ concept MiddlewareLike = std::same_as<std::remove_cvref_t<T>, Middleware> ||
 struct RouteParts {
   std::vector<Middleware> links;
   Handler handler;
+  std::shared_ptr<RouteDescription> description;  // null: the route says nothing of itself
 
   template <class Part>
   void add(Part&& part) {
-    if constexpr (MiddlewareLike<Part>) {
+    if constexpr (requires { part.add_to(*this); }) {
+      part.add_to(*this);
+    } else if constexpr (MiddlewareLike<Part>) {
       links.emplace_back(std::forward<Part>(part));
     } else {
       handler = Handler(std::forward<Part>(part));
@@ -93,7 +98,7 @@ struct RouteParts {
   }
 };
 
-// Middleware first, and a handler last.
+// Middleware and what describes the route first, and a handler last.
 template <class... Parts>
 RouteParts route_parts(Parts&&... parts) {
   RouteParts made;

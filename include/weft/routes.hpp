@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,6 +30,7 @@ namespace weft {
 
 class App;
 class RouteGroup;
+struct RouteNotes;
 
 // What to do with a path that no route answers, but would with a slash more or less at its end.
 enum class TrailingSlash : std::uint8_t {
@@ -42,6 +44,7 @@ enum class TrailingSlash : std::uint8_t {
 //
 //     app.get("/private", weft::basic_auth(check), show);
 //
+// What describes the route (route_description.hpp) may stand before the handler, too.
 // `Self` has add(method, pattern, parts) for one method, or all.
 template <class Self>
 class RouteVerbs {
@@ -119,6 +122,9 @@ class RouteGroup : public RouteVerbs<RouteGroup> {
   RouteGroup group(std::string_view prefix, Links&&... links) const {
     return below(prefix, detail::links_of(std::forward<Links>(links)...));
   }
+  // What is said of all routes that are added to this group from now on, for documents; see
+  // route_description.hpp. Their tags come before a route's own.
+  RouteGroup& describe(const RouteNotes& notes);
   // Middleware for the routes that are added to this group from now on, and for requests below its
   // prefix that no route fits.
   template <class... Links>
@@ -141,6 +147,7 @@ class RouteGroup : public RouteVerbs<RouteGroup> {
   App* app_;
   std::string prefix_;  // empty, or without a slash at its end
   std::vector<Middleware> links_;
+  std::shared_ptr<const RouteDescription> described_;  // null: nothing is said
 };
 
 }  // namespace weft

@@ -10,9 +10,9 @@
 //     };
 //
 // A field is required unless it is a std::optional or marked with weft::defaulted(). A Schema may
-// also have `static constexpr std::string_view name`, for descriptions; `static constexpr bool
-// refuse_unknown = true`; and `static void check(const T&, weft::Complaints&)`, which is called
-// once every field is right (see bind.hpp). Plain data; any thread.
+// also have `static constexpr std::string_view name` and `description`, for descriptions; `static
+// constexpr bool refuse_unknown = true`; and `static void check(const T&, weft::Complaints&)`,
+// which is called once every field is right (see bind.hpp). Plain data; any thread.
 #pragma once
 
 #include <array>
@@ -48,7 +48,7 @@ constexpr std::array<std::pair<std::string_view, E>, size> names(
 
 // What a rule is in a description.
 struct Constraint {
-  // `custom` has only a message.
+  // `custom` has only a message; so has `note`, which is no rule but words about the field.
   enum class Kind : std::uint8_t {
     minimum,
     maximum,
@@ -57,6 +57,7 @@ struct Constraint {
     one_of,
     format,
     custom,
+    note,
   };
   Kind kind = Kind::custom;             // which of these it is
   double bound = 0;                     // of minimum, maximum
@@ -209,6 +210,18 @@ struct Each {
   }
 };
 
+struct About {
+  std::string_view text;
+
+  template <class T>
+  std::optional<std::string> complaint(const T& /*value*/) const {
+    return std::nullopt;
+  }
+  void describe(std::vector<Constraint>& out) const {
+    out.push_back({.kind = Constraint::Kind::note, .message = std::string(text)});
+  }
+};
+
 template <class Owner, class Member, class... Rules>
 struct Field {
   using Type = Member;
@@ -251,6 +264,9 @@ constexpr detail::Each<Rule> each(Rule rule) {
 }
 // No rule: the field may be absent, and then keeps the value its struct begins with.
 constexpr detail::Defaulted defaulted() { return {}; }
+
+// No rule: words about the field, for descriptions.
+constexpr detail::About about(std::string_view text) { return {text}; }
 
 // One field; names need not be those of C++.
 template <class Owner, class Member, class... Rules>

@@ -6,11 +6,13 @@
 #include <chrono>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "app/application.hpp"
 #include "app/metrics/observation.hpp"
+#include "app/openapi_document.hpp"
 #include "http/server.hpp"
 #include "ksvc/notify/event_fd_notifier.hpp"
 #include "weft/app.hpp"
@@ -25,6 +27,7 @@ struct App::Routes {
   std::deque<http::NewRoute> live;       // what was added while a server ran
   const http::NewRoute* late = nullptr;  // the last that a worker was waited for in vain
   std::string metrics_path;              // of the route that a setting has added
+  std::optional<app::ServedDocument> document;  // of all routes, where there is to be one
   // Guards all of it against others that add routes; handlers may park in it. What workers have
   // copied they do not read again.
   Mutex mutex;

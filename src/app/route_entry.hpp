@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct RouteEntry {
   std::string pattern;
   std::vector<Middleware> links;
   Handler handler;
+  std::shared_ptr<const RouteDescription> description;  // null: it says nothing of itself
   // What the handler is behind the links; null: the handler.
   void (*last)(RouteEntry& entry, Context& context) = nullptr;
 };

@@ -12,6 +12,7 @@
 #include "app/route_entry.hpp"
 #include "http/route_pattern.hpp"
 #include "weft/green.hpp"
+#include "weft/route_description.hpp"
 
 namespace weft {
 
@@ -77,7 +78,11 @@ void App::add_whole(std::optional<std::string_view> method, std::string pattern,
   const auto known = method ? known_method(*method, pattern) : std::nullopt;
   if (!parts.handler) throw std::invalid_argument("no handler for route " + pattern);
   require_functions(parts.links, "route " + pattern);
+  if (parts.description) parts.description->require_fit(method.value_or(""), pattern);
   std::unique_lock lock(routes_->mutex);
+  if (routes_->document && parts.description) {
+    app::require_known_schemes(routes_->document->options(), *parts.description, pattern);
+  }
   const auto running = this->running();
   const auto patience = routes_->site.limits.route_patience;
   if (running) wait_for_room(running->server, patience, pattern);
@@ -89,6 +94,7 @@ void App::add_whole(std::optional<std::string_view> method, std::string pattern,
   entry.pattern = pattern;
   entry.links = std::move(parts.links);
   entry.handler = std::move(parts.handler);
+  entry.description = std::move(parts.description);
   Provisional added(routes_->live);
   http::NewRoute& route = *added;
   route.method = known;
@@ -178,7 +184,20 @@ RouteGroup::RouteGroup(App& app, std::string prefix, std::vector<Middleware> lin
 void RouteGroup::add(std::optional<std::string_view> method, std::string_view pattern,
                      detail::RouteParts parts) {
   parts.links.insert(parts.links.begin(), links_.begin(), links_.end());
+  if (described_) {
+    auto description = std::make_shared<RouteDescription>(*described_);
+    if (parts.description) description->merge(*parts.description);
+    parts.description = std::move(description);
+  }
   app_->add_whole(method, whole(pattern), std::move(parts));
+}
+
+RouteGroup& RouteGroup::describe(const RouteNotes& notes) {
+  auto all = described_ ? std::make_shared<RouteDescription>(*described_)
+                        : std::make_shared<RouteDescription>();
+  all->merge(RouteDescription(notes));
+  described_ = std::move(all);
+  return *this;
 }
 
 void RouteGroup::extend(std::vector<Middleware> links) {
@@ -210,6 +229,7 @@ RouteGroup RouteGroup::below(std::string_view prefix, std::vector<Middleware> li
     }
   }
   RouteGroup group(*app_, std::move(longer), links_);
+  group.described_ = described_;
   if (!links.empty()) group.extend(std::move(links));
   return group;
 }

@@ -1,0 +1,513 @@
+// Typed handlers, and the document and the page that are made of routes, over sockets.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <optional>
+#include <set>
+#include <sstream>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "http/server/server_test.hpp"
+#include "openapi_rules.hpp"
+
+namespace weft {
+
+namespace {
+
+enum class Colour { red, dark_green };
+
+struct Place {
+  std::string city;
+  std::optional<std::uint16_t> zip;
+};
+
+struct Pet {
+  std::string name;
+  std::uint8_t age = 3;
+  Colour colour = Colour::red;
+  double weight = 1.5;
+  std::optional<Colour> collar;
+  std::optional<std::string> mail;
+  std::vector<std::string> tags;
+  std::vector<Place> homes;
+  std::optional<Place> birthplace;
+  std::map<std::string, std::int64_t> scores;
+  std::vector<Pet> children;
+  std::string kind;
+};
+
+// Flat: comes from forms, too.
+struct Login {
+  std::string name;
+  std::uint32_t pin = 0;
+};
+
+struct Wanted {
+  std::string q;
+  std::uint8_t page = 1;
+  std::vector<int> ids;
+  std::optional<double> limit;
+};
+
+struct Keys {
+  std::string key;
+};
+
+struct Slot {
+  int shelf = 0;
+  std::string box;
+};
+
+namespace other {
+// Of the same name as one of the others.
+struct Place {
+  int x = 0;
+};
+}  // namespace other
+
+}  // namespace
+
+template <>
+struct Names<Colour> {
+  static constexpr auto names =
+      weft::names<Colour>({{"red", Colour::red}, {"dark green", Colour::dark_green}});
+};
+template <>
+struct Schema<Place> {
+  static constexpr bool refuse_unknown = true;
+  static constexpr auto fields = weft::fields(field("city", &Place::city, length(1, 20)),
+                                              field("zip", &Place::zip, range(1, 65'000)));
+};
+template <>
+struct Schema<other::Place> {
+  static constexpr auto fields = weft::fields(field("x", &other::Place::x));
+};
+template <>
+struct Schema<Pet> {
+  static constexpr std::string_view description = "An animal of the house \"and more\" <b>";
+  static constexpr auto fields =
+      weft::fields(field("name", &Pet::name, length(1, 5), about("What it is called")),
+                   field("age", &Pet::age, defaulted(), range(0, 150),
+                         matches([](int age) { return age != 13; }, "must not be 13")),
+                   field("colour", &Pet::colour, defaulted()),
+                   field("weight", &Pet::weight, defaulted(), range(0.5, 99.5)),
+                   field("collar", &Pet::collar), field("mail", &Pet::mail, email()),
+                   field("tags", &Pet::tags, defaulted(), length(0, 2), each(one_of("a", "b"))),
+                   field("homes", &Pet::homes, defaulted()), field("birthplace", &Pet::birthplace),
+                   field("scores", &Pet::scores, defaulted(), length(0, 4)),
+                   field("children", &Pet::children, defaulted()),
+                   field("kind", &Pet::kind, one_of("cat", "dog")));
+};
+template <>
+struct Schema<Login> {
+  static constexpr auto fields =
+      weft::fields(field("name", &Login::name), field("pin", &Login::pin));
+};
+template <>
+struct Schema<Wanted> {
+  static constexpr auto fields =
+      weft::fields(field("q", &Wanted::q, length(1, 10)),
+                   field("page", &Wanted::page, defaulted(), range(1, 200)),
+                   field("ids", &Wanted::ids, length(0, 3)), field("limit", &Wanted::limit));
+};
+template <>
+struct Schema<Keys> {
+  static constexpr auto fields = weft::fields(field("x-key", &Keys::key));
+};
+template <>
+struct Schema<Slot> {
+  static constexpr auto fields =
+      weft::fields(field("shelf", &Slot::shelf, range(1, 9)), field("box", &Slot::box));
+};
+
+namespace {
+
+void plain(Context& c) { c.text("plain"); }
+
+class Typed : public http::test::ServerTest {
+ protected:
+  http::test::Answer get(std::string_view target) { return connect().get(target); }
+  http::test::Answer post(std::string_view target, std::string_view body,
+                          std::string_view type = "application/json") {
+    return connect().ask(
+        http::test::post_request(target, body, "Content-Type: " + std::string(type) + "\r\n"));
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Backends, Typed,
+                         testing::Values(std::string("epoll"), std::string("io_uring"),
+                                         std::string("epoll_coroutine"),
+                                         std::string("io_uring_callback")),
+                         http::test::backend_of);
+
+}  // namespace
+
+// ---- Typed handlers
+
+TEST_P(Typed, a_body_becomes_the_parameter_and_the_result_becomes_json) {
+  app.post("/logins", typed([](Login in) -> Created<Login> {
+             ++in.pin;
+             return {in};
+           }));
+  start();
+  http::test::Answer answer = post("/logins", R"({"name":"Zoë","pin":41})");
+  EXPECT_EQ(answer.status, 201);
+  EXPECT_EQ(answer.field("content-type"), "application/json");
+  EXPECT_EQ(answer.body, R"({"name":"Zoë","pin":42})");
+  answer = post("/logins", "name=a+b&pin=1", "application/x-www-form-urlencoded");
+  EXPECT_EQ(answer.body, R"({"name":"a b","pin":2})");
+  EXPECT_EQ(post("/logins", "{").status, 400);
+  EXPECT_EQ(post("/logins", "x", "text/plain").status, 415);
+  answer = post("/logins", R"({"name":1})");
+  EXPECT_EQ(answer.status, 422);
+  EXPECT_NE(answer.body.find(R"("path":"$.pin")"), std::string::npos) << answer.body;
+}
+
+TEST_P(Typed, values_of_the_path_come_in_the_order_of_the_pattern) {
+  app.get("/sum/{a}/{b:int}/{rest:path}",
+          typed([](std::uint8_t a, std::int64_t b, std::string_view rest, Context& c) {
+            return std::string(rest) + " " + std::to_string(a + b) + " " + std::string(c.method());
+          }));
+  app.get("/colour/{colour}/{yes}", typed([](Colour colour, bool yes) -> int {
+            return colour == Colour::dark_green && yes ? 1 : 0;
+          }));
+  start();
+  http::test::Answer answer = get("/sum/200/-7/x%2Fy/z");
+  EXPECT_EQ(answer.body, "x/y/z 193 GET");
+  EXPECT_EQ(answer.field("content-type"), "text/plain; charset=utf-8");
+  answer = get("/sum/256/1/x");
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_EQ(answer.body, "a must be an integer from 0 to 255\n");
+  answer = get("/colour/dark%20green/true");
+  EXPECT_EQ(answer.body, "1");
+  EXPECT_EQ(answer.field("content-type"), "application/json");
+  EXPECT_EQ(get("/colour/blue/true").body, "colour must be one of red, dark green\n");
+}
+
+TEST_P(Typed, parts_of_the_request_say_where_they_are_from) {
+  app.post("/all/{shelf}/{box}",
+           typed([](FromPath<Slot> slot, const FromQuery<Wanted>& wanted, FromHeader<Keys> keys,
+                    FromJson<std::vector<int>> numbers) {
+             std::map<std::string, std::string> made;
+             made["box"] = slot->box + std::to_string(slot->shelf);
+             made["q"] = wanted->q + std::to_string(wanted->page);
+             made["key"] = (*keys).key;
+             made["numbers"] = std::to_string(numbers->size());
+             return made;
+           }));
+  app.post("/form", typed([](FromForm<Login> login) { return std::vector<Login>{*login}; }));
+  start();
+  http::test::Client client = connect();
+  const std::string head = "Content-Type: application/json\r\nX-Key: k\r\n";
+  http::test::Answer answer =
+      client.ask(http::test::post_request("/all/3/b?q=x&page=7", "[1,2]", head));
+  EXPECT_EQ(answer.body, R"({"box":"b3","key":"k","numbers":"2","q":"x7"})");
+  EXPECT_EQ(client.ask(http::test::post_request("/all/30/b?q=x", "[1,2]", head)).status, 422);
+  EXPECT_EQ(client.ask(http::test::post_request("/all/3/b", "[1,2]", head)).status, 422);
+  EXPECT_EQ(post("/form", "name=n&pin=2", "application/x-www-form-urlencoded").body,
+            R"([{"name":"n","pin":2}])");
+  EXPECT_EQ(post("/form", R"({"name":"n","pin":2})").status, 415);
+}
+
+TEST_P(Typed, a_result_may_be_missing_empty_a_status_or_one_of_several) {
+  app.get("/maybe/{n}",
+          typed([](int n) { return n > 0 ? std::optional<Login>({"n", 1}) : std::nullopt; }));
+  app.del("/gone", typed([] {}));
+  app.get("/own", typed([](Context& c) { c.status(203).text("own"); }));
+  app.get("/accepted", typed([] { return WithStatus<202>(); }));
+  app.get("/either/{n}", typed([](int n) -> std::variant<Login, WithStatus<409, Slot>> {
+            if (n > 0) return Login{"n", 1};
+            return WithStatus<409, Slot>{{7, "b"}};
+          }));
+  start();
+  EXPECT_EQ(get("/maybe/1").body, R"({"name":"n","pin":1})");
+  EXPECT_EQ(get("/maybe/0").status, 404);
+  EXPECT_EQ(connect().ask("DELETE /gone HTTP/1.1\r\nHost: a\r\n\r\n").status, 204);
+  EXPECT_EQ(get("/own").status, 203);
+  EXPECT_EQ(get("/own").body, "own");
+  EXPECT_EQ(get("/accepted").status, 202);
+  EXPECT_EQ(get("/either/1").body, R"({"name":"n","pin":1})");
+  http::test::Answer answer = get("/either/0");
+  EXPECT_EQ(answer.status, 409);
+  EXPECT_EQ(answer.body, R"({"shelf":7,"box":"b"})");
+}
+
+TEST_P(Typed, a_coroutine_gives_its_result_later) {
+  app.post("/later/{n:uint}", typed([](std::uint64_t n, Login in) -> Task<Created<Login>> {
+             co_await coro::sleep(std::chrono::milliseconds(1));
+             in.pin += static_cast<std::uint32_t>(n);
+             co_return Created<Login>{in};
+           }));
+  app.get("/nothing", typed([]() -> Task<void> { co_await coro::yield(); }));
+  start();
+  http::test::Answer answer = post("/later/2", R"({"name":"n","pin":1})");
+  EXPECT_EQ(answer.status, 201);
+  EXPECT_EQ(answer.body, R"({"name":"n","pin":3})");
+  EXPECT_EQ(post("/later/2", "[]").status, 422);
+  EXPECT_EQ(get("/nothing").status, 204);
+}
+
+TEST(TypedRoutes, what_cannot_be_is_refused_when_it_is_added) {
+  App app;
+  const auto refusal = [](const auto& add) -> std::string {
+    try {
+      add();
+    } catch (const std::invalid_argument& error) {
+      return error.what();
+    }
+    return {};
+  };
+  EXPECT_EQ(refusal([&] { app.get("/a/{x}", typed([](int, int) { return 1; })); }),
+            "route GET /a/{x}: its handler takes 2 parameters of the path, in their order, and the "
+            "pattern has 1 parameter");
+  EXPECT_EQ(refusal([&] { app.get("/a", typed([](Login login) { return login; })); }),
+            "route GET /a: its handler takes a struct out of the body, and such requests have "
+            "none: take a weft::FromQuery of it");
+  EXPECT_EQ(refusal([&] { app.get("/a/{box}", typed([](FromPath<Slot>) { return 1; })); }),
+            "route GET /a/{box}: its handler takes a parameter \"shelf\" of the path, which the "
+            "pattern has not");
+  EXPECT_NE(refusal([&] { describe_route().answers(99, "odd"); }), "");
+  EXPECT_NE(refusal([&] { app.openapi({.path = "nowhere"}); }), "");
+  EXPECT_NE(refusal([&] { app.openapi({.docs_path = "/{x}"}); }), "");
+  EXPECT_NE(refusal([&] { app.openapi({.security = {"who"}}); }), "");
+  EXPECT_NE(refusal([&] { app.openapi({.security_schemes = {{.name = "a b"}}}); }), "");
+  EXPECT_NE(refusal([&] { app.openapi({.security_schemes = {{.name = "a"}, {.name = "a"}}}); }),
+            "");
+  EXPECT_NE(
+      refusal([&] {
+        app.openapi({.security_schemes = {{.name = "a", .kind = SecurityScheme::Kind::header}}});
+      }),
+      "");
+  app.get("/taken", plain);
+  EXPECT_NE(refusal([&] { app.openapi({.path = "/taken"}); }), "");
+  app.get("/before", describe_route({.security = {"late"}}), plain);
+  EXPECT_EQ(refusal([&] { app.openapi({}); }),
+            "route /before names the security scheme \"late\", which "
+            "OpenApiOptions::security_schemes has not");
+  app.openapi({.security_schemes = {{.name = "late"}}});
+  EXPECT_EQ(refusal([&] { app.get("/after", describe_route({.security = {"never"}}), plain); }),
+            "route /after names the security scheme \"never\", which "
+            "OpenApiOptions::security_schemes has not");
+  EXPECT_THROW(app.openapi({}), std::logic_error);
+}
+
+// ---- The document
+
+namespace {
+
+void add_pets(App& app) {
+  auto pets = app.group("/pets");
+  pets.describe({.tags = {"pets"}, .security = {"token"}});
+  pets.post("", describe_route({.summary = "Take a pet in", .description = "With `care`."}),
+            typed([](Pet pet) -> Created<Pet> { return {pet}; }));
+  pets.get("", describe_route({.summary = "Find pets", .id = "findPets", .open = true}),
+           typed([](FromQuery<Wanted>, FromHeader<Keys>) { return std::vector<Pet>(); }));
+  pets.get("/{id:int}", typed([](std::int32_t) { return std::optional<Pet>(); }));
+  pets.put("/{id:int}/place",
+           describe_route({.tags = {"places"}, .deprecated = true})
+               .answers<other::Place>(200, "Where it is")
+               .answers(409, "It has a place"),
+           typed([](std::int32_t, FromJson<Place>) -> WithStatus<202> { return {}; }));
+  pets.del("/{id:uuid}", typed([](const std::string&) {}));
+  pets.get("/{name:alpha}", describe_route({.summary = "By name"}),
+           typed([](const std::string&) -> std::string { return "x"; }));
+}
+
+void add_rest(App& app) {
+  app.get("/plain", plain);
+  app.any("/any/{thing}", plain);
+  app.post("/any/{thing}", describe_route({.summary = "Its own"}), plain);
+  app.get("/files/{rest:path}", plain);
+  app.get("/hex/:digits", describe_route().path_value<std::string>(), plain);
+  app.get("/hidden", describe_route({.hidden = true}).answers<Slot>(), plain);
+  app.post("/login", typed([](Login) -> std::variant<std::string, WithStatus<401>> { return ""; }));
+  app.post("/form/{shelf}/{box:hex}", typed([](FromPath<Slot>, FromForm<Login>) { return 1; }));
+  app.route("CONNECT", "/tunnel", plain);
+}
+
+const OpenApiOptions kPets{
+    .title = "Pets & <others>",
+    .version = "1.2",
+    .description = "What lives here.",
+    .servers = {{.url = "/", .description = "this one"}},
+    .tags = {{.name = "pets", .description = "All of them"}},
+    .security_schemes = {{.name = "token", .format = "JWT"},
+                         {.name = "key", .kind = SecurityScheme::Kind::header, .field = "X-Key"},
+                         {.name = "login", .kind = SecurityScheme::Kind::basic},
+                         {.name = "who",
+                          .kind = SecurityScheme::Kind::open_id,
+                          .url = "https://example.org/.well-known/openid-configuration"}},
+    .security = {"key", "login"}};
+
+const std::filesystem::path kGolden =
+    std::filesystem::path(WEFT_SOURCE_DIR) / "tests/vectors/openapi";
+
+std::string golden(const std::string& name) {
+  std::ifstream file(kGolden / name);
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+class OpenApi : public Typed {
+ protected:
+  // An App without the routes that all tests have.
+  void SetUp() override {
+    Typed::SetUp();
+    own.emplace();
+  }
+  void TearDown() override {
+    if (own) own->stop();
+    Typed::TearDown();
+  }
+  http::test::Answer ask(std::string_view target, std::string_view fields = {}) {
+    http::test::Client client(own->port());
+    return client.ask("GET " + std::string(target) + " HTTP/1.1\r\nHost: a\r\n" +
+                      std::string(fields) + "\r\n");
+  }
+
+  std::optional<App> own;
+};
+INSTANTIATE_TEST_SUITE_P(Backends, OpenApi, http::test::every_backend, http::test::backend_of);
+
+}  // namespace
+
+TEST_P(OpenApi, the_document_of_many_routes_is_as_it_was_and_keeps_the_rules) {
+  own->openapi(kPets);
+  add_pets(*own);
+  add_rest(*own);
+  own->start(options);
+  const http::test::Answer answer = ask("/openapi.json");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.field("content-type"), "application/json");
+  EXPECT_EQ(app::test::broken_rules(answer.body), std::vector<std::string>());
+  if (std::getenv("WEFT_WRITE_VECTORS") != nullptr) {
+    std::ofstream(kGolden / "pets.json") << answer.body;
+  }
+  EXPECT_EQ(answer.body, golden("pets.json"));
+  EXPECT_EQ(answer.body.find("hidden"), std::string::npos);
+  EXPECT_EQ(answer.body.find("tunnel"), std::string::npos);
+}
+
+TEST_P(OpenApi, an_application_without_routes_has_a_document_too) {
+  own->openapi({.title = "Nothing", .path = "/api/v1.json", .docs_path = ""});
+  own->start(options);
+  const http::test::Answer answer = ask("/api/v1.json");
+  EXPECT_EQ(answer.body,
+            "{\n  \"openapi\": \"3.1.0\",\n  \"info\": {\n    \"title\": \"Nothing\",\n"
+            "    \"version\": \"0.1.0\"\n  },\n  \"paths\": {},\n  \"components\": {\n"
+            "    \"schemas\": {}\n  }\n}\n");
+  EXPECT_EQ(app::test::broken_rules(answer.body), std::vector<std::string>());
+  EXPECT_EQ(ask("/docs").status, 404);
+}
+
+TEST_P(OpenApi, routes_that_come_later_are_in_it_and_names_stay) {
+  own->openapi({});
+  own->post("/z", typed([](Place place) { return place; }));
+  own->start(options);
+  const http::test::Answer before = ask("/openapi.json");
+  const std::string same = "If-None-Match: " + before.field("etag") + "\r\n";
+  EXPECT_EQ(ask("/openapi.json", same).status, 304);
+  // Listed before the other, but the name is taken.
+  own->post("/a", typed([](other::Place place) { return place; }));
+  const http::test::Answer after = ask("/openapi.json", same);
+  EXPECT_EQ(after.status, 200);
+  EXPECT_EQ(app::test::broken_rules(after.body), std::vector<std::string>());
+  const auto parsed = JsonDocument::parse(after.body);
+  const JsonNode root = std::get<JsonDocument>(parsed).root();
+  const auto reference = [&](std::string_view path) {
+    return root["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+               ["$ref"]
+                   .as_string();
+  };
+  EXPECT_EQ(reference("/a"), "#/components/schemas/Place_2");
+  EXPECT_EQ(reference("/z"), "#/components/schemas/Place");
+  EXPECT_TRUE(root["components"]["schemas"]["Place_2"]["properties"]["x"].exists());
+}
+
+TEST_P(OpenApi, it_goes_through_the_middleware_that_was_there_before) {
+  own->use([](Context& c, Next& next) {
+    if (c.header("x-in") != "yes") Context::abort(401, "who?\n");
+    next();
+  });
+  own->openapi({});
+  own->start(options);
+  EXPECT_EQ(ask("/openapi.json").status, 401);
+  EXPECT_EQ(ask("/docs").status, 401);
+  EXPECT_EQ(ask("/openapi.json", "X-In: yes\r\n").status, 200);
+}
+
+TEST_P(OpenApi, the_page_is_whole_and_runs_nothing_but_its_own_script) {
+  own->openapi({.title = "A <script>alert(1)</script> & \"more\"",
+                .path = "/v1/api/openapi.json",
+                .docs_path = "/v1/docs",
+                .servers = {{.url = "https://api.example.org/v1"}, {.url = "/x; script-src *"}}});
+  own->start(options);
+  const http::test::Answer answer = ask("/v1/docs");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.field("content-type"), "text/html; charset=utf-8");
+  const std::string policy = answer.field("content-security-policy");
+  EXPECT_EQ(policy.find("unsafe"), std::string::npos) << policy;
+  EXPECT_EQ(policy.find('*'), std::string::npos) << policy;
+  EXPECT_NE(policy.find("connect-src 'self' https://api.example.org;"), std::string::npos);
+  EXPECT_NE(answer.body.find("<title>A &lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;more"),
+            std::string::npos);
+  EXPECT_NE(answer.body.find("data-document=\"./api/openapi.json\""), std::string::npos);
+  EXPECT_EQ(answer.body.find("alert(1)</script>"), std::string::npos);
+  EXPECT_EQ(answer.body.find("@script@"), std::string::npos);
+  // Nothing is loaded from elsewhere, and no attribute is a script or a style.
+  EXPECT_EQ(answer.body.find("src="), std::string::npos);
+  EXPECT_EQ(answer.body.find(" style="), std::string::npos);
+  EXPECT_EQ(answer.body.find("innerHTML"), std::string::npos);
+  const std::string same = "If-None-Match: " + answer.field("etag") + "\r\n";
+  EXPECT_EQ(ask("/v1/docs", same).status, 304);
+}
+
+TEST(OpenApiRules, a_broken_document_is_told_from_a_sound_one) {
+  const std::string sound = golden("pets.json");
+  ASSERT_EQ(app::test::broken_rules(sound), std::vector<std::string>());
+  const std::pair<std::string_view, std::string_view> changes[] = {
+      {"\"3.1.0\"", "\"3.0\""},
+      {"\"version\"", "\"edition\""},
+      {"\"operationId\": \"findPets\"", "\"operationId\": \"post_pets\""},
+      {"#/components/schemas/Pet\"", "#/components/schemas/Dog\""},
+      {"\"in\": \"path\"", "\"in\": \"route\""},
+      {"\"required\": true", "\"required\": false"},
+      {"\"description\": \"Created\"", "\"description\": 7"},
+      {"\"/pets\"", "\"pets\""},
+      {"\"token\": []", "\"tocken\": []"},
+      {"\"type\": \"integer\"", "\"type\": \"int\""},
+      {"\"201\"", "\"21\""},
+  };
+  for (const auto& [from, to] : changes) {
+    std::string broken = sound;
+    const std::size_t at = broken.find(from);
+    ASSERT_NE(at, std::string::npos) << from;
+    broken.replace(at, from.size(), to);
+    EXPECT_NE(app::test::broken_rules(broken), std::vector<std::string>()) << from;
+  }
+}
+
+TEST(Describe, type_names_lose_namespaces_and_brackets) {
+  using detail::short_type_name;
+  EXPECT_EQ(short_type_name("f() [with T = weft::{anonymous}::Place; std::string_view = int]"),
+            "Place");
+  EXPECT_EQ(short_type_name("f() [T = weft::(anonymous namespace)::Place]"), "Place");
+  EXPECT_EQ(short_type_name("f() [T = shop::Page<shop::User, int>]"), "Page_User_int");
+  EXPECT_EQ(short_type_name(detail::spelled_with_type<other::Place>()), "Place");
+  EXPECT_EQ(short_type_name(detail::spelled_with_type<Pet>()), "Pet");
+}
+
+TEST(Describe, a_default_is_what_the_struct_begins_with) {
+  const SchemaDescription made = describe<Pet>();
+  const ObjectDescription& pet = made.objects.at(0);
+  EXPECT_EQ(pet.fields[0].fallback, "");
+  EXPECT_EQ(pet.fields[1].fallback, "3");
+  EXPECT_EQ(pet.fields[2].fallback, "\"red\"");
+  EXPECT_EQ(pet.fields[6].fallback, "[]");
+}
+
+}  // namespace weft
