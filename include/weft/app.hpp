@@ -26,6 +26,13 @@
 
 namespace weft {
 
+namespace http {
+struct Site;
+}
+namespace ksvc {
+struct BackendChoice;
+}
+
 struct Options {
   std::string host = "127.0.0.1";
   std::uint16_t port = 8080;  // 0: the system chooses, the start-up line tells
@@ -149,10 +156,14 @@ class App : public RouteVerbs<App> {
 
  private:
   friend class RouteGroup;
+  friend class TestClient;
   struct Running;
   struct Routes;
 
   std::shared_ptr<Running> running() const;
+  std::shared_ptr<Running> launch(http::Site& site, const Options& options,
+                                  ksvc::BackendChoice& choice);
+  bool in_use() const;
   friend class RouteVerbs<App>;
 
   void add(std::optional<std::string_view> method, std::string_view pattern,

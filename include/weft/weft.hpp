@@ -38,5 +38,6 @@
 #include "weft/signals.hpp"
 #include "weft/sync.hpp"
 #include "weft/system_call.hpp"
+#include "weft/test_client.hpp"
 #include "weft/values.hpp"
 #include "weft/version.hpp"

@@ -11,6 +11,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "http/endpoint.hpp"
@@ -18,6 +19,7 @@
 #include "http/limits.hpp"
 #include "http/log_text.hpp"
 #include "http/router.hpp"
+#include "weft/endpoint.hpp"
 
 namespace weft::http {
 
@@ -36,6 +38,11 @@ struct Site {
   const void* application = nullptr;
   // Where complaints go, a line without its end at a time; called by all workers.
   std::function<void(const std::string& line)> log = log_to_stderr;
+  // Called with the text of what a handler has thrown, beside the line in the log; by all workers.
+  // Empty: not called.
+  std::function<void(std::string_view what)> handler_failed;
+  // What all connections say of their other end, in place of what the system says.
+  std::optional<weft::Endpoint> peer;
 };
 
 // A number that one thread counts up and others read.
