@@ -25,6 +25,7 @@
 #include "weft/limits.hpp"
 #include "weft/local.hpp"
 #include "weft/middleware.hpp"
+#include "weft/middleware/proxy.hpp"
 #include "weft/multipart.hpp"
 #include "weft/net.hpp"
 #include "weft/pipe.hpp"
