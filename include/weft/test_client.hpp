@@ -86,10 +86,14 @@ class TestRequest {
   // Any method that is a token, but CONNECT; `target` begins with a slash.
   TestRequest(std::string method, std::string target);
 
+  // One more field.
   TestRequest& header(std::string name, std::string value);
+  // A body of known length, and its Content-Type.
   TestRequest& body(std::string bytes, std::string content_type = "application/octet-stream");
+  // The same, of JSON.
   TestRequest& json(const JsonValue& value);
   TestRequest& json(std::initializer_list<JsonMember> object);
+  // The same, of a form.
   TestRequest& form(const TestForm& form);
   // A body of unknown length: one chunk for each of these.
   TestRequest& chunks(std::vector<std::string> pieces,
@@ -149,6 +153,7 @@ class TestResponse {
   mutable std::shared_ptr<const JsonDocument> document_;
 };
 
+// Asks an App, as the head of this file says.
 class TestClient {
  public:
   // Throws std::runtime_error when no server can be started, and std::invalid_argument when
@@ -162,18 +167,26 @@ class TestClient {
   // Sends the request and waits for all of its answer.
   TestResponse request(const TestRequest& request);
 
-  // The same for usual ones.
+  // The same for usual ones: GET.
   TestResponse get(std::string target);
+  // HEAD.
   TestResponse head(std::string target);
+  // OPTIONS.
   TestResponse options(std::string target);
+  // DELETE.
   TestResponse del(std::string target);
+  // POST with a body.
   TestResponse post(std::string target, std::string body = {},
                     std::string content_type = "application/octet-stream");
+  // PUT.
   TestResponse put(std::string target, std::string body,
                    std::string content_type = "application/octet-stream");
+  // PATCH.
   TestResponse patch(std::string target, std::string body,
                      std::string content_type = "application/octet-stream");
+  // POST of a JSON object: client.post_json("/users", {{"name", "Ada"}}).
   TestResponse post_json(std::string target, std::initializer_list<JsonMember> object);
+  // POST of a form.
   TestResponse post_form(std::string target, const TestForm& form);
 
   // Sends these bytes as they are on a connection of their own, ends that side, and gives all that
@@ -184,6 +197,7 @@ class TestClient {
   std::string_view cookie(std::string_view name) const noexcept;
   // Keeps one, for all paths.
   void set_cookie(std::string name, std::string value);
+  // Forgets all of them.
   void clear_cookies() noexcept;
 
   // What the server has logged so far.

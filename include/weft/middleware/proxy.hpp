@@ -33,10 +33,12 @@ enum class ProxyHost : std::uint8_t {
   upstream,  // the upstream's own name
 };
 
+// Where a proxy passes requests on to, and what it changes in them.
 struct ProxyOptions {
   // "http://10.0.0.1:9000", with a path in front of all others if need be: "http://10.0.0.1/app";
   // or "unix:/run/app.sock", "unix:@name". At most 64, since each request marks those it has tried.
   std::vector<std::string> upstreams;
+  // Which of them is next.
   ProxyBalance balance = ProxyBalance::round_robin;
 
   // Taken off the front of paths; one that is not below it is sent on as it is. "/api" makes
@@ -50,6 +52,7 @@ struct ProxyOptions {
   // way back nobody knows.
   bool rewrite_location = true;
 
+  // What they are told in Host.
   ProxyHost host = ProxyHost::client;
   // True: who asks is a proxy that is trusted, so its Forwarded and X-Forwarded-… are continued.
   // False: who asks may have made them up, and they are replaced.
@@ -73,6 +76,7 @@ struct ProxyOptions {
   // time) gets no requests for `eject_for`, and then one to try. With all of them ejected, none is.
   // 0: never.
   unsigned failures_to_eject = 3;
+  // Long enough for a process to be started again.
   std::chrono::milliseconds eject_for{10'000};
 
   // To connect. A machine of the same network answers in far less, or not at all.
@@ -89,6 +93,7 @@ struct ProxyOptions {
 
   // Connections of all workers together; who needs one more waits. As ClientOptions'.
   std::size_t connections = 1'024;
+  // Of these, to one upstream.
   std::size_t connections_per_upstream = 256;
   // How long an idle one is kept; below the idle timeouts of servers in use.
   std::chrono::milliseconds keep_for{30'000};
