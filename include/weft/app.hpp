@@ -28,6 +28,13 @@
 
 namespace weft {
 
+namespace http {
+struct Site;
+}
+namespace ksvc {
+struct BackendChoice;
+}
+
 // How a server runs: what App::run() and App::start() are given. docs/configuration.md lists where
 // each setting comes from.
 struct Options {
@@ -194,10 +201,14 @@ class App : public RouteVerbs<App> {
 
  private:
   friend class RouteGroup;
+  friend class TestClient;
   struct Running;
   struct Routes;
 
   std::shared_ptr<Running> running() const;
+  std::shared_ptr<Running> launch(http::Site& site, const Options& options,
+                                  ksvc::BackendChoice& choice);
+  bool in_use() const;
   friend class RouteVerbs<App>;
 
   void add(std::optional<std::string_view> method, std::string_view pattern,

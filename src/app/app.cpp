@@ -21,6 +21,7 @@
 #include "app/app_state.hpp"
 #include "app/fd_wish.hpp"
 #include "app/stop_signals.hpp"
+#include "ksvc/core/assert.hpp"
 #include "weft/metrics.hpp"
 
 namespace weft {
@@ -156,7 +157,12 @@ int inherited_fd(const Options& options) {
 
 App::App() : routes_(std::make_unique<Routes>()) {}
 
-App::~App() { stop(); }
+App::~App() {
+  WEFT_ASSERT(routes_->test_clients == 0 && "a TestClient ends before its App does");
+  stop();
+}
+
+bool App::in_use() const { return routes_->test_clients > 0 || running() != nullptr; }
 
 std::shared_ptr<App::Running> App::running() const {
   const std::lock_guard lock(mutex_);
@@ -228,42 +234,42 @@ void App::reopen_logs() {
   }
 }
 
-void App::start(const Options& options) {
-  if (!running()) add_metrics_route(options.metrics_path);
-  // No route comes while the workers copy those that there are.
-  const std::lock_guard routes_lock(routes_->mutex);
-  if (running()) throw std::logic_error("this App runs already");
+// Sets up `site`, a copy of the routes' or they themselves, and a server on it that is not open
+// yet. Under the routes' lock, so that none comes while the workers copy those that there are.
+std::shared_ptr<App::Running> App::launch(http::Site& site, const Options& options,
+                                          ksvc::BackendChoice& choice) {
   raise_descriptor_limit();
-  http::Limits& limits = routes_->site.limits;
-  static_cast<Limits&>(limits) = with_times_in_range(options.limits);
-  routes_->site.server_field = options.server_header;
-  routes_->site.log_level = level_of(options);
+  static_cast<Limits&>(site.limits) = with_times_in_range(options.limits);
+  site.server_field = options.server_header;
+  site.log_level = level_of(options);
   app::Application& application = routes_->application;
-  routes_->site.application = &application;
-  if (application.prepare_unrouted())
-    routes_->site.unrouted.emplace(&app::call_unrouted, &application);
-  routes_->site.rewrite = nullptr;
+  site.application = &application;
+  // What others serve already stays as it is.
+  if (!in_use()) routes_->calls_unrouted = application.prepare_unrouted();
+  site.unrouted.reset();
+  if (routes_->calls_unrouted) site.unrouted.emplace(&app::call_unrouted, &application);
+  site.rewrite = nullptr;
   if (!application.rewrites.empty()) {
-    routes_->site.rewrite = [&application](http::Exchange& exchange) {
+    site.rewrite = [&application](http::Exchange& exchange) {
       app::rewrite_path(application, exchange);
     };
   }
   const int inherited = inherited_fd(options);
-  application.serves_unix = !options.uds.empty() || is_unix_socket(inherited);
-  application.trusted_proxies = trusted_proxies_of(options);
-  application.proxy_fields = proxy_fields_of(options);
-  routes_->site.on_error = nullptr;
+  site.serves_unix = !options.uds.empty() || is_unix_socket(inherited);
+  site.trusted_proxies = trusted_proxies_of(options);
+  site.proxy_fields = proxy_fields_of(options);
+  site.on_error = nullptr;
   if (application.on_error) {
-    routes_->site.on_error = [&application](http::Exchange& exchange, const std::exception& error) {
+    site.on_error = [&application](http::Exchange& exchange, const std::exception& error) {
       Context context(exchange);
       application.on_error(context, error);
     };
   }
-  routes_->site.router.set_trailing_slash(policy_of(options.trailing_slash));
-  ksvc::BackendChoice choice = choose(options);
+  site.router.set_trailing_slash(policy_of(options.trailing_slash));
+  choice = choose(options);
   http::ServerOptions server_options;
-  server_options.address = {options.host, options.port, limits.bind_patience};
-  server_options.path = {options.uds, options.uds_mode, limits.bind_patience};
+  server_options.address = {options.host, options.port, site.limits.bind_patience};
+  server_options.path = {options.uds, options.uds_mode, site.limits.bind_patience};
   server_options.inherited_fd = inherited;
   server_options.workers =
       options.workers > 0 ? options.workers : std::max(1U, std::thread::hardware_concurrency());
@@ -274,18 +280,18 @@ void App::start(const Options& options) {
   server_options.stack_bytes = options.stack_bytes;
   const auto observation = app::Observation::of(options, application.counts_requests,
                                                 server_options.workers, routes_->entries.size());
-  routes_->site.observation = observation.get();
+  site.observation = observation.get();
   if (observation) {
     server_options.observers = observation->observers();
     server_options.measure_turns = observation->counts;
   }
-  auto next = std::make_shared<Running>(routes_->site, server_options, choice.reason, observation);
+  auto next = std::make_shared<Running>(site, server_options, choice.reason, observation);
   auto failure = next->server.start();
   if (failure && failure->backend_errno != 0 && choice.kind == ksvc::BackendKind::io_uring) {
     choice = ksvc::without_io_uring(choice, failure->backend_errno);
     if (!choice) throw std::runtime_error(choice.reason);
     server_options.backend = choice.kind;
-    next = std::make_shared<Running>(routes_->site, server_options, choice.reason, observation);
+    next = std::make_shared<Running>(site, server_options, choice.reason, observation);
     failure = next->server.start();
   }
   if (failure) throw std::runtime_error(failure->text);
@@ -293,13 +299,23 @@ void App::start(const Options& options) {
     observation->backend = ksvc::backend_name(choice.kind);
     observation->server = &next->server;
   }
+  return next;
+}
+
+void App::start(const Options& options) {
+  if (!running()) add_metrics_route(options.metrics_path);
+  // No route comes while the workers copy those that there are.
+  const std::lock_guard routes_lock(routes_->mutex);
+  if (running()) throw std::logic_error("this App runs already");
+  ksvc::BackendChoice choice;
+  const auto next = launch(routes_->site, options, choice);
   {
     // In place before the first request can ask for stats().
     const std::lock_guard lock(mutex_);
     running_ = next;
   }
   next->server.open();
-  print_start_line(options, next->server.location(), server_options.workers, choice);
+  print_start_line(options, next->server.location(), next->workers, choice);
 }
 
 std::uint16_t App::port() const noexcept {

@@ -3,6 +3,7 @@
 // Each says what guards it.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <deque>
 #include <memory>
@@ -31,6 +32,10 @@ struct App::Routes {
   // Guards all of it against others that add routes; handlers may park in it. What workers have
   // copied they do not read again.
   Mutex mutex;
+  // Whether requests that no route fits go through the application; made before the first start.
+  bool calls_unrouted = false;
+  // That serve these routes on servers of their own.
+  std::atomic<unsigned> test_clients{0};
 };
 
 struct App::Running {

@@ -43,9 +43,6 @@ struct Application {
   bool counts_requests = false;  // a route shows their figures
   RouteEntry unrouted;
   std::vector<PathRule> rewrites;
-  http::TrustedProxies trusted_proxies;
-  bool serves_unix = false;  // so that who has no address comes over such a socket
-  http::ProxyFields proxy_fields = http::ProxyFields::x_forwarded;
 };
 
 // The endpoint for requests that no route fits; `self` is an Application.

@@ -104,14 +104,12 @@ Values& Context::values() { return exchange_.values(); }
 const http::Forwarded& Context::forwarded() const {
   auto& kept = exchange_.forwarded();
   if (kept != nullptr) return *kept;
-  const auto* const application =
-      static_cast<const app::Application*>(exchange_.site().application);
+  const http::Site& site = exchange_.site();
   static const http::TrustedProxies nobody;
   const auto peer = exchange_.bodies().peer();
-  const bool may_be_proxy = application != nullptr && (peer || application->serves_unix);
+  const bool may_be_proxy = peer || site.serves_unix;
   kept = std::make_unique<http::Forwarded>(http::find_client(
-      exchange_.head(), peer, may_be_proxy ? application->trusted_proxies : nobody,
-      may_be_proxy ? application->proxy_fields : http::ProxyFields::x_forwarded));
+      exchange_.head(), peer, may_be_proxy ? site.trusted_proxies : nobody, site.proxy_fields));
   return *kept;
 }
 

@@ -117,7 +117,7 @@ void App::add_whole(std::optional<std::string_view> method, std::string pattern,
 }
 
 void App::require_not_started(const char* what) const {
-  if (!running()) return;
+  if (!in_use()) return;
   throw std::logic_error(std::string(what) + " is for before the server starts");
 }
 
@@ -130,7 +130,7 @@ void App::extend(std::vector<Middleware> links) {
 
 void App::extend_below(const std::string& prefix, std::vector<Middleware> links) {
   // What is running has made up its mind about requests that no route fits.
-  if (running()) return;
+  if (in_use()) return;
   for (auto& known : routes_->application.prefixes) {
     if (known.pattern == prefix) {
       known.links = std::move(links);

@@ -60,9 +60,7 @@ void add_routes(weft::App& app) {
 }
 )";
 
-constexpr std::string_view kTest =
-    R"(// Starts the server on a port that the system chooses, and asks it.
-#include <array>
+constexpr std::string_view kTest = R"(// Asks the application, in this process and without a port.
 #include <cstdio>
 #include <string>
 
@@ -72,29 +70,12 @@ constexpr std::string_view kTest =
 
 namespace {
 
-// The whole answer, or what went wrong.
-std::string ask(std::uint16_t port, const std::string& path) {
-  auto stream = weft::TcpStream::connect("127.0.0.1", port);
-  if (!stream) return "cannot connect: " + stream.error().message();
-  stream->set_timeout(std::chrono::seconds(10));
-  const auto sent =
-      stream->write("GET " + path + " HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
-  if (!sent) return "cannot send: " + sent.error().message();
-  std::string answer;
-  std::array<char, 4096> block{};
-  for (;;) {
-    const auto got = stream->read(block);
-    if (!got) return "cannot receive: " + got.error().message();
-    if (*got == 0) return answer;
-    answer.append(block.data(), *got);
-  }
-}
-
 int failures = 0;
 
-void expect(const std::string& answer, const std::string& words) {
-  if (answer.find(words) != std::string::npos) return;
-  std::fprintf(stderr, "expected \"%s\" in:\n%s\n", words.c_str(), answer.c_str());
+void expect(const weft::TestResponse& answer, int status, const std::string& body) {
+  if (answer.status() == status && answer.body() == body) return;
+  std::fprintf(stderr, "%s: expected %d %s\nbut got %d %s\n%s\n", answer.target().c_str(), status,
+               body.c_str(), answer.status(), answer.body().c_str(), answer.error().c_str());
   ++failures;
 }
 
@@ -103,17 +84,12 @@ void expect(const std::string& answer, const std::string& words) {
 int main() {
   weft::App app;
   add_routes(app);
-  weft::Options options;
-  options.port = 0;
-  options.quiet = true;
-  app.start(options);
+  weft::TestClient client(app);
 
-  expect(ask(app.port(), "/"), "HTTP/1.1 200 OK");
-  expect(ask(app.port(), "/"), "Hello from @NAME@!");
-  expect(ask(app.port(), "/hello/you"), "{\"hello\":\"you\"}");
-  expect(ask(app.port(), "/nowhere"), "HTTP/1.1 404 ");
+  expect(client.get("/"), 200, "Hello from @NAME@!\n");
+  expect(client.get("/hello/you"), 200, "{\"hello\":\"you\"}");
+  expect(client.get("/nowhere"), 404, "Not Found\n");
 
-  app.stop();
   return failures == 0 ? 0 : 1;
 }
 )";

@@ -381,6 +381,7 @@ std::uint64_t Connection<Worker, Model>::written() const noexcept {
 
 template <class Worker, class Model>
 std::optional<weft::Endpoint> Connection<Worker, Model>::peer() const noexcept {
+  if (service_.site().peer) return service_.site().peer;
   if (ksvc::made_by_backend(fd_)) return std::nullopt;
   const auto endpoint = net::peer_endpoint(fd_);
   return endpoint ? std::optional(*endpoint) : std::nullopt;

@@ -416,6 +416,7 @@ void Service<Worker, Model>::complain(LogLevel level, const MakeLine& make_line)
 template <class Worker, class Model>
 void Service<Worker, Model>::log_handler_error(std::string_view target, std::string_view what) {
   counters_.handler_errors.add(1);
+  if (site_.handler_failed) site_.handler_failed(what);
   complain(LogLevel::error,
            [&] { return "the handler for " + printable(target) + " threw: " + printable(what); });
 }

@@ -10,14 +10,18 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gvt/counter.hpp"
 #include "http/endpoint.hpp"
 #include "http/exchange.hpp"
+#include "http/forwarded.hpp"
 #include "http/limits.hpp"
 #include "http/log_text.hpp"
 #include "http/router.hpp"
+#include "http/trusted_proxies.hpp"
+#include "weft/endpoint.hpp"
 
 namespace weft::http {
 
@@ -43,6 +47,15 @@ struct Site {
   std::function<void(const std::string& line)> log = log_to_stderr;
   // Those that matter less are not made.
   LogLevel log_level = LogLevel::info;
+  // Called with the text of what a handler has thrown, beside the line in the log; by all workers.
+  // Empty: not called.
+  std::function<void(std::string_view what)> handler_failed;
+  // What all connections say of their other end, in place of what the system says.
+  std::optional<weft::Endpoint> peer;
+  // Who may say for whom it asks, and in which fields.
+  TrustedProxies trusted_proxies;
+  ProxyFields proxy_fields = ProxyFields::x_forwarded;
+  bool serves_unix = false;  // so that who has no address comes over such a socket
 };
 
 using gvt::Counter;

@@ -38,6 +38,14 @@ const Example kExamples[] = {
      "user0\nuser1\nuser2\nthe server counted 100 bytes\n"
      "refused_url: URL https://127.0.0.1/: https is not supported; use http\n"},
     {"pipeline", "the squares of 1 to 100 come to 338350\n"},
+    {"testing",
+     "ok: who has no key is refused\n"
+     "ok: a user is made\n"
+     "ok: and greeted by name\n"
+     "ok: broken JSON is refused\n"
+     "ok: a stream is seen whole\n"
+     "ok: what a handler throws is answered with 500\n"
+     "ok: and the test is told what it was\n"},
     {"deadline",
      "left is here\n"
      "right is here\n"
