@@ -12,7 +12,6 @@
 #include "app/path_pattern.hpp"
 #include "app/route_entry.hpp"
 #include "http/exchange.hpp"
-#include "http/forwarded.hpp"
 #include "weft/context.hpp"
 
 namespace weft::app {
