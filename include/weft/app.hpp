@@ -26,7 +26,10 @@
 
 namespace weft {
 
+// How a server runs: what App::run() and App::start() are given. docs/configuration.md lists where
+// each setting comes from.
 struct Options {
+  // The address to listen on: "0.0.0.0" or "::" for all of the machine.
   std::string host = "127.0.0.1";
   std::uint16_t port = 8080;  // 0: the system chooses, the start-up line tells
   // Where it is not empty, the server listens on a Unix socket at this path instead, and the file
@@ -51,8 +54,11 @@ struct Options {
   // A worker that has not been back in its loop for this long is reported on standard error, with
   // the stack of the handler that holds it up. Zero: never.
   std::chrono::milliseconds stall_after{100};
+  // Of each handler, and each green thread that does not ask for more.
   std::size_t stack_bytes = 64 * 1024;
+  // Bounds on clients.
   Limits limits;
+  // Paths with a slash too many, or too few.
   TrailingSlash trailing_slash = TrailingSlash::strict;
   bool server_header = true;  // answers carry `Server: weft`
   bool quiet = false;         // no start-up line
@@ -68,21 +74,22 @@ struct Options {
   static Options from_arguments(int argc, char** argv, const Options& defaults);
 };
 
+// What a server has done since it started, and what it is doing: one reading of all workers.
 struct ServerStats {
-  std::uint64_t connections_accepted = 0;
-  std::uint64_t connections_open = 0;
-  std::uint64_t connections_refused = 0;  // because there were too many
-  std::uint64_t requests = 0;
-  std::uint64_t handler_errors = 0;
-  std::uint64_t green_threads_parked = 0;
-  std::uint64_t answers_2xx = 0;
-  std::uint64_t answers_3xx = 0;
-  std::uint64_t answers_4xx = 0;
-  std::uint64_t answers_5xx = 0;
-  unsigned workers = 0;
-  std::string backend;         // "io_uring" or "epoll"
-  std::string backend_reason;  // why that one
-  std::chrono::milliseconds uptime{0};
+  std::uint64_t connections_accepted = 0;  // since the start
+  std::uint64_t connections_open = 0;      // now
+  std::uint64_t connections_refused = 0;   // because there were too many
+  std::uint64_t requests = 0;              // whose head could be read
+  std::uint64_t handler_errors = 0;        // exceptions out of handlers, HttpError apart
+  std::uint64_t green_threads_parked = 0;  // now
+  std::uint64_t answers_2xx = 0;           // statuses 200 to 299
+  std::uint64_t answers_3xx = 0;           // statuses 300 to 399
+  std::uint64_t answers_4xx = 0;           // statuses 400 to 499
+  std::uint64_t answers_5xx = 0;           // statuses 500 to 599
+  unsigned workers = 0;                    // OS threads that serve
+  std::string backend;                     // "io_uring" or "epoll"
+  std::string backend_reason;              // why that one
+  std::chrono::milliseconds uptime{0};     // since the start
 };
 
 class App : public RouteVerbs<App> {
@@ -123,9 +130,10 @@ class App : public RouteVerbs<App> {
     keep_state(typeid(T), std::move(shared));
     return *this;
   }
-  // The answer where no route fits the path, and where one does but not for the method. The status
-  // (and Allow) are set already. Before the start, as the next one.
+  // The answer where no route fits the path; the status is 404 already. Before the start, as the
+  // next two.
   App& not_found(Handler handler);
+  // The answer where one does, but not for the method; 405 and Allow are set already.
   App& method_not_allowed(Handler handler);
   // The answer to what a handler throws, other than HttpError; the status is 500 already. It is
   // not called once the answer's head has been sent. It must not wait.
@@ -135,16 +143,20 @@ class App : public RouteVerbs<App> {
   // A process that leaves SIGPIPE to its default ignores it from then on, so that losing its
   // standard error does not end it.
   int listen(std::uint16_t port);
+  // The same with all options.
   int run(const Options& options);
 
-  // The same in pieces, for programs and tests that have their own main loop. start() throws
-  // std::runtime_error when the server cannot start; stop() drains and returns when it has ended.
-  // Both are for the thread that owns the App, not for handlers.
+  // The same in pieces, for programs and tests that have their own main loop. Throws
+  // std::runtime_error when the server cannot start. This and stop() are for the thread that owns
+  // the App, not for handlers.
   void start(const Options& options);
+  // Drains, and returns when the server has ended.
   void stop();
 
-  // Any thread, handlers too. 0 and empty figures while no server runs; 0 for a Unix socket.
+  // The port that the server listens on; 0 while none runs, and for a Unix socket. Any thread,
+  // handlers too, as the next one.
   std::uint16_t port() const noexcept;
+  // Empty figures while no server runs.
   ServerStats stats() const;
 
  private:

@@ -30,7 +30,7 @@ namespace weft {
 
 // How to read, and how much.
 struct BindOptions {
-  JsonLimits json;
+  JsonLimits json;  // of a body of JSON
   // Complaints that are listed; who sends rubbish need not be told of all of it.
   std::size_t errors = 32;
   // A name that no field has is an error, as if every Schema said so.
@@ -48,6 +48,7 @@ struct FieldError {
 // "message":..}]}.
 class BindError : public HttpError {
  public:
+  // At least one.
   explicit BindError(std::vector<FieldError> errors);
   // All that was found, at most BindOptions::errors.
   const std::vector<FieldError>& errors() const noexcept { return errors_; }
@@ -68,9 +69,10 @@ struct PathStep {
 
 }  // namespace detail
 
-// Gathers what is wrong; Schema<T>::check() is given one.
+// Gathers what is wrong; the function `check` of a Schema is given one.
 class Complaints {
  public:
+  // For binding.
   explicit Complaints(const BindOptions& options) : options_(options) {}
 
   // About a field of what is being checked.
@@ -79,7 +81,9 @@ class Complaints {
   void add(const detail::PathStep& at, std::string message);
   // Whether nothing more is listed.
   bool full() const noexcept { return errors_.size() >= options_.errors; }
+  // How many are listed.
   std::size_t size() const noexcept { return errors_.size(); }
+  // How the value is read.
   const BindOptions& options() const noexcept { return options_; }
   // Throws BindError.
   void throw_if_any();

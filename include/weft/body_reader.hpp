@@ -21,6 +21,7 @@ class Exchange;
 
 class BodyReader {
  public:
+  // For Context.
   explicit BodyReader(http::Exchange& exchange) noexcept : exchange_(exchange) {}
 
   // The next bytes, as many as are there, where they are: valid until the next read. Empty at the

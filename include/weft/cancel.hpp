@@ -31,10 +31,12 @@ struct TokenAccess;
 // parks while it passes ends the process, as any that throws then does: see shielded().
 class Cancelled {
  public:
+  // For calls that park.
   explicit Cancelled(detail::CancelReason reason) noexcept : reason_(reason) {}
 
   // Whether a deadline did it.
   bool timed_out() const noexcept { return reason_ == detail::CancelReason::timed_out; }
+  // The same as a value, for calls that return a Result.
   Error error() const noexcept {
     return {timed_out() ? ErrorCode::timed_out : ErrorCode::cancelled, 0};
   }
@@ -56,10 +58,13 @@ bool cancelled() noexcept;
 // Throws Cancelled if so; for code that computes for long without parking.
 void check_cancelled();
 
+// What a CancelSource cancels, as those who may be cancelled hold it. A value; copies stand for the
+// same.
 class CancelToken {
  public:
   // A token that is never cancelled.
   CancelToken() noexcept = default;
+  // Whether its source, or one above that, was.
   bool cancelled() const noexcept {
     return node_ != nullptr && node_->reason() != detail::CancelReason::none;
   }
@@ -81,8 +86,11 @@ class CancelSource {
   // Cancelled when `parent` is, too.
   explicit CancelSource(const CancelToken& parent);
 
+  // Any number of times; the first one counts.
   void cancel() noexcept { node_->cancel(detail::CancelReason::cancelled); }
+  // Whether it, or its parent, was.
   bool cancelled() const noexcept { return token().cancelled(); }
+  // To hand to those who are to be cancelled by it.
   CancelToken token() const noexcept { return CancelToken(node_); }
 
  private:

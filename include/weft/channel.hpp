@@ -32,6 +32,7 @@ namespace detail {
 struct ChannelAccess;
 }
 
+// The capacity of a channel in which no send waits.
 inline constexpr std::size_t kUnbounded = SIZE_MAX;
 
 template <class T>
@@ -39,6 +40,7 @@ class Channel {
  public:
   class Iterator;
 
+  // Each send waits for its receive.
   Channel() : Channel(0) {}
   // `capacity`: how many values it holds that nobody has received yet.
   explicit Channel(std::size_t capacity)
@@ -62,19 +64,20 @@ class Channel {
     return value;
   }
 
-  // The same without parking: false, or none, too, when that would be needed.
+  // As send(), without parking: false, too, when that would be needed.
   bool try_send(T&& value) const {
     return state().may_send() && state().send(value, nullptr) == detail::ChannelStep::done;
   }
   bool try_send(const T& value) const { return try_send(T(value)); }
+  // As receive(), without parking: none, too, when that would be needed.
   std::optional<T> try_receive() const {
     std::optional<T> value;
     if (state().may_receive()) state().receive(value, nullptr);
     return value;
   }
 
-  // The same, for at most this long. Errors: `end_of_stream` when the channel is closed (and, for
-  // receiving, empty), `timed_out`, `cancelled`.
+  // As send(), for at most this long. Errors: `end_of_stream` when the channel is closed,
+  // `timed_out`, `cancelled`.
   Result<void> send_for(T&& value, std::chrono::nanoseconds timeout) const {
     const auto deadline = detail::deadline_after(timeout.count());
     const auto step = state().send_waiting(value, deadline);
@@ -84,6 +87,8 @@ class Channel {
   Result<void> send_for(const T& value, std::chrono::nanoseconds timeout) const {
     return send_for(T(value), timeout);
   }
+  // As receive(), for at most this long. Errors: `end_of_stream` when the channel is closed and
+  // empty, `timed_out`, `cancelled`.
   Result<T> receive_for(std::chrono::nanoseconds timeout) const {
     const auto deadline = detail::deadline_after(timeout.count());
     std::optional<T> value;
@@ -96,16 +101,20 @@ class Channel {
   // False when it was closed before.
   bool close() const noexcept { return state().close(); }
 
+  // Whether close() was called; values may be left all the same.
   bool closed() const noexcept { return state().closed(); }
   // Values that nobody has received; another thread may change that at any time.
   std::size_t size() const noexcept { return state().size(); }
+  // How many it holds at most; 0: each send waits for its receive.
   std::size_t capacity() const noexcept { return state().capacity(); }
-  // Whether it stands for a channel; two that are equal stand for the same one.
+  // Whether it stands for a channel.
   explicit operator bool() const noexcept { return state_ != nullptr; }
+  // Whether both stand for the same one.
   bool operator==(const Channel& other) const noexcept { return state_ == other.state_; }
 
-  // Receives until the channel is closed and empty.
+  // Receives the first value, and with each step the next, until the channel is closed and empty.
   Iterator begin() const { return Iterator(*this); }
+  // Where the channel is closed and empty.
   std::default_sentinel_t end() const noexcept { return {}; }
 
  private:
@@ -124,6 +133,7 @@ class Channel {
   std::shared_ptr<detail::ChannelState<T>> state_;
 };
 
+// What a range-based `for` over a channel uses; holds the value received last.
 template <class T>
 class Channel<T>::Iterator {
  public:

@@ -53,8 +53,9 @@ enum class ClientErrorCode : std::uint8_t {
 // "timed_out", "protocol_error" …
 std::string_view name(ClientErrorCode code) noexcept;
 
+// Why there is no answer.
 struct ClientError {
-  ClientErrorCode code = ClientErrorCode::connect_failed;
+  ClientErrorCode code = ClientErrorCode::connect_failed;  // to branch on
   std::string text;  // what happened, and to what, for a person
   int os_errno = 0;  // where the system gave one
 
@@ -66,9 +67,11 @@ struct ClientError {
 template <class T>
 class [[nodiscard]] ClientResult {
  public:
+  // Each makes one of its kind.
   ClientResult(T value) : state_(std::in_place_index<0>, std::move(value)) {}
   ClientResult(ClientError error) : state_(std::in_place_index<1>, std::move(error)) {}
 
+  // Each tells whether there is a value.
   bool ok() const noexcept { return state_.index() == 0; }
   explicit operator bool() const noexcept { return ok(); }
 
@@ -85,6 +88,7 @@ class [[nodiscard]] ClientResult {
     require_value();
     return std::move(*std::get_if<0>(&state_));
   }
+  // Each is value(), written as with a pointer.
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
   T&& operator*() && { return std::move(*this).value(); }
@@ -107,15 +111,16 @@ class [[nodiscard]] ClientResult {
 // Of a call that gives nothing but may fail.
 struct ClientDone {};
 
+// A field of a request.
 struct ClientField {
-  std::string name;
-  std::string value;
+  std::string name;   // as it is sent
+  std::string value;  // without blanks around it
 };
 
 // A field of an answer, valid as long as a copy of the answer's head is.
 struct ClientFieldView {
-  std::string_view name;
-  std::string_view value;
+  std::string_view name;   // as it was sent
+  std::string_view value;  // without blanks around it
 };
 
 // Bounds on what a server may send; it is a stranger.
@@ -132,8 +137,9 @@ struct ClientLimits {
   std::uint64_t body_bytes = 16 * 1024 * 1024;
   // Answers before the answer (1xx). A server sends one or two.
   unsigned interim_answers = 8;
-  // The fields behind a chunked body: bytes, and lines.
+  // The fields behind a chunked body, in bytes.
   std::size_t trailer_bytes = 8 * 1024;
+  // Their lines.
   std::size_t trailer_count = 64;
   // Chunk extensions of one body. Nobody uses them.
   std::size_t chunk_extension_bytes = 4 * 1024;
@@ -153,6 +159,7 @@ struct ClientRetries {
   std::vector<int> statuses{502, 503, 504};
 };
 
+// How a Client goes about its requests.
 struct ClientOptions {
   // In front of URLs that begin with a slash: "http://127.0.0.1:8080/api".
   std::string base_url;
@@ -186,18 +193,20 @@ struct ClientOptions {
   // False: a connection per request, which the server is told.
   bool keep_alive = true;
 
-  ClientRetries retries;
+  ClientRetries retries;  // none
   // Redirects that request() follows; 0: a redirect is the answer.
   unsigned redirects = 0;
-  ClientLimits limits;
+  ClientLimits limits;  // on answers
 };
 
+// What is asked.
 struct ClientRequest {
-  std::string method = "GET";
-  std::string url;
+  std::string method = "GET";  // in capitals
+  std::string url;             // "http://...", or "/..." behind ClientOptions::base_url
   // Sent in this order, as they are. Refused: Content-Length and Transfer-Encoding, which follow
   // from the body, and what would break out of a line. A Host replaces that of the URL.
   std::vector<ClientField> headers;
+  // All of it; its length is announced.
   std::string body;
 
   // For stream(), in place of `body`: write() brings as much as this …
@@ -205,7 +214,7 @@ struct ClientRequest {
   // … or an amount that shows in the end (sent chunked; trailers may follow).
   bool body_of_unknown_length = false;
 
-  // Of this request alone, in place of the client's.
+  // Each is of this request alone, in place of the client's.
   std::string unix_socket;
   std::optional<std::chrono::milliseconds> timeout;
   // Whether it does no harm to send it twice. By default so are GET, HEAD, OPTIONS, TRACE, PUT and
@@ -217,6 +226,7 @@ struct ClientRequest {
 // Status and fields of an answer. Copies share it.
 class ClientHead {
  public:
+  // Three digits.
   int status() const noexcept;
   // What stands behind the status; often empty.
   std::string_view reason() const noexcept;
@@ -240,6 +250,7 @@ class ClientHead {
 // A whole answer.
 class ClientAnswer : public ClientHead {
  public:
+  // All of it, decoded from its chunks.
   const std::string& body() const& noexcept { return body_; }
   std::string&& body() && noexcept { return std::move(body_); }
   // A field behind a chunked body, the name in any case; those that belong into the head are never
@@ -305,9 +316,9 @@ class ClientExchange {
 
 // Connections at this moment, and what has become of them.
 struct ClientStats {
-  std::size_t connections_in_use = 0;
-  std::size_t connections_kept = 0;
-  std::uint64_t connections_made = 0;
+  std::size_t connections_in_use = 0;    // with a request under way
+  std::size_t connections_kept = 0;      // without
+  std::uint64_t connections_made = 0;    // so far
   std::uint64_t connections_reused = 0;  // requests that took a kept one
 };
 
@@ -320,7 +331,9 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
+  // As request(), with GET.
   ClientResult<ClientAnswer> get(std::string url);
+  // As request(), with POST.
   ClientResult<ClientAnswer> post(std::string url, std::string body, std::string content_type);
   // Sends all of the request and keeps all of the answer.
   ClientResult<ClientAnswer> request(const ClientRequest& request);
@@ -330,6 +343,7 @@ class Client {
 
   // Closes the connections that are kept.
   void close_idle() noexcept;
+  // Any thread, as all calls.
   ClientStats stats() const;
 
  private:

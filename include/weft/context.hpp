@@ -40,6 +40,7 @@ struct ContextAccess;
 
 class Context {
  public:
+  // For the server.
   explicit Context(http::Exchange& exchange) noexcept : exchange_(exchange) {}
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
@@ -81,23 +82,28 @@ class Context {
   T bind();
   template <class T>
   T bind(const BindOptions& options);
-  // The same from one place only.
+  // The same from JSON only.
   template <class T>
   T bind_json();
   template <class T>
   T bind_json(const BindOptions& options);
+  // A flat struct from the query string, as the next ones from where they are named for.
   template <class T>
   T bind_query();
+  // From a form; another Content-Type ends the handler with 415.
   template <class T>
   T bind_form();
+  // From request headers, whose names have no case.
   template <class T>
   T bind_header();
+  // From the parameters of the path.
   template <class T>
   T bind_path();
-  // A value of the query or the path as a bool, number, text or enum with Names. What is there and
-  // does not fit ends the handler with 400.
+  // A value of the query as a bool, number, text or enum with Names; `fallback` when there is none.
+  // What is there and does not fit ends the handler with 400.
   template <class T>
   T query_as(std::string_view name, T fallback);
+  // The same of the path.
   template <class T>
   T param_as(std::string_view name);
   // The body as JSON, whatever its Content-Type says. What is none ends the handler with 400.
@@ -161,13 +167,13 @@ class Context {
   // sent with a status that has no body: 204, 205 and 304.
   void text(std::string_view body);
   void html(std::string_view body);
+  void xml(std::string_view body);
   void json(std::initializer_list<JsonMember> object);
   void json(const JsonValue& value);
   // A struct with a Schema, or a vector, map or optional of such; see weft/bind.hpp.
   template <class T>
     requires detail::kIsDescribed<T>
   void json(const T& value);
-  void xml(std::string_view body);
   // Any content; the type must outlive the handler, as a literal does. Throws
   // std::invalid_argument when the type holds what would break out of its line.
   void bytes(std::string_view body, std::string_view content_type);

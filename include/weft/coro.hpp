@@ -53,10 +53,13 @@ namespace weft {
 template <class T = void>
 class [[nodiscard]] Task {
  public:
+  // What the language asks of a coroutine's type.
   using promise_type = detail::TaskPromise<T>;
 
+  // Stands for no coroutine.
   Task() noexcept = default;
 
+  // Starts it, and gives its result when it has ended, or throws what it threw.
   detail::TaskAwaiter<T> operator co_await() && noexcept {
     return detail::TaskAwaiter<T>(std::move(coroutine_));
   }
@@ -146,20 +149,22 @@ auto shielded(Task<T> task) noexcept {
 
 // ---- Time and turns
 
-// As weft::sleep() and weft::yield().
+// As weft::sleep().
 inline auto sleep(std::chrono::nanoseconds duration) noexcept {
   return detail::SleepAwaiter(duration);
 }
+// As weft::yield().
 inline auto yield() noexcept { return detail::YieldAwaiter(); }
 
 // ---- Channels
 
-// As Channel::receive() and Channel::send().
+// As Channel::receive().
 template <class T>
 auto receive(const Channel<T>& channel) noexcept {
   return detail::ReceiveAwaiter<T>(channel);
 }
-// A value that is given away must stay until this is over; if not sent, it has not been moved from.
+// As Channel::send(). A value that is given away must stay until this is over; if not sent, it has
+// not been moved from.
 template <class T>
 auto send(const Channel<T>& channel, std::type_identity_t<T>&& value) noexcept {
   return detail::SendAwaiter<T, T&>(channel, value);
@@ -169,11 +174,12 @@ auto send(const Channel<T>& channel, const std::type_identity_t<T>& value) {
   return detail::SendAwaiter<T, T>(channel, value);
 }
 
-// As Channel::receive_for() and Channel::send_for().
+// As Channel::receive_for().
 template <class T>
 auto receive_for(const Channel<T>& channel, std::chrono::nanoseconds timeout) noexcept {
   return detail::ReceiveForAwaiter<T>(channel, timeout);
 }
+// As Channel::send_for(), and as send() here.
 template <class T>
 auto send_for(const Channel<T>& channel, std::type_identity_t<T>&& value,
               std::chrono::nanoseconds timeout) noexcept {
@@ -187,25 +193,29 @@ auto send_for(const Channel<T>& channel, const std::type_identity_t<T>& value,
 
 // ---- Streams, with their time limits
 
-// As the members of Stream and of the listeners. Stream and buffer must stay until this is over.
+// As Stream::read(). Stream and buffer must stay until this is over; so they must below.
 inline auto read(Stream& stream, std::span<char> into) noexcept {
   return detail::ReadAwaiter(stream, into);
 }
+// As Stream::read_exactly().
 inline auto read_exactly(Stream& stream, std::span<char> into) noexcept {
   return detail::ReadExactlyAwaiter(stream, into);
 }
+// As Stream::write().
 inline auto write(Stream& stream, std::string_view bytes) noexcept {
   return detail::WriteAwaiter(stream, bytes);
 }
+// As the listener's own.
 inline auto accept(TcpListener& listener) noexcept {
   return detail::AcceptAwaiter<TcpStream>(listener);
 }
 inline auto accept(UnixListener& listener) noexcept {
   return detail::AcceptAwaiter<UnixStream>(listener);
 }
-// As TcpStream::connect() and UnixStream::connect().
+// As TcpStream::connect().
 Task<Result<TcpStream>> connect(Endpoint peer);
 Task<Result<TcpStream>> connect(std::string host, std::uint16_t port);
+// As UnixStream::connect().
 Task<Result<UnixStream>> connect_unix(std::string path);
 
 }  // namespace coro

@@ -26,7 +26,7 @@ struct TypeDescription {
     map,
     object
   };
-  Kind kind = Kind::string;
+  Kind kind = Kind::string;              // which of these it is
   bool nullable = false;                 // null, or absent
   bool is_signed = false;                // of integers
   unsigned bits = 0;                     // of integers and numbers
@@ -37,23 +37,23 @@ struct TypeDescription {
 
 // A field of a struct.
 struct FieldDescription {
-  std::string name;
-  TypeDescription type;
-  bool required = true;
-  std::vector<Constraint> constraints;
+  std::string name;                     // in JSON, a form or a query
+  TypeDescription type;                 // of its value
+  bool required = true;                 // whether it must be there
+  std::vector<Constraint> constraints;  // the rules of its values
 };
 
 // A struct.
 struct ObjectDescription {
-  std::string name;  // what its Schema calls it, or nothing
-  bool refuses_unknown = false;
-  std::vector<FieldDescription> fields;
+  std::string name;                      // what its Schema calls it, or nothing
+  bool refuses_unknown = false;          // names that none of its fields has
+  std::vector<FieldDescription> fields;  // in the order of the Schema
 };
 
 // A type with all structs that occur in it.
 struct SchemaDescription {
-  TypeDescription root;
-  std::vector<ObjectDescription> objects;
+  TypeDescription root;                    // the type itself
+  std::vector<ObjectDescription> objects;  // each struct once
 };
 
 namespace detail {

@@ -30,6 +30,7 @@ struct Event {
   std::optional<std::chrono::milliseconds> retry = {};
 };
 
+// How events are sent.
 struct EventsOptions {
   // A comment goes out after so long; zero: none. Half of the 30 s after which requests that make
   // no progress are ended; common proxies wait for 60 s.

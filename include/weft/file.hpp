@@ -18,9 +18,10 @@
 
 namespace weft {
 
+// How a file is opened.
 struct FileOptions {
-  bool read = true;
-  bool write = false;
+  bool read = true;             // to read from it
+  bool write = false;           // to write to it
   bool create = false;          // when there is none
   bool exclusive = false;       // with `create`: there must be none
   bool truncate = false;        // throws away what is in it
@@ -28,8 +29,10 @@ struct FileOptions {
   unsigned permissions = 0666;  // of a new file, less the process's umask
 };
 
+// An open file, with a position that is the object's own. Closed when it is destroyed.
 class File {
  public:
+  // One that is there, unless the options say otherwise.
   static Result<File> open(const std::string& path, const FileOptions& options = {});
   // An empty file to write to (and read), whether there was one or not.
   static Result<File> create(const std::string& path);
@@ -45,12 +48,15 @@ class File {
   // Writes all.
   Result<void> write_at(std::uint64_t offset, std::string_view bytes) const;
 
-  // At the position, which begins at 0 and moves on.
+  // Each as read_at() or write_at(), at the position, which begins at 0 and moves on.
   Result<std::size_t> read(std::span<char> into);
   Result<void> write(std::string_view bytes);
+  // Where read() and write() go on.
   std::uint64_t position() const noexcept { return position_; }
+  // They go on there; also beyond the end.
   void seek(std::uint64_t position) noexcept { position_ = position; }
 
+  // In bytes, now.
   Result<std::uint64_t> size() const;
   // Cuts the file, or fills it up with zeros.
   Result<void> truncate(std::uint64_t size) const;
@@ -59,8 +65,11 @@ class File {
   // The same but for what nobody needs in order to read the data back.
   Result<void> sync_data() const;
 
+  // Calls on it end with an error from then on. Once more is allowed.
   void close() noexcept;
+  // Until close().
   bool is_open() const noexcept;
+  // The system's descriptor, for options that have no call here. It stays the file's.
   int fd() const noexcept { return fd_; }
 
  private:
@@ -78,6 +87,7 @@ class File {
 Result<std::string> read_file(const std::string& path);
 // Replaces what is in the file, or makes one.
 Result<void> write_file(const std::string& path, std::string_view contents);
+// The name goes; who has the file open keeps it.
 Result<void> remove_file(const std::string& path);
 // Atomically; replaces what is at `to`.
 Result<void> rename_file(const std::string& from, const std::string& to);

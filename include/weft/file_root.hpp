@@ -14,12 +14,14 @@ namespace weft {
 
 class FileRoot {
  public:
+  // A folder that is there.
   static Result<FileRoot> open(const std::string& path);
 
   FileRoot(FileRoot&& other) noexcept;
   FileRoot& operator=(FileRoot&& other) noexcept;
   ~FileRoot();
 
+  // The folder's descriptor. It stays the object's.
   int fd() const noexcept { return fd_; }
 
  private:

@@ -32,7 +32,9 @@ struct JoinAccess;
 template <class Value>
 class JoinHandle {
  public:
+  // Stands for no green thread.
   JoinHandle() noexcept = default;
+  // For spawn().
   explicit JoinHandle(detail::ValueTask<Value>& task) noexcept : task_(&task) {}
   JoinHandle(JoinHandle&& other) noexcept : task_(std::exchange(other.task_, nullptr)) {}
   JoinHandle& operator=(JoinHandle&& other) noexcept {
@@ -67,9 +69,11 @@ class JoinHandle {
   bool ended() const noexcept { return task().ended(); }
   // Asks the function to end: whatever it is parked in is cancelled.
   void cancel() noexcept { task().cancel_node().cancel(detail::CancelReason::cancelled); }
+  // Leaves the green thread on its own; the handle stands for none from then on.
   void detach() noexcept {
     if (task_ != nullptr) std::exchange(task_, nullptr)->let_go();
   }
+  // Whether it stands for a green thread: not after join() or detach().
   bool joinable() const noexcept { return task_ != nullptr; }
 
  private:
@@ -97,11 +101,12 @@ enum class Placement {
   any,
 };
 
+// How a green thread is started.
 struct SpawnOptions {
   const char* name = nullptr;  // for whoever looks from outside; a string that lives for ever
   // At least this much; 0, or less than all of this worker have: as those.
   std::size_t stack_bytes = 0;
-  Placement placement = Placement::pinned;
+  Placement placement = Placement::pinned;  // where it may go on
 };
 
 // Starts `function` as a green thread on this worker; it runs when the caller next parks or ends.
@@ -124,13 +129,18 @@ auto spawn(Function&& function) {
   return spawn(SpawnOptions{}, std::forward<Function>(function));
 }
 
+// How weft::run() runs.
 struct RunOptions {
+  // How the kernel is asked.
   enum class Backend { automatic, io_uring, epoll };
+  // Who asks it.
   enum class Topology { reactor_per_worker, one_reactor };
+  // What to do when all wait for each other.
   enum class OnDeadlock { report, abort, wait };
 
   // Automatic: as the environment variable WEFT_BACKEND says, or what suits the kernel.
   Backend backend = Backend::automatic;
+  // Of each green thread that does not ask for more.
   std::size_t stack_bytes = 64 * 1024;
   // OS threads, each with a loop of its own; 0: one per core. Green threads stay where they were
   // spawned, but for those of Placement::any.

@@ -38,12 +38,13 @@ inline constexpr bool kIsTask<Task<T>> = true;
 
 class Handler {
  public:
-  using Call = std::function<void(Context&)>;
-  using Coroutine = std::function<Task<void>(Context&)>;
-  using Callback = std::function<void(Context&, Respond)>;
+  using Call = std::function<void(Context&)>;               // ends when it returns
+  using Coroutine = std::function<Task<void>(Context&)>;    // ends when the coroutine does
+  using Callback = std::function<void(Context&, Respond)>;  // ends when the Respond is called
 
   // None, which no route takes.
   Handler(std::nullptr_t = nullptr) noexcept {}
+  // Takes any function object of the three kinds.
   template <class Function>
     requires(!std::same_as<std::remove_cvref_t<Function>, Handler> &&
              detail::AnswersByItself<std::decay_t<Function>>)
@@ -62,6 +63,7 @@ class Handler {
   Handler(Function&& function)
       : function_(std::in_place_type<Callback>, std::forward<Function>(function)) {}
 
+  // Whether there is a function to call.
   explicit operator bool() const noexcept {
     return std::visit([](const auto& one) { return static_cast<bool>(one); }, function_);
   }

@@ -10,20 +10,24 @@
 
 namespace weft {
 
+// One green thread at the moment of a snapshot.
 struct GreenThreadInfo {
+  // `ready` is on its way to run.
   enum class State : std::uint8_t { running, ready, waiting };
 
-  std::uint64_t id = 0;  // of its worker's
-  std::string name;      // as given to spawn(), or empty
-  unsigned worker = 0;
-  State state = State::waiting;
+  std::uint64_t id = 0;                // of its worker's
+  std::string name;                    // as given to spawn(), or empty
+  unsigned worker = 0;                 // from 0
+  State state = State::waiting;        // when its worker looked
   std::string waits_for;               // "a mutex", "I/O" ...; empty unless it waits
   const void* object = nullptr;        // what it waits at, if that has an address
   std::chrono::nanoseconds since{};    // for how long it has been waiting
   std::vector<std::string> backtrace;  // innermost first: "function (file:line)"
 };
 
+// How a snapshot is taken.
 struct SnapshotOptions {
+  // Where each stands; to look up names takes time.
   bool backtraces = true;
   // How long to wait for a worker that is busy; those of one that has not answered are left out.
   std::chrono::milliseconds patience{200};

@@ -33,8 +33,10 @@ concept JsonInteger = std::integral<T> && !std::same_as<T, bool> && !std::same_a
                       !std::same_as<T, wchar_t> && !std::same_as<T, char8_t> &&
                       !std::same_as<T, char16_t> && !std::same_as<T, char32_t>;
 
+// A value, as a text, a number or braces make it. Owns nothing, so never keep one.
 class JsonValue {
  public:
+  // What it is in JSON, and how it is kept.
   enum class Kind : std::uint8_t {
     null,
     boolean,
@@ -46,6 +48,7 @@ class JsonValue {
     object,
   };
 
+  // Each makes the value of its argument's kind; without one it is null.
   constexpr JsonValue() = default;
   constexpr JsonValue(std::nullptr_t) {}
   template <std::same_as<bool> T>
@@ -74,12 +77,14 @@ class JsonValue {
   constexpr JsonValue(const std::optional<T>& value) {
     if (value) *this = JsonValue(static_cast<const T&>(*value));
   }
+  // Each is what braces make: an object of pairs, an array of plain values.
   constexpr JsonValue(std::initializer_list<JsonMember> members)
       : kind_(Kind::object), size_(members.size()), members_(std::data(members)) {}
   constexpr JsonValue(std::initializer_list<JsonElement> elements)
       : kind_(Kind::array), size_(elements.size()), elements_(std::data(elements)) {}
   JsonValue(char) = delete;
 
+  // Which of the following calls makes sense.
   [[nodiscard]] constexpr Kind kind() const { return kind_; }
   // Each of these only for the kind of its name.
   [[nodiscard]] constexpr bool boolean() const { return boolean_; }
@@ -107,28 +112,32 @@ class JsonValue {
 
 // A name and its value, inside the braces of an object. Names are not checked for repetition.
 struct JsonMember {
+  // As braces around the two make it.
   constexpr JsonMember(std::string_view member_name, JsonValue member_value)
       : name(member_name), value(member_value) {}
 
-  std::string_view name;
-  JsonValue value;
+  std::string_view name;  // borrowed
+  JsonValue value;        // borrows, too
 };
 
 // An element of an array: anything that makes a JsonValue, except further braces; a template cannot
 // deduce those, which is what keeps objects and arrays apart.
 struct JsonElement {
+  // As a value between the braces of an array makes it.
   template <class T>
     requires(!std::same_as<std::remove_cvref_t<T>, JsonElement> &&
              std::convertible_to<const T&, JsonValue>)
   constexpr JsonElement(const T& element) : value(element) {}
 
-  JsonValue value;
+  JsonValue value;  // borrows
 };
 
+// An array, where braces alone would not make one.
 [[nodiscard]] constexpr JsonValue json_array(std::initializer_list<JsonElement> elements) {
   return JsonValue(elements);
 }
 
+// An object, where braces alone would not make one.
 [[nodiscard]] constexpr JsonValue json_object(std::initializer_list<JsonMember> members) {
   return JsonValue(members);
 }

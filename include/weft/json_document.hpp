@@ -51,13 +51,17 @@ class JsonNode {
   // What a node is; `missing` for none.
   enum class Kind : std::uint8_t { missing, null, boolean, integer, number, string, array, object };
 
+  // A node that is not there.
   JsonNode() = default;
 
+  // What it is; `missing` when it is not there.
   Kind kind() const noexcept;
+  // Whether it is there, be it null.
   bool exists() const noexcept { return kind() != Kind::missing; }
+  // Whether it is there, and null.
   bool is_null() const noexcept { return kind() == Kind::null; }
 
-  // Nothing when it is of another kind, or does not fit.
+  // Each gives nothing when the node is of another kind, or does not fit.
   std::optional<bool> as_bool() const noexcept;
   std::optional<std::int64_t> as_int() const noexcept;
   std::optional<std::uint64_t> as_uint() const noexcept;
@@ -70,6 +74,7 @@ class JsonNode {
   std::size_t size() const noexcept;
   // An object's member of that name.
   JsonNode find(std::string_view name) const noexcept;
+  // The same.
   JsonNode operator[](std::string_view name) const noexcept { return find(name); }
   // An array's element; takes time in proportion to the index.
   JsonNode at(std::size_t index) const noexcept;
@@ -92,8 +97,8 @@ class JsonNode {
 
 // A name and its value.
 struct JsonNodeMember {
-  std::string_view name;
-  JsonNode value;
+  std::string_view name;  // a view into the document, decoded
+  JsonNode value;         // of the same document
 };
 
 // For the ranges: where a container's contents begin and end, and what is at a place and behind it.
@@ -113,6 +118,7 @@ struct JsonNodeAccess {
 template <class Value, Value (*get)(const void*, std::size_t)>
 class JsonNode::Range {
  public:
+  // What a range-based `for` uses.
   class Iterator {
    public:
     using value_type = Value;
@@ -135,7 +141,9 @@ class JsonNode::Range {
     std::size_t index_ = 0;
   };
 
+  // For JsonNode.
   Range(const void* tape, JsonNodeAccess::Span span) noexcept : tape_(tape), span_(span) {}
+  // Each is what a range-based `for` asks for.
   Iterator begin() const noexcept { return {tape_, span_.begin}; }
   Iterator end() const noexcept { return {tape_, span_.end}; }
 
@@ -163,6 +171,7 @@ class JsonDocument {
   JsonDocument& operator=(JsonDocument&& other) noexcept;
   ~JsonDocument();
 
+  // The value that is the document.
   JsonNode root() const noexcept;
 
  private:

@@ -34,11 +34,11 @@ void add_local(LocalValue& value) noexcept;
 template <class T>
 class GreenLocal {
  public:
-  // Each green thread's value begins as `T()`.
+  // A green thread's value begins as `T()`.
   GreenLocal()
     requires std::is_default_constructible_v<T>
       : make_([] { return T(); }) {}
-  // Each green thread's value begins as what `make` returns.
+  // A green thread's value begins as what `make` returns.
   explicit GreenLocal(std::function<T()> make) : make_(std::move(make)) {}
   GreenLocal(const GreenLocal&) = delete;
   GreenLocal& operator=(const GreenLocal&) = delete;
@@ -52,6 +52,7 @@ class GreenLocal {
     }
     return static_cast<Value*>(found)->value;
   }
+  // Each is get(), written as with a pointer.
   T& operator*() { return get(); }
   T* operator->() { return &get(); }
 

@@ -45,6 +45,7 @@ class Upload {
   const std::string& sent_file_name() const noexcept { return sent_file_name_; }
   // What the client says it is, which nobody has checked; "application/octet-stream" without that.
   const std::string& content_type() const noexcept { return content_type_; }
+  // In bytes.
   std::uint64_t size() const noexcept { return size_; }
   // Whether it is kept in memory.
   bool in_memory() const noexcept { return !file_; }

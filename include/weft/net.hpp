@@ -31,10 +31,11 @@ namespace detail {
 struct StreamAccess;
 }
 
+// Which direction of a stream ends.
 enum class ShutdownSide {
   read,   // what arrives from now on is thrown away; reads give the end of the stream
   write,  // no more will be written: the peer reads the end of the stream
-  both,
+  both,   // as each of them
 };
 
 // What all streams can do. Made as a TcpStream or a UnixStream.
@@ -55,8 +56,11 @@ class Stream {
 
   // Allowed while others are parked on the stream; they see it as they would see the peer do it.
   Result<void> shutdown(ShutdownSide side) noexcept;
+  // The same for ShutdownSide::write, whatever comes of it.
   void shutdown_write() noexcept { static_cast<void>(shutdown(ShutdownSide::write)); }
+  // Ends both directions and gives the descriptor back; once more is allowed.
   void close() noexcept { descriptor_.close(); }
+  // Until close().
   bool is_open() const noexcept { return descriptor_.fd() >= 0; }
 
   // From now on calls that take longer end with timed_out. Zero: no limit.
@@ -75,12 +79,14 @@ class Stream {
   std::chrono::nanoseconds timeout_{0};
 };
 
+// How a silent peer is asked whether it is still there: TCP's keep-alive.
 struct KeepAlive {
   std::chrono::seconds idle{60};      // without traffic, before the peer is asked
   std::chrono::seconds interval{10};  // between questions
   unsigned questions = 6;             // that go unanswered before the connection is given up
 };
 
+// A TCP connection.
 class TcpStream : public Stream {
  public:
   // `host` is an address (see Endpoint::parse) or a name, which is looked up as by resolve(); its
@@ -88,12 +94,15 @@ class TcpStream : public Stream {
   static Result<TcpStream> connect(const std::string& host, std::uint16_t port);
   static Result<TcpStream> connect(const Endpoint& peer);
 
+  // Our end.
   Result<Endpoint> local_endpoint() const;
+  // The other end.
   Result<Endpoint> peer_endpoint() const;
   // Small writes go out at once: so it is from the start.
   Result<void> set_no_delay(bool on) noexcept;
   // Notices a peer that has gone without a word.
   Result<void> set_keep_alive(const KeepAlive& options) noexcept;
+  // A silent peer is left alone: so it is from the start.
   Result<void> clear_keep_alive() noexcept;
 
  private:
@@ -102,12 +111,14 @@ class TcpStream : public Stream {
   explicit TcpStream(int fd) noexcept : Stream(fd) {}
 };
 
+// How a listener waits for clients.
 struct ListenOptions {
   int backlog = 4096;       // connections made by clients and not yet accepted; the system caps it
   bool reuse_port = false;  // others that set this, too, may listen on the same port
   bool ipv6_only = false;   // on "::", take no IPv4 clients
 };
 
+// Takes TCP connections that others make.
 class TcpListener {
  public:
   // `host` is an address of this machine (see Endpoint::parse), or "0.0.0.0" or "::" for all.
@@ -118,11 +129,16 @@ class TcpListener {
   // One green thread at a time. After an error (out of descriptors, a client that left early)
   // accepting may go on.
   Result<TcpStream> accept();
+  // The one it listens on, also where the system chose it.
   std::uint16_t port() const noexcept { return port_; }
+  // The address and port that it listens on.
   Result<Endpoint> local_endpoint() const;
 
+  // From now on an accept() that takes longer ends with timed_out. Zero: no limit.
   void set_timeout(std::chrono::nanoseconds timeout) noexcept { timeout_ = timeout; }
+  // New clients are refused; a parked accept() ends with `cancelled`.
   void close() noexcept { descriptor_.close(); }
+  // The system's descriptor. It stays the listener's.
   int fd() const noexcept { return descriptor_.fd(); }
 
  private:
@@ -134,10 +150,11 @@ class TcpListener {
   std::uint16_t port_ = 0;
 };
 
-// `path` is one of the file system, or "@" and a name in Linux's abstract namespace, which leaves
-// no file behind.
+// A connection by a Unix socket. `path` is one of the file system, or "@" and a name in Linux's
+// abstract namespace, which leaves no file behind.
 class UnixStream : public Stream {
  public:
+  // To a listener at that path.
   static Result<UnixStream> connect(const std::string& path);
   // Two that are connected to each other.
   static Result<std::pair<UnixStream, UnixStream>> pair();
@@ -148,6 +165,7 @@ class UnixStream : public Stream {
   explicit UnixStream(int fd) noexcept : Stream(fd) {}
 };
 
+// Takes connections that others make to a Unix socket.
 class UnixListener {
  public:
   // The file must not be there yet. It is removed when the listener is closed.
@@ -159,10 +177,14 @@ class UnixListener {
 
   // As TcpListener's.
   Result<UnixStream> accept();
+  // The one it listens on.
   const std::string& path() const noexcept { return path_; }
 
+  // From now on an accept() that takes longer ends with timed_out. Zero: no limit.
   void set_timeout(std::chrono::nanoseconds timeout) noexcept { timeout_ = timeout; }
+  // As TcpListener's; the file goes, too.
   void close() noexcept;
+  // The system's descriptor. It stays the listener's.
   int fd() const noexcept { return descriptor_.fd(); }
 
  private:

@@ -22,8 +22,11 @@ class PipeEnd {
  public:
   // From now on calls that take longer end with timed_out. Zero: no limit.
   void set_timeout(std::chrono::nanoseconds timeout) noexcept { timeout_ = timeout; }
+  // Gives the descriptor back; the other end notices. Once more is allowed.
   void close() noexcept { descriptor_.close(); }
+  // Until close() or release().
   bool is_open() const noexcept { return descriptor_.fd() >= 0; }
+  // The system's descriptor. It stays the end's.
   int fd() const noexcept { return descriptor_.fd(); }
   // The descriptor for a process that is to be started, say: the caller's from now on, and blocking
   // as others expect it. Before the first call on this end only.
@@ -39,6 +42,7 @@ class PipeEnd {
   std::chrono::nanoseconds timeout_{0};
 };
 
+// The end that bytes come out of.
 class PipeReader : public PipeEnd {
  public:
   // Of a named pipe; the first read waits for someone to have written to it.
@@ -61,11 +65,13 @@ class PipeReader : public PipeEnd {
   bool waits_for_writer_ = false;
 };
 
+// The end that bytes go into.
 class PipeWriter : public PipeEnd {
  public:
   // Of a named pipe; returns when someone has it open for reading, which it looks for again and
   // again.
   static Result<PipeWriter> open(const std::string& path);
+  // As PipeReader's.
   static PipeWriter adopt(int fd) noexcept;
 
   // Returns when the pipe has taken all bytes; an error with the code `reset` when nobody is left
@@ -77,11 +83,13 @@ class PipeWriter : public PipeEnd {
   explicit PipeWriter(int fd) noexcept : PipeEnd(fd) {}
 };
 
+// Both ends of a pipe.
 struct Pipe {
+  // A new one, without a name.
   static Result<Pipe> create();
 
-  PipeReader reader;
-  PipeWriter writer;
+  PipeReader reader;  // of what is written
+  PipeWriter writer;  // to be moved to whoever writes
 };
 
 // Makes a pipe in the file system, for both ends to open.

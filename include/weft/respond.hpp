@@ -23,6 +23,7 @@ class PendingAnswer;
 
 class Respond {
  public:
+  // Gives the Context its answer.
   using Fill = std::function<void(Context&)>;
 
   // Stands for no request.

@@ -21,6 +21,7 @@ class Exchange;
 
 class ResponseWriter {
  public:
+  // For Context.
   explicit ResponseWriter(http::Exchange& exchange) noexcept : exchange_(exchange) {}
 
   // Takes a copy. Throws std::logic_error when that is more than was announced, or when the status

@@ -15,19 +15,21 @@
 
 namespace weft {
 
+// What kind of failure it is, for programs to branch on.
 enum class ErrorCode : std::uint8_t {
-  system,         // os_errno says what
-  end_of_stream,  // the peer has sent all it will send
-  reset,          // the peer or the network cut the connection
-  timed_out,
-  cancelled,
-  invalid_argument,
-  not_found,  // no such host name
+  system,            // os_errno says what
+  end_of_stream,     // the peer has sent all it will send
+  reset,             // the peer or the network cut the connection
+  timed_out,         // a time limit or a deadline was over
+  cancelled,         // the caller was, or what it waited at was closed
+  invalid_argument,  // the call makes no sense
+  not_found,         // no such host name
 };
 
+// Why there is no value.
 struct Error {
-  ErrorCode code = ErrorCode::system;
-  int os_errno = 0;
+  ErrorCode code = ErrorCode::system;  // to branch on
+  int os_errno = 0;                    // what the system said; 0: it was not asked
 
   // Maps an errno to the code a caller would branch on, keeping the errno itself.
   static Error from_errno(int os_errno) noexcept;
@@ -38,12 +40,15 @@ struct Error {
 template <class T>
 class [[nodiscard]] Result {
  public:
+  // Each makes one of its kind.
   Result(T value) : state_(std::move(value)) {}
   Result(Error error) : state_(error) {}
 
+  // Each tells whether there is a value.
   bool ok() const noexcept { return state_.index() == 0; }
   explicit operator bool() const noexcept { return ok(); }
 
+  // Throws std::logic_error, with the failure spelled out, when there is none.
   T& value() & {
     require_value();
     return *std::get_if<0>(&state_);
@@ -56,11 +61,14 @@ class [[nodiscard]] Result {
     require_value();
     return std::move(*std::get_if<0>(&state_));
   }
+  // The value, or `fallback`.
   T value_or(T fallback) const { return ok() ? *std::get_if<0>(&state_) : std::move(fallback); }
+  // Each is value(), written as with a pointer.
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
+  // Why there is no value; of one that has one, an Error without a meaning.
   Error error() const noexcept { return ok() ? Error{} : *std::get_if<1>(&state_); }
 
  private:
@@ -71,14 +79,18 @@ class [[nodiscard]] Result {
   std::variant<T, Error> state_;
 };
 
+// Of a call that gives nothing but may fail.
 template <>
 class [[nodiscard]] Result<void> {
  public:
+  // Each makes one of its kind: a success, or a failure.
   Result() = default;
   Result(Error error) : error_(error), failed_(true) {}
 
+  // Each tells whether it is a success.
   bool ok() const noexcept { return !failed_; }
   explicit operator bool() const noexcept { return ok(); }
+  // Why not; of a success, an Error without a meaning.
   Error error() const noexcept { return error_; }
 
  private:

@@ -55,6 +55,7 @@ class RouteVerbs {
   Self& get(std::string_view pattern, Parts&&... parts) {
     return with("GET", pattern, std::forward<Parts>(parts)...);
   }
+  // Each is route() for the method it is named for.
   template <class... Parts>
   Self& head(std::string_view pattern, Parts&&... parts) {
     return with("HEAD", pattern, std::forward<Parts>(parts)...);

@@ -58,12 +58,12 @@ struct Constraint {
     format,
     custom,
   };
-  Kind kind = Kind::custom;
+  Kind kind = Kind::custom;             // which of these it is
   double bound = 0;                     // of minimum, maximum
   std::size_t length = 0;               // of min_length, max_length
   std::vector<std::string> texts = {};  // of one_of; of format its name
-  std::string message = {};
-  bool of_elements = false;  // it holds for each element of an array, not for the array
+  std::string message = {};             // of custom
+  bool of_elements = false;             // it holds for each element of an array, not for the array
 };
 
 namespace detail {

@@ -17,13 +17,13 @@ enum class SameSite : std::uint8_t { unset, lax, strict, none };
 struct CookieOptions {
   std::string path = "/";   // empty: the folder of the request's path
   std::string domain = {};  // empty: this host alone, without those below it
-  // How long it lives: by a duration, which goes first, or until a time. Neither: until the browser
-  // ends.
+  // How long it lives; goes before `expires`. Neither: until the browser ends.
   std::optional<std::chrono::seconds> max_age = {};
+  // Until when it lives.
   std::optional<std::chrono::system_clock::time_point> expires = {};
-  bool secure = false;    // over TLS only
-  bool http_only = true;  // out of reach of scripts
-  SameSite same_site = SameSite::lax;
+  bool secure = false;                 // over TLS only
+  bool http_only = true;               // out of reach of scripts
+  SameSite same_site = SameSite::lax;  // whether other sites' requests carry it
 };
 
 // The value of a Set-Cookie field. Throws std::invalid_argument, with what to do, for a name that

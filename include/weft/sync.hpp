@@ -30,12 +30,15 @@ class Mutex {
   Mutex(const Mutex&) = delete;
   Mutex& operator=(const Mutex&) = delete;
 
+  // Parks until the caller has it. Throws Cancelled.
   void lock() {
     if (!take_free()) lock_slowly(detail::kNever);
   }
+  // False when another has it.
   bool try_lock() noexcept { return take_free() || try_lock_slowly(); }
   // False when that would take longer.
   bool lock_for(std::chrono::nanoseconds timeout);
+  // Gives it back.
   void unlock() noexcept {
     std::uint32_t state = kLocked;
     if (!state_.compare_exchange_strong(state, 0, std::memory_order_release,
@@ -81,15 +84,22 @@ class RwLock {
   RwLock(const RwLock&) = delete;
   RwLock& operator=(const RwLock&) = delete;
 
+  // For the writer. Parks until the caller has it alone. Throws Cancelled.
   void lock() { take(kWriter, detail::kNever); }
+  // False when another has it, or waits for it.
   bool try_lock() noexcept;
   // False when that would take longer.
   bool lock_for(std::chrono::nanoseconds timeout);
+  // The writer gives it back.
   void unlock() noexcept;
 
+  // For a reader. Parks while a writer has it, or came before. Throws Cancelled.
   void lock_shared() { take(kReader, detail::kNever); }
+  // False when a writer has it, or someone waits for it.
   bool try_lock_shared() noexcept;
+  // False when that would take longer.
   bool lock_shared_for(std::chrono::nanoseconds timeout);
+  // A reader gives it back.
   void unlock_shared() noexcept;
 
  private:
@@ -115,7 +125,9 @@ class CondVar {
   CondVar(const CondVar&) = delete;
   CondVar& operator=(const CondVar&) = delete;
 
+  // Unlocks, parks until it is notified, and locks again. Throws Cancelled.
   void wait(std::unique_lock<Mutex>& lock) { wait_until(lock, detail::kNever); }
+  // Until the predicate holds.
   template <class Predicate>
   void wait(std::unique_lock<Mutex>& lock, Predicate until) {
     while (!until()) wait(lock);
@@ -133,8 +145,9 @@ class CondVar {
     }
     return true;
   }
-  // With the mutex locked, or without.
+  // Wakes who has waited longest. With the mutex locked, or without, as the next one.
   void notify_one() noexcept;
+  // Wakes all who wait.
   void notify_all() noexcept;
 
  private:
@@ -148,15 +161,18 @@ class CondVar {
 // those who ask for few.
 class Semaphore {
  public:
+  // With so many permits to begin with.
   explicit Semaphore(std::size_t permits) noexcept : permits_(permits) {}
   Semaphore(const Semaphore&) = delete;
   Semaphore& operator=(const Semaphore&) = delete;
 
+  // Parks until the caller has so many. Throws Cancelled.
   void acquire(std::size_t count = 1) { take(count, detail::kNever); }
   // False when someone waits or there are too few.
   bool try_acquire(std::size_t count = 1) noexcept;
   // False when that would take longer.
   bool acquire_for(std::chrono::nanoseconds timeout, std::size_t count = 1);
+  // Gives so many back, or adds them.
   void release(std::size_t count = 1) noexcept;
 
  private:
@@ -171,13 +187,16 @@ class Semaphore {
 // Counts what is under way, and waits until it is nothing.
 class WaitGroup {
  public:
+  // With so much under way to begin with.
   explicit WaitGroup(std::size_t count = 0) noexcept : count_(count) {}
   WaitGroup(const WaitGroup&) = delete;
   WaitGroup& operator=(const WaitGroup&) = delete;
 
   // Before what it counts is started.
   void add(std::size_t count = 1) noexcept;
+  // One thing has ended.
   void done() noexcept;
+  // Parks until nothing is under way. Throws Cancelled.
   void wait() { wait_until(detail::kNever); }
   // False when that would take longer.
   bool wait_for(std::chrono::nanoseconds timeout);
@@ -193,11 +212,12 @@ class WaitGroup {
 // Lets so many go on together, again and again. Who is cancelled in it has not arrived.
 class Barrier {
  public:
+  // How many go on together, at least one.
   explicit Barrier(std::size_t parties) noexcept;
   Barrier(const Barrier&) = delete;
   Barrier& operator=(const Barrier&) = delete;
 
-  // True for one of them: the last to arrive.
+  // Parks until so many have arrived. True for one of them: the last to arrive. Throws Cancelled.
   bool arrive_and_wait();
 
  private:
@@ -215,6 +235,7 @@ class Once {
   Once(const Once&) = delete;
   Once& operator=(const Once&) = delete;
 
+  // Calls `function`, or waits until another has. Throws Cancelled, and what the function throws.
   template <class Function>
   void call(Function&& function) {
     if (done() || !begin()) return;
@@ -222,6 +243,7 @@ class Once {
     std::forward<Function>(function)();
     attempt.succeeded = true;
   }
+  // Whether it has been done.
   bool done() const noexcept { return done_.load(std::memory_order_acquire); }
 
  private:

@@ -20,6 +20,7 @@ class Exchange;
 
 class UpgradedStream {
  public:
+  // For Context.
   explicit UpgradedStream(http::Exchange& exchange) noexcept : exchange_(exchange) {}
 
   // Reads what is there, at least one byte; 0 when the client has ended its side, which does not
@@ -30,6 +31,7 @@ class UpgradedStream {
   // Takes a copy, which is sent when the handler parks, at flush(), or when there is enough.
   // Parks while the client does not take what was written before.
   Result<void> write(std::string_view bytes);
+  // Sends what is gathered, without waiting for the client.
   Result<void> flush();
 
   // From now on reads that take longer end with timed_out. Zero: no limit. Writes have that of the
