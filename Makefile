@@ -82,6 +82,10 @@ tidy: deps-tidy build ## Check formatting, layers, headers one by one, and run c
 	scripts/clang-tidy.sh build/release $(JOBS) || status=1; \
 	exit $$status
 
+.PHONY: reference
+reference: deps-docs ## Write the reference of the public headers to build/reference/index.html
+	@$(PYTHON) -B scripts/check_reference.py build/reference
+
 .PHONY: format
 format: deps-tidy ## Format the C++ sources in place
 	@scripts/format.sh
@@ -110,8 +114,8 @@ install: build ## Install below PREFIX (/usr/local)
 clean: ## Remove build/, all but the Debian 13 tree
 	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name debian13 -exec rm -rf {} +; fi
 
-.PHONY: deps-slow deps-tidy deps-debian13
-deps-slow deps-tidy deps-debian13: deps-%:
+.PHONY: deps-docs deps-slow deps-tidy deps-debian13
+deps-docs deps-slow deps-tidy deps-debian13: deps-%:
 	@scripts/install-deps.sh base $*
 
 build/%/build.ninja: CMakePresets.json

@@ -8,8 +8,9 @@ base=(g++ make cmake ninja-build pkg-config liburing-dev libsimdjson-dev libtoml
 debian13=(debootstrap)
 # Clients and proxies that are tried on the server; a browser, 400 MB, is a set of its own.
 clients=(curl wrk apache2-utils nghttp2-client slowhttptest python3-httpx nginx haproxy)
+docs=(doxygen)
 slow=(clang-19 libclang-rt-19-dev libboost-dev valgrind g++-aarch64-linux-gnu qemu-user
-      "${debian13[@]}" "${clients[@]}")
+      "${debian13[@]}" "${clients[@]}" "${docs[@]}")
 tidy=(clang-format-19 clang-tidy-19)
 # The servers and libraries that benchmarks compare with.
 peers=(nginx haproxy libh2o-evloop-dev libssl-dev golang-github-valyala-fasthttp-dev cargo rustc
@@ -23,11 +24,11 @@ browser=(chromium)
 packages=()
 for set_name in "${@:-base}"; do
     case "$set_name" in
-        base|debian13|slow|tidy|bench|browser)
+        base|debian13|docs|slow|tidy|bench|browser)
             declare -n chosen="$set_name"
             packages+=("${chosen[@]}")
             ;;
-        *) echo "usage: $0 [base|debian13|slow|tidy|bench|browser]..." >&2; exit 2 ;;
+        *) echo "usage: $0 [base|debian13|docs|slow|tidy|bench|browser]..." >&2; exit 2 ;;
     esac
 done
 
