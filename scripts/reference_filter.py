@@ -21,7 +21,8 @@ import re
 import sys
 from pathlib import Path
 
-HEAD_NAMES = re.compile(r"^((?:\w+(?:<\w+>)?)(?:(?:, | and )\w+(?:<\w+>)?)*): (?=\S)")
+HEAD_NAME = r"\w+(?:<\w+>)?(?:\(\))?"
+HEAD_NAMES = re.compile(rf"^({HEAD_NAME}(?:(?:, | and ){HEAD_NAME})*): (?=\S)")
 CODE_SPAN = re.compile(r"(`[^`]*`)")
 SECTION = re.compile(r"^---- ?")
 NOT_NAMES = {"requires", "noexcept", "decltype", "explicit", "alignas", "sizeof", "static_assert"}
@@ -289,6 +290,11 @@ class Filter:
         while self.at < len(self.lines) and self.lines[self.at].startswith("//"):
             self.at += 1
         self.head = [line[2:].removeprefix(" ").rstrip() for line in self.lines[:self.at]]
+        self.names = HEAD_NAMES.match(self.head[0]) if self.head else None
+        if self.names:
+            # Of a file in a list they say what its name says.
+            text = self.head[0][self.names.end():]
+            self.head[0] = text[0].upper() + text[1:]
         self.put(documentation(self.head))
         while self.at < len(self.lines):
             line = self.lines[self.at]
@@ -309,16 +315,12 @@ class Filter:
         return "\n".join(self.out) + "\n"
 
     def document_main_types(self):
-        found = HEAD_NAMES.match(self.head[0]) if self.head else None
-        if not found:
-            return
-        text = self.head.copy()
-        text[0] = text[0][found.end():]
-        text[0] = text[0][0].upper() + text[0][1:]
-        for name in re.findall(r"(\w+)(?:<\w+>)?(?:, | and |: |$)", found.group(0)):
+        names = re.findall(r"(\w+)(?:<\w+>)?(?:, | and |: )", self.names.group(0)) \
+            if self.names else []
+        for name in names:
             if name in self.types and name not in self.documented_types:
                 self.out.append("")
-                self.put([f"@{self.types[name]} weft::{name}", *documentation(text)])
+                self.put([f"@{self.types[name]} weft::{name}", *documentation(self.head)])
 
 
 def main():
