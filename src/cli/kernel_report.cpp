@@ -53,7 +53,7 @@ std::vector<ReportedSyscall> routed_syscalls(ksvc::KernelFeatures features,
   return calls;
 }
 
-std::string quoted(std::string_view text) {
+std::string text_as_json(std::string_view text) {
   std::string json;
   write_json(JsonValue(text), json);
   return json;
@@ -62,14 +62,15 @@ std::string quoted(std::string_view text) {
 std::string flags_as_json(const std::vector<ReportedFlag>& flags) {
   std::string json;
   for (const ReportedFlag& flag : flags) {
-    json += (json.empty() ? "" : ",") + quoted(flag.name) + (flag.offered ? ":true" : ":false");
+    json +=
+        (json.empty() ? "" : ",") + text_as_json(flag.name) + (flag.offered ? ":true" : ":false");
   }
   return "{" + json + "}";
 }
 
 std::string words_as_json(const std::vector<std::string>& words) {
   std::string json;
-  for (const std::string& word : words) json += (json.empty() ? "" : ",") + quoted(word);
+  for (const std::string& word : words) json += (json.empty() ? "" : ",") + text_as_json(word);
   return "[" + json + "]";
 }
 
@@ -130,19 +131,19 @@ std::string report_as_json(const KernelReport& report) {
                                    : std::string("null");
   const std::string io_uring =
       std::string("{\"available\":") + (features.io_uring ? "true" : "false") +
-      ",\"refusal\":" + (features.io_uring ? "null" : quoted(features.io_uring_refusal)) +
+      ",\"refusal\":" + (features.io_uring ? "null" : text_as_json(features.io_uring_refusal)) +
       ",\"errno\":" + std::to_string(features.io_uring_errno) + ",\"disabled_sysctl\":" + disabled +
       ",\"setup_flags\":" + flags_as_json(report.setup_flags) +
       ",\"feature_bits\":" + words_as_json(report.feature_bits) +
       ",\"opcodes\":" + words_as_json(report.opcodes) + "}";
-  return "{\"weft\":" + quoted(version()) + ",\"commit\":" + quoted(commit()) +
-         ",\"kernel\":" + quoted(features.release) +
-         ",\"backend\":{\"kind\":" + quoted(backend_name(report.choice.kind)) +
+  return "{\"weft\":" + text_as_json(version()) + ",\"commit\":" + text_as_json(commit()) +
+         ",\"kernel\":" + text_as_json(features.release) +
+         ",\"backend\":{\"kind\":" + text_as_json(backend_name(report.choice.kind)) +
          ",\"possible\":" + (report.choice.possible ? "true" : "false") +
-         ",\"reason\":" + quoted(report.choice.reason) +
+         ",\"reason\":" + text_as_json(report.choice.reason) +
          "},\"traits\":" + traits_as_json(report.traits) +
-         ",\"receive_buffers\":" + quoted(report.receive_buffers) +
-         ",\"stack_guard\":" + quoted(report.stack_guard) +
+         ",\"receive_buffers\":" + text_as_json(report.receive_buffers) +
+         ",\"stack_guard\":" + text_as_json(report.stack_guard) +
          ",\"abilities\":" + flags_as_json(report.abilities) + ",\"io_uring\":" + io_uring +
          ",\"system_calls\":" + syscalls_as_json(report.syscalls) + "}\n";
 }
