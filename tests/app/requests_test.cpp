@@ -383,6 +383,70 @@ TEST_P(Requests, a_heartbeat_goes_on_while_the_handler_waits_and_a_client_that_g
   expect_still_serving();
 }
 
+TEST_P(Requests, events_end_with_the_handler_of_whatever_kind_it_is) {
+  Channel<int> go;
+  app.get("/coroutine", [go](Context& c) -> Task<void> {
+    auto events = c.events({.heartbeat = std::chrono::milliseconds(1)});
+    while (co_await coro::receive(go)) events.send("one");
+    events.send("end");
+  });
+  app.get("/callback", [go](Context& c, Respond respond) {
+    {
+      auto events = c.events({.heartbeat = std::chrono::milliseconds(1)});
+      while (go.receive()) events.send("one");
+      events.send("end");
+    }
+    respond();
+  });
+  start();
+  http::test::Client coroutine = connect();
+  coroutine.send("GET /coroutine HTTP/1.0\r\n\r\n");
+  http::test::Client callback = connect();
+  callback.send("GET /callback HTTP/1.0\r\n\r\n");
+  const std::string beat = ": \n\n";
+  for (http::test::Client* client : {&coroutine, &callback}) {
+    EXPECT_EQ(client->read_answer().status, 200);
+    std::string seen;
+    while (seen.size() < 2 * beat.size()) {
+      const std::string more = client->receive_some();
+      ASSERT_FALSE(more.empty()) << seen;
+      seen += more;
+    }
+    EXPECT_TRUE(seen.starts_with(beat + beat)) << seen;
+  }
+  EXPECT_TRUE(go.send(1));
+  go.close();
+  std::string all;
+  for (http::test::Client* client : {&coroutine, &callback}) {
+    const std::string rest = client->read_to_end();
+    EXPECT_TRUE(rest.ends_with("data: end\n\n")) << rest;
+    all += rest;
+  }
+  // One of them has had it.
+  EXPECT_NE(all.find("data: one\n\n"), std::string::npos);
+  expect_still_serving();
+}
+
+TEST_P(Requests, a_client_that_goes_ends_a_coroutine_and_its_events) {
+  std::atomic<bool> ended{false};
+  const Channel<int> never;
+  app.get("/events", [&](Context& c) -> Task<void> {
+    struct End {
+      ~End() { ended = true; }
+      std::atomic<bool>& ended;
+    } end{ended};
+    auto events = c.events({.heartbeat = std::chrono::milliseconds(1)});
+    co_await coro::receive(never);
+  });
+  start();
+  http::test::Client client = connect();
+  client.send("GET /events HTTP/1.0\r\n\r\n");
+  EXPECT_EQ(client.read_answer().status, 200);
+  client.reset();
+  EXPECT_TRUE(http::test::eventually([&] { return ended.load(); }));
+  expect_still_serving();
+}
+
 TEST(SetCookie, what_a_browser_would_drop_or_misread_is_refused) {
   const auto is_refused = [](std::string_view name, std::string_view value,
                              const CookieOptions& options = {}) {

@@ -135,6 +135,25 @@ TEST_P(Files, are_renamed_and_removed) {
   });
 }
 
+TEST_P(Files, that_are_temporary_have_no_name_and_go_when_they_are_closed) {
+  run_here([&] {
+    std::filesystem::create_directory(path("folder"));
+    auto file = File::temporary(path("folder"));
+    ASSERT_TRUE(file) << file.error().message();
+    EXPECT_TRUE(file->write("hello"));
+    char bytes[8];
+    EXPECT_EQ(file->read_at(0, bytes).value_or(0), 5U);
+    EXPECT_EQ(std::string(bytes, 5), "hello");
+    EXPECT_TRUE(std::filesystem::is_empty(path("folder")));
+    struct stat about{};
+    ASSERT_EQ(::fstat(file->fd(), &about), 0);
+    EXPECT_EQ(about.st_nlink, 0U);
+    EXPECT_EQ(about.st_mode & 0777U, 0600U);
+    EXPECT_EQ(File::temporary(path("missing")).error().os_errno, ENOENT);
+    EXPECT_FALSE(File::temporary(""));
+  });
+}
+
 TEST_P(Files, that_are_closed_or_moved_from_refuse_everything) {
   run_here([&] {
     auto file = File::create(path());
