@@ -6,7 +6,8 @@ usage: reference_filter.py HEADER
 Headers are commented in plain `//`. What a comment is about follows from where it stands:
 
 - at the head of the file: the file, and the type that it names (`// App: routes and ...`) where
-  that has no comment of its own
+  that has no comment of its own; a type NameOptions is what a function is told that
+  the head names (`// name: lets ...`)
 - in front of a declaration, without a blank line between: that one, and those of the same name
   that follow it directly; where it begins with "Each", all that follow it directly
 - behind a declaration, on its line: that one
@@ -315,12 +316,17 @@ class Filter:
         return "\n".join(self.out) + "\n"
 
     def document_main_types(self):
-        names = re.findall(r"(\w+)(?:<\w+>)?(?:, | and |: )", self.names.group(0)) \
-            if self.names else []
-        for name in names:
-            if name in self.types and name not in self.documented_types:
-                self.out.append("")
-                self.put([f"@{self.types[name]} weft::{name}", *documentation(self.head)])
+        found = self.names.group(0) if self.names else ""
+        for name in re.findall(r"(\w+)(?:<\w+>)?(?:\(\))?(?:, | and |: )", found):
+            # What a function `name()` is told is a NameOptions.
+            options = "".join(word.capitalize() for word in name.split("_")) + "Options"
+            self.document_type(name, self.head)
+            self.document_type(options, [f"What {name}() is told."])
+
+    def document_type(self, name, text):
+        if name in self.types and name not in self.documented_types:
+            self.out.append("")
+            self.put([f"@{self.types[name]} weft::{name}", *documentation(text)])
 
 
 def main():

@@ -84,6 +84,13 @@ class Heads(unittest.TestCase):
         self.assertIn("/// @class weft::App\n/// What there is.\n", text)
         self.assertNotIn("weft::Next\n", text)
 
+    def test_the_options_of_a_function_are_what_it_is_told(self):
+        text = reference_filter.Filter(["// basic_auth(): asks for a name.", "#pragma once",
+                                        "namespace weft {", "struct BasicAuthOptions {", "};",
+                                        "// Asks.", "void basic_auth();", "}"]).run()
+        self.assertTrue(text.startswith("/// Asks for a name.\n/// @file\n"))
+        self.assertIn("/// @struct weft::BasicAuthOptions\n/// What basic_auth() is told.\n", text)
+
 
 if __name__ == "__main__":
     unittest.main()
