@@ -30,7 +30,8 @@ LEFT_OUT = {"docs/green-threads.md", "docs/http.md"}
 FLAGS = ["-std=c++20", "-Wall", "-Wextra", "-Wno-unused",
          "-Wno-unused-parameter", "-Wno-return-type",
          "-Wno-missing-field-initializers"]
-FUNCTION = "auto block_{}(weft::App& app, weft::Context& c, int argc, char** argv) {{"
+# A block of its own within, for fragments with an `app` of theirs.
+FUNCTION = "auto block_{}(weft::App& app, weft::Context& c, int argc, char** argv) {{ {{"
 DECLARES = re.compile(
     r"(#include|struct|class|enum|union|template|namespace|using|inline|constexpr|static|TEST)\b|"
     r"[\w:<>,&* ]*[\w>&*] [\w:]+\([^;]*\) (?:const )?\{$|#")
@@ -76,7 +77,7 @@ def unit_of(root, document):
             text = "\n".join(lines).replace("int main(", f"int main_of_block_{number}(")
             body += [place, text]
         else:
-            body += [FUNCTION.format(number), place, *lines, "}"]
+            body += [FUNCTION.format(number), place, *lines, "} }"]
     return "\n".join([*dict.fromkeys(includes), *body, ""])
 
 

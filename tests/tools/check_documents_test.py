@@ -36,6 +36,9 @@ class CheckDocuments(unittest.TestCase):
         self.assertEqual(check('c.text("a");', route),
                          (True, "documents: 2 blocks in 2 documents\n"))
 
+    def test_statements_may_have_an_application_of_their_own(self):
+        self.assertTrue(check('weft::App app;\napp.get("/", 7);')[0])
+
     def test_programs_have_their_includes_and_a_main_each(self):
         program = "#include <vector>\n\nint main() {\n  std::vector<int> a;\n}"
         self.assertTrue(check(program, program)[0])
