@@ -167,13 +167,14 @@ class Context {
   // sent with a status that has no body: 204, 205 and 304.
   void text(std::string_view body);
   void html(std::string_view body);
-  void xml(std::string_view body);
   void json(std::initializer_list<JsonMember> object);
   void json(const JsonValue& value);
   // A struct with a Schema, or a vector, map or optional of such; see weft/bind.hpp.
   template <class T>
     requires detail::kIsDescribed<T>
   void json(const T& value);
+  // As text() and html().
+  void xml(std::string_view body);
   // Any content; the type must outlive the handler, as a literal does. Throws
   // std::invalid_argument when the type holds what would break out of its line.
   void bytes(std::string_view body, std::string_view content_type);

@@ -26,7 +26,8 @@ struct TypeDescription {
     map,
     object
   };
-  Kind kind = Kind::string;              // which of these it is
+  // Which of these it is.
+  Kind kind = Kind::string;
   bool nullable = false;                 // null, or absent
   bool is_signed = false;                // of integers
   unsigned bits = 0;                     // of integers and numbers
@@ -37,23 +38,27 @@ struct TypeDescription {
 
 // A field of a struct.
 struct FieldDescription {
-  std::string name;                     // in JSON, a form or a query
-  TypeDescription type;                 // of its value
-  bool required = true;                 // whether it must be there
-  std::vector<Constraint> constraints;  // the rules of its values
+  // Each as the Schema has it; a constraint is a rule.
+  std::string name;
+  TypeDescription type;
+  bool required = true;
+  std::vector<Constraint> constraints;
 };
 
 // A struct.
 struct ObjectDescription {
-  std::string name;                      // what its Schema calls it, or nothing
-  bool refuses_unknown = false;          // names that none of its fields has
-  std::vector<FieldDescription> fields;  // in the order of the Schema
+  std::string name;              // what its Schema calls it, or nothing
+  bool refuses_unknown = false;  // names that none of its fields has
+  // In the order of the Schema.
+  std::vector<FieldDescription> fields;
 };
 
 // A type with all structs that occur in it.
 struct SchemaDescription {
-  TypeDescription root;                    // the type itself
-  std::vector<ObjectDescription> objects;  // each struct once
+  // The type itself.
+  TypeDescription root;
+  // All structs, once each.
+  std::vector<ObjectDescription> objects;
 };
 
 namespace detail {
