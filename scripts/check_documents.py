@@ -6,8 +6,9 @@ usage: check_documents.py [--root ROOT] [--compiler CXX] [--jobs N] [DOCUMENT...
 A block is what stands between ```cpp and ```. The blocks of a document are compiled together, in
 their order, as one unit, so that one can use what an earlier one declares:
 
+- #include lines come first, each of them once
 - a block that declares something in its first line of code stands as it is; `main` gets a name of
-  its own, and its #include lines come first, each of them once
+  its own
 - any other is the body of a function that has `weft::App app`, `weft::Context& c`, `int argc` and
   `char** argv`
 - tests/documents/NAME.hpp, where there is one, declares what docs/NAME.md takes for granted
@@ -33,7 +34,7 @@ FLAGS = ["-std=c++20", "-Wall", "-Wextra", "-Wno-unused",
 # A block of its own within, for fragments with an `app` of theirs.
 FUNCTION = "auto block_{}(weft::App& app, weft::Context& c, int argc, char** argv) {{ {{"
 DECLARES = re.compile(
-    r"(#include|struct|class|enum|union|template|namespace|using|inline|constexpr|static|TEST)\b|"
+    r"(struct|class|enum|union|template|namespace|using|inline|constexpr|static|TEST)\b|"
     r"[\w:<>,&* ]*[\w>&*] [\w:]+\([^;]*\) (?:const )?\{$|#")
 STATEMENT = re.compile(r"(if|for|while|switch|return|co_return|co_await|auto|const auto)\b")
 
@@ -58,7 +59,7 @@ def blocks(document):
 
 def declares(lines):
     for line in lines:
-        if line.strip() and not line.startswith("//"):
+        if line.strip() and not line.startswith(("//", "#include")):
             return DECLARES.match(line) is not None and STATEMENT.match(line) is None
     return True
 
@@ -71,9 +72,9 @@ def unit_of(root, document):
         includes.append(f'#include "{prelude}"')
     for number, (first, lines) in enumerate(blocks(document)):
         place = f'#line {first} "{document.relative_to(root)}"'
+        includes += [line for line in lines if line.startswith("#include")]
+        lines = ["" if line.startswith("#include") else line for line in lines]
         if declares(lines):
-            includes += [line for line in lines if line.startswith("#include")]
-            lines = ["" if line.startswith("#include") else line for line in lines]
             text = "\n".join(lines).replace("int main(", f"int main_of_block_{number}(")
             body += [place, text]
         else:

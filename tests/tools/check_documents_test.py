@@ -43,6 +43,9 @@ class CheckDocuments(unittest.TestCase):
         program = "#include <vector>\n\nint main() {\n  std::vector<int> a;\n}"
         self.assertTrue(check(program, program)[0])
 
+    def test_statements_may_say_what_to_include(self):
+        self.assertTrue(check("#include <vector>\n\nstd::vector<int> a;\na.clear();")[0])
+
     def test_a_block_sees_what_an_earlier_one_declares(self):
         uses = "const Note note{7};\nreturn note.id;"
         self.assertTrue(check("struct Note {\n  int id;\n};", uses)[0])
