@@ -18,23 +18,24 @@ namespace weft {
 
 // An answer that was given, as it is given again.
 struct KeptAnswer {
-  int status = 0;  // 0: it was not kept, being a stream or too large
-  std::string content_type;
-  std::vector<std::pair<std::string, std::string>> headers;
-  std::string body;
+  int status = 0;            // 0: it was not kept, being a stream or too large
+  std::string content_type;  // empty: none
+  std::vector<std::pair<std::string, std::string>> headers;  // that handlers have set
+  std::string body;                                          // all of it
 };
 
 class IdempotencyStore {
  public:
   // What became of a claim.
   struct Claim {
+    // Whose the key is now.
     enum class Kind : std::uint8_t {
       taken,        // the key is the caller's, who will complete() or release() it
       in_progress,  // somebody else has it, and is not done
       completed,    // what was answered is in `answer`
       full,         // there is no room for another key
     };
-    Kind kind = Kind::taken;
+    Kind kind = Kind::taken;       // which of these
     std::string fingerprint = {};  // of completed and in_progress: what came with the key first
     KeptAnswer answer = {};        // of completed
   };
@@ -52,9 +53,10 @@ class IdempotencyStore {
   virtual void release(const std::string& key) = 0;
 };
 
+// What memory_idempotency_store() is told.
 struct MemoryIdempotencyStoreOptions {
-  // Keys, and bytes of answers. One more is refused, until some have expired: to forget an answer
-  // early is to do twice what must be done once.
+  // Each is a bound: keys, and bytes of answers. One more is refused, until some have expired: to
+  // forget an answer early is to do twice what must be done once.
   std::size_t keys = 100'000;
   std::size_t bytes = std::size_t{256} * 1024 * 1024;
   // The time since some moment in the past, which never goes back; empty: the steady clock.

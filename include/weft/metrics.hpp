@@ -64,7 +64,7 @@ class Metrics {
     Gauge(const Gauge&) = delete;
     Gauge& operator=(const Gauge&) = delete;
 
-    // Sets it, or adds to it; `change` may be negative.
+    // Each changes it: sets it, or adds to it; `change` may be negative.
     void set(double value) noexcept { value_.store(value, std::memory_order_relaxed); }
     void add(double change = 1) noexcept { value_.fetch_add(change, std::memory_order_relaxed); }
     // What it is now.
@@ -85,9 +85,10 @@ class Metrics {
 
     // Takes a value up; what is no number is left out.
     void observe(double value) noexcept;
-    // The bounds, and for each, and for what is beyond the last, how many values were within it and
-    // above the one before.
+    // As they were given.
     std::span<const double> bounds() const noexcept { return bounds_; }
+    // For each bound, and for what is beyond the last, how many values were within it and above the
+    // one before.
     std::vector<std::uint64_t> counts() const;
     // Of all values.
     double sum() const noexcept;

@@ -26,12 +26,12 @@ struct SecurityScheme {
     cookie,   // a key in a cookie
     open_id,  // OpenID Connect, found at a URL
   };
-  std::string name;  // by which routes refer to it
-  Kind kind = Kind::bearer;
-  std::string field;        // of header, query and cookie: its name
-  std::string format;       // of bearer: what the token looks like, "JWT" say
-  std::string url;          // of open_id: where its configuration is
-  std::string description;  // for people
+  std::string name;          // by which routes refer to it
+  Kind kind = Kind::bearer;  // which of these
+  std::string field;         // of header, query and cookie: its name
+  std::string format;        // of bearer: what the token looks like, "JWT" say
+  std::string url;           // of open_id: where its configuration is
+  std::string description;   // for people
 };
 
 // Where the application is to be found.
@@ -48,14 +48,14 @@ struct OpenApiTag {
 
 // What the document says besides the routes, and where it is.
 struct OpenApiOptions {
-  std::string title = "API";      // of the application
-  std::string version = "0.1.0";  // of what it offers, not of OpenAPI
-  std::string description = {};   // may be CommonMark
-  std::string path = "/openapi.json";
-  std::string docs_path = "/docs";          // of the page for people; empty: none
-  std::vector<OpenApiServer> servers = {};  // none: where the document is
-  std::vector<OpenApiTag> tags = {};        // in the order to list them in
-  std::vector<SecurityScheme> security_schemes = {};
+  std::string title = "API";                          // of the application
+  std::string version = "0.1.0";                      // of what it offers, not of OpenAPI
+  std::string description = {};                       // may be CommonMark
+  std::string path = "/openapi.json";                 // of the document
+  std::string docs_path = "/docs";                    // of the page for people; empty: none
+  std::vector<OpenApiServer> servers = {};            // none: where the document is
+  std::vector<OpenApiTag> tags = {};                  // in the order to list them in
+  std::vector<SecurityScheme> security_schemes = {};  // that routes may name
   // Names of schemes of which a request must fulfil one, where the route does not say otherwise.
   std::vector<std::string> security = {};
 };

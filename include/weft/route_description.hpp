@@ -59,10 +59,11 @@ struct DescribedAnswer {
 
 class RouteDescription {
  public:
+  // Says what the notes say.
   explicit RouteDescription(RouteNotes notes = {});
 
-  // What the request carries; each of these is a struct with a Schema. The body is JSON, or a form
-  // where the struct is flat.
+  // Each says what the request carries where it is named for, as a struct with a Schema. The body
+  // is JSON, or a form where the struct is flat.
   template <class T>
   RouteDescription& body() {
     return add(detail::DescribedPart::Source::body, &describe<T>);
@@ -103,6 +104,7 @@ class RouteDescription {
     return add({status, std::string(meaning), nullptr, std::string(type)});
   }
 
+  // Each is what was said so far.
   const RouteNotes& notes() const noexcept { return notes_; }
   const std::vector<detail::DescribedPart>& parts() const noexcept { return parts_; }
   const std::vector<detail::DescribedAnswer>& answers() const noexcept { return answers_; }

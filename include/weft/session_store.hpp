@@ -34,8 +34,10 @@ class SessionStore {
   virtual void destroy(const std::string& key) = 0;
 };
 
+// What memory_session_store() is told.
 struct MemorySessionStoreOptions {
-  // When there are more, or more bytes, the one that was not used for the longest goes.
+  // Each is a bound: when there are more, or more bytes, the one that was not used for the longest
+  // goes.
   std::size_t sessions = 100'000;
   std::size_t bytes = std::size_t{256} * 1024 * 1024;
   // The time since some moment in the past, which never goes back; empty: the steady clock.

@@ -62,7 +62,7 @@ class TestForm {
   TestForm& file(std::string field, std::string file_name, std::string content,
                  std::string content_type = "application/octet-stream");
 
-  // What stands in Content-Type, and the body; the same each time.
+  // Each is the same every time: what stands in Content-Type, and the body.
   std::string content_type() const;
   std::string body() const;
 
@@ -197,6 +197,7 @@ class TestClient {
   std::string_view cookie(std::string_view name) const noexcept;
   // Keeps one, for all paths.
   void set_cookie(std::string name, std::string value);
+  // Forgets all of them.
   // Forgets all of them.
   void clear_cookies() noexcept;
 

@@ -51,7 +51,8 @@ struct From {
 
 }  // namespace detail
 
-// Parameters of a typed handler that are read from one place: `search->page`.
+// Each is a parameter of a typed handler that is read from the place it is named for:
+// `search->page`.
 template <class T>
 using FromQuery = detail::From<T, detail::DescribedPart::Source::query>;
 template <class T>
@@ -67,7 +68,7 @@ using FromJson = detail::From<T, detail::DescribedPart::Source::json>;
 template <int code, class T = void>
 struct WithStatus {
   static_assert(code >= 200 && code <= 599, "the status of an answer is from 200 to 599");
-  T value;
+  T value;  // the body, as JSON
 };
 template <int code>
 struct WithStatus<code, void> {
@@ -327,6 +328,7 @@ Task<void> call_typed_coroutine(Context& context, F& function) {
 // A typed handler: a handler as any other, and what is known of it. Made by typed().
 class TypedHandler {
  public:
+  // For typed().
   TypedHandler(Handler handler, RouteDescription description)
       : handler_(std::move(handler)), description_(std::move(description)) {}
 

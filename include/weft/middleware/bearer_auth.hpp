@@ -23,6 +23,7 @@
 namespace weft {
 
 struct BearerAuthOptions {
+  // What the client is told that it needs a token for.
   std::string realm = "restricted";
   // What the Identity must have among its scopes; empty: nothing.
   std::string scope = {};

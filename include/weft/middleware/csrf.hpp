@@ -37,12 +37,14 @@ struct CsrfOptions {
   // Paths that are not looked at; one that ends with a slash is all below it. For what others call
   // by design, and what proves itself in another way.
   std::vector<std::string> exempt = {};
-  // Where a token comes from. The form is looked at where the header is missing and the body is a
-  // form's, which is read for that, with the limits of Context::form().
+  // Each is where a token comes from: a header, or a field of a form. The form is looked at where
+  // the header is missing and the body is a form's, which is read for that, with the limits of
+  // Context::form().
   std::string header = "X-Csrf-Token";
   std::string field = "csrf_token";
   // What the token must come with. Without TLS, in tests: .secure = false, and another name.
   std::string cookie_name = "__Host-csrf";
+  // How that cookie is set.
   CookieOptions cookie = {.secure = true, .http_only = true, .same_site = SameSite::lax};
   // What it is true for is not looked at.
   std::function<bool(Context&)> skip = {};

@@ -25,11 +25,13 @@ struct KeyAuthOptions {
   std::map<std::string, std::string> keys = {};
   // In place of, or behind these: whose key it is, or nothing. May park, and may throw HttpError.
   std::function<std::optional<Identity>(Context& context, std::string_view key)> check = {};
-  // Where the key stands: the name of a header, of a cookie, of a value of the query. The first of
-  // them that is there counts. An empty name: not there. What is in an address ends up in logs.
+  // Each is where the key may stand: the name of a header, of a cookie, of a value of the query.
+  // The first of them that is there counts. An empty name: not there. What is in an address ends up
+  // in logs.
   std::string header = "X-Api-Key";
   std::string cookie = {};
   std::string query = {};
+  // What the client is told that it needs a key for.
   std::string realm = "restricted";
   // The key. Random ones are some 40 bytes, signed ones a few hundred.
   std::size_t key_bytes = 1024;

@@ -22,7 +22,8 @@
 namespace weft {
 
 struct LimiterOptions {
-  // So many requests in so long: what a person who clicks, or a page with its parts, stays below.
+  // Each is a half of the rate, so many requests in so long: what a person who clicks, or a page
+  // with its parts, stays below.
   std::uint64_t requests = 300;
   std::chrono::nanoseconds window = std::chrono::minutes(1);
   // So many at once; 0: as many as `requests`.
@@ -47,6 +48,7 @@ struct LimiterOptions {
 // nanosecond, and times beyond 70 years.
 [[nodiscard]] Middleware limiter(const LimiterOptions& options = {});
 
+// What max_in_flight() is told.
 struct InFlightOptions {
   // So many at a time; with a key, of each. One more is answered 503, or 429 with a key, at once:
   // what waits in line would take memory, too.

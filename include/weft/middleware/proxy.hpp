@@ -39,6 +39,7 @@ struct ProxyOptions {
   // or "unix:/run/app.sock", "unix:@name". At most 64, since each request marks those it has tried.
   std::vector<std::string> upstreams;
   // Which of them is next.
+  // Which of them is asked.
   ProxyBalance balance = ProxyBalance::round_robin;
 
   // Taken off the front of paths; one that is not below it is sent on as it is. "/api" makes
@@ -53,6 +54,7 @@ struct ProxyOptions {
   bool rewrite_location = true;
 
   // What they are told in Host.
+  // What Host says to the upstream.
   ProxyHost host = ProxyHost::client;
   // True: who asks is a proxy that is trusted, so its Forwarded and X-Forwarded-… are continued.
   // False: who asks may have made them up, and they are replaced.
@@ -77,6 +79,7 @@ struct ProxyOptions {
   // 0: never.
   unsigned failures_to_eject = 3;
   // Long enough for a process to be started again.
+  // How long one that has failed is left alone.
   std::chrono::milliseconds eject_for{10'000};
 
   // To connect. A machine of the same network answers in far less, or not at all.
@@ -94,6 +97,7 @@ struct ProxyOptions {
   // Connections of all workers together; who needs one more waits. As ClientOptions'.
   std::size_t connections = 1'024;
   // Of these, to one upstream.
+  // Those of them to one upstream.
   std::size_t connections_per_upstream = 256;
   // How long an idle one is kept; below the idle timeouts of servers in use.
   std::chrono::milliseconds keep_for{30'000};
