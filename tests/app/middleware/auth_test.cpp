@@ -62,6 +62,7 @@ TEST_P(Authentication, basic_credentials_are_let_in_or_answered_as_rfc_7617_says
       {"Basic YWRh", 400, challenge, "The credentials are malformed\n"},         // no colon
       {"Basic YWRhOmxvdmU6bGFj\tZQ==", 400, challenge, "The credentials are malformed\n"},
       {"Basic YWRhOmxvdmU6bGFjZQo=", 400, challenge, "The credentials are malformed\n"},  // \n
+      {"Basic \xE4WRhOmxvdmU6bGFjZQ==", 400, challenge, "The credentials are malformed\n"},
       {"Basic", 400, challenge, "The credentials are malformed\n"},
       {"Basic OmxvdmU6bGFjZQ==", 401, challenge, "The name or the password is wrong\n"},
       {"Basic YWRhOg==", 401, challenge, "The name or the password is wrong\n"},
