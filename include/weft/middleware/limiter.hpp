@@ -44,8 +44,8 @@ struct LimiterOptions {
   std::function<std::chrono::nanoseconds()> clock = {};
 };
 
-// Throws std::invalid_argument for a number that is 0, and for rates beyond one request a
-// nanosecond, and times beyond 70 years.
+// Throws std::invalid_argument for no requests, no keys, more requests than the window has
+// nanoseconds, and times beyond 70 years.
 [[nodiscard]] Middleware limiter(const LimiterOptions& options = {});
 
 // What max_in_flight() is told.

@@ -433,6 +433,34 @@ TEST_P(SessionsTest, are_saved_before_the_head_of_a_file) {
   std::filesystem::remove(path);
 }
 
+TEST_P(SessionsTest, are_saved_for_handlers_of_every_kind) {
+  auto group = app.group("/kind", sessions(in_store));
+  group.get("/coroutine", [](Context& c) -> Task<void> {
+    co_await coro::yield();
+    session(c).set("user", "coroutine");
+  });
+  group.get("/respond", [](Context&, Respond respond) {
+    weft::spawn([respond = std::move(respond)]() mutable {
+      respond([](Context& c) { session(c).set("user", "respond"); });
+    }).detach();
+  });
+  group.get("/upgrade", [](Context& c) {
+    session(c).set("user", "upgrade");
+    UpgradedStream stream = c.upgrade("echo");
+    (void)stream.write(refusal([&] { session(c).set("user", "late"); }));
+  });
+  serve();
+  for (const std::string kind : {"coroutine", "respond"}) {
+    EXPECT_EQ(user("/store", cookie_of(get("/kind/" + kind))), kind);
+  }
+  http::test::Client client = connect();
+  const Answer upgraded = client.ask(
+      "GET /kind/upgrade HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n");
+  EXPECT_EQ(upgraded.status, 101);
+  EXPECT_EQ(user("/store", cookie_of(upgraded)), "upgrade");
+  EXPECT_NE(client.read_to_end().find("the head of the answer had been sent"), std::string::npos);
+}
+
 TEST_P(SessionsTest, that_were_destroyed_meanwhile_do_not_come_back) {
   serve();
   const std::string cookie = login("/store");
