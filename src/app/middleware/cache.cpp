@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <new>
 #include <stdexcept>
 #include <utility>
 
@@ -131,7 +132,12 @@ class CachedRequest {
       if (!give_old(before)) mark(response, "MISS");
       return;
     }
-    if (!keep(before) && flight != nullptr) keep_out(*flight);
+    try {
+      kept_ = keep(before);
+    } catch (const std::bad_alloc&) {
+      // It is answered all the same.
+    }
+    if (!kept_ && flight != nullptr) keep_out(*flight);
     mark(response, "MISS");
     // As it would have been answered from memory.
     if (kept_ && !is_head_) app::answer_conditionally(exchange_);
@@ -178,8 +184,7 @@ class CachedRequest {
     answer->fresh_until = answer->stored + permission->fresh;
     answer->stale_until = answer->fresh_until + permission->stale;
     answer->is_public = permission->is_public;
-    kept_ = store_.keep(key_, permission->vary, exchange_.head(), found_.purges, std::move(answer));
-    return kept_;
+    return store_.keep(key_, permission->vary, exchange_.head(), found_.purges, std::move(answer));
   }
 
   void give(const app::StoredAnswer& answer, CacheClock::time_point now, std::string_view how) {
@@ -236,7 +241,10 @@ std::string ResponseCache::key_of(Context& context) {
   if (head.query().empty()) return key;
   std::vector<http::QueryPair> pairs;
   for (const http::QueryPair& pair : http::Query(head.query())) pairs.push_back(pair);
-  std::ranges::stable_sort(pairs, {}, &http::QueryPair::name);
+  // Those of one name stay in the order of their places.
+  std::ranges::sort(pairs, [](const http::QueryPair& left, const http::QueryPair& right) {
+    return left.name != right.name ? left.name < right.name : left.name.data() < right.name.data();
+  });
   char separator = '?';
   for (const http::QueryPair& pair : pairs) {
     key += std::exchange(separator, '&');

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -34,11 +35,12 @@ void CodedBodies::finish_whole() {
   const Compression::Choice choice = compression_.choose(response, accepted_);
   coding_ = choice.coding;
   if (response.status == 304) {
-    // What it says of the answer that the client has must fit that (RFC 9110 §15.4.5).
-    http::add_vary(response, "Accept-Encoding", "accept-encoding");
+    // What it says of the answer that the client has must fit that (RFC 9110 §15.4.5). Its type is
+    // not told, but one that was packed is known by a weak tag.
     const auto known = exchange().head().find("if-none-match");
-    if (known && known->find("W/") != std::string_view::npos) http::weaken_etag(response);
-    return;
+    if (!known || known->find("W/") == std::string_view::npos) return;
+    http::add_vary(response, "Accept-Encoding", "accept-encoding");
+    return http::weaken_etag(response);
   }
   if (choice.varies) http::add_vary(response, "Accept-Encoding", "accept-encoding");
   if (coding_ == http::ContentCoding::identity || response.body.size() == 0 ||
@@ -75,9 +77,14 @@ void CodedBodies::decide() {
       streams_under_way() >= compression_.streams_per_worker()) {
     return pass_on();
   }
-  if (!is_head(exchange())) {
-    block_ = std::make_unique<std::array<char, kBlockBytes>>();
-    encoder_ = take_encoder({coding_, compression_.level(coding_), std::nullopt});
+  try {
+    if (!is_head(exchange())) {
+      block_ = std::make_unique<std::array<char, kBlockBytes>>();
+      encoder_ = take_encoder({coding_, compression_.level(coding_), std::nullopt});
+    }
+  } catch (const std::bad_alloc&) {
+    // Without the memory for it the answer goes out as it is.
+    return pass_on();
   }
   state_ = State::packing;
 }

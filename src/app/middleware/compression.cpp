@@ -1,6 +1,7 @@
 #include "app/middleware/compression.hpp"
 
 #include <algorithm>
+#include <new>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -125,21 +126,22 @@ bool encode_whole(http::Response& response, ContentCoding coding, const Compress
   // What none of them exceeds, even for what does not shrink.
   const std::size_t room =
       whatever_it_comes_to ? body.size() + body.size() / 100 + 1024 : body.size();
-  std::optional<std::size_t> size;
   std::vector<char> own;
   // Nothing parks while this one is in use.
   thread_local std::vector<char> shared;
   const bool offload = body.size() > compression.offload_bytes();
   std::vector<char>& packed = offload ? own : shared;
-  if (packed.size() < room) packed.resize(room);
-  if (offload) {
-    size = blocking([&] { return pack(body, setup, {packed.data(), room}); });
-  } else {
-    size = pack(body, setup, {packed.data(), room});
+  try {
+    if (packed.size() < room) packed.resize(room);
+    const auto pack_it = [&] { return pack(body, setup, {packed.data(), room}); };
+    const auto size = offload ? blocking(pack_it) : pack_it();
+    if (!size) return false;
+    response.body.assign({packed.data(), *size});
+    return true;
+  } catch (const std::bad_alloc&) {
+    // Without the memory for it the answer goes out as it is.
+    return false;
   }
-  if (!size) return false;
-  response.body.assign({packed.data(), *size});
-  return true;
 }
 
 }  // namespace weft::app

@@ -55,6 +55,8 @@ INSTANTIATE_TEST_SUITE_P(Topologies, Cache,
 class Etag : public Cache {};
 INSTANTIATE_TEST_SUITE_P(Backends, Etag, http::test::every_backend, http::test::backend_of);
 
+void try_cache(const CacheOptions& options = {}) { static_cast<void>(cache(options)); }
+
 }  // namespace
 
 TEST_P(Cache, an_answer_is_given_again_as_it_was) {
@@ -425,9 +427,9 @@ TEST(CacheStore, stays_within_its_bound_and_lets_go_what_was_used_longest_ago) {
 }
 
 TEST(CacheOptions, what_makes_no_sense_is_refused) {
-  EXPECT_THROW(cache({.ttl = -1ms}), std::invalid_argument);
-  EXPECT_THROW(cache({.stale_while_revalidate = -1ms}), std::invalid_argument);
-  EXPECT_THROW(cache({.status_header = "X Cache"}), std::invalid_argument);
+  EXPECT_THROW(try_cache({.ttl = -1ms}), std::invalid_argument);
+  EXPECT_THROW(try_cache({.stale_while_revalidate = -1ms}), std::invalid_argument);
+  EXPECT_THROW(try_cache({.status_header = "X Cache"}), std::invalid_argument);
 }
 
 TEST_P(Etag, whole_answers_are_tagged_and_compared) {

@@ -49,6 +49,8 @@ INSTANTIATE_TEST_SUITE_P(Topologies, Compress,
 
 const char* const kCodings[] = {"gzip", "br", "zstd"};
 
+void try_compress(const CompressOptions& options = {}) { static_cast<void>(compress(options)); }
+
 }  // namespace
 
 TEST_P(Compress, whole_answers_are_packed_in_each_coding_and_unpack_to_what_was_said) {
@@ -139,7 +141,7 @@ TEST_P(Compress, what_is_not_to_be_packed_is_left_as_it_is) {
   EXPECT_EQ(ask("/encoded", "gzip").field("content-encoding"), "deflate");
   EXPECT_EQ(ask("/encoded", "gzip").body, body);
   EXPECT_EQ(ask("/image", "gzip").field("vary"), "");
-  EXPECT_EQ(ask("/same", "gzip").field("vary"), "Accept-Encoding");
+  EXPECT_EQ(ask("/same", "gzip").field("vary"), "");
   EXPECT_EQ(ask("/SVG", "gzip").field("content-encoding"), "gzip");
   EXPECT_EQ(ask("/enough", "gzip").field("content-encoding"), "gzip");
   // Who takes nothing else gets even what is short or does not shrink.
@@ -165,11 +167,11 @@ TEST_P(Compress, a_strong_tag_becomes_a_weak_one) {
   EXPECT_EQ(ask("/weak", "gzip").field("etag"), "W/\"a\"");
   EXPECT_EQ(ask("/strong", "").field("etag"), "\"a\"");
   RawClient client = connect();
-  EXPECT_EQ(client
-                .ask("GET /same HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n"
-                     "If-None-Match: W/\"a\"\r\n\r\n")
-                .field("etag"),
-            "W/\"a\"");
+  const Answer same = client.ask(
+      "GET /same HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip\r\n"
+      "If-None-Match: W/\"a\"\r\n\r\n");
+  EXPECT_EQ(same.field("etag"), "W/\"a\"");
+  EXPECT_EQ(same.field("vary"), "Accept-Encoding");
   EXPECT_EQ(ask("/same", "gzip").field("etag"), "\"a\"");
 }
 
@@ -360,16 +362,16 @@ TEST_P(Compress, other_protocols_pass_through) {
 }
 
 TEST(CompressOptions, what_makes_no_sense_is_refused) {
-  EXPECT_THROW(compress({.codings = {}}), std::invalid_argument);
-  EXPECT_THROW(compress({.codings = {"deflate"}}), std::invalid_argument);
-  EXPECT_THROW(compress({.codings = {"identity"}}), std::invalid_argument);
-  EXPECT_THROW(compress({.zstd_level = 20}), std::invalid_argument);
-  EXPECT_THROW(compress({.brotli_level = 12}), std::invalid_argument);
-  EXPECT_THROW(compress({.gzip_level = 0}), std::invalid_argument);
+  EXPECT_THROW(try_compress({.codings = {}}), std::invalid_argument);
+  EXPECT_THROW(try_compress({.codings = {"deflate"}}), std::invalid_argument);
+  EXPECT_THROW(try_compress({.codings = {"identity"}}), std::invalid_argument);
+  EXPECT_THROW(try_compress({.zstd_level = 20}), std::invalid_argument);
+  EXPECT_THROW(try_compress({.brotli_level = 12}), std::invalid_argument);
+  EXPECT_THROW(try_compress({.gzip_level = 0}), std::invalid_argument);
   for (const char* const type : {"text", "*", "*/*", "te*t/x", "", "text/html; charset=utf-8"}) {
-    EXPECT_THROW(compress({.types = {type}}), std::invalid_argument) << type;
+    EXPECT_THROW(try_compress({.types = {type}}), std::invalid_argument) << type;
   }
-  EXPECT_NO_THROW(compress({.codings = {"gzip"}, .types = {"text/html", "font/*", "*+cbor"}}));
+  EXPECT_NO_THROW(try_compress({.codings = {"gzip"}, .types = {"text/html", "font/*", "*+cbor"}}));
 }
 
 }  // namespace weft

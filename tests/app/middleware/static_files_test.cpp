@@ -60,6 +60,10 @@ INSTANTIATE_TEST_SUITE_P(Topologies, StaticFiles,
                          testing::Values("epoll", "io_uring", "io_uring_shared", "epoll_coroutine"),
                          http::test::backend_of);
 
+void try_static_files(const std::string& folder, const StaticOptions& options = {}) {
+  static_cast<void>(static_files(folder, options));
+}
+
 }  // namespace
 
 TEST_P(StaticFiles, a_folder_is_served_beneath_a_path) {
@@ -232,15 +236,15 @@ TEST_P(StaticFiles, pages_that_are_not_there_are_the_fallback) {
 }
 
 TEST(StaticOptions, what_makes_no_sense_is_refused) {
-  EXPECT_THROW(static_files("/nowhere/at/all"), std::runtime_error);
-  EXPECT_THROW(static_files("/tmp", {.prefix = "assets"}), std::invalid_argument);
-  EXPECT_THROW(static_files("/tmp", {.index = {"../x"}}), std::invalid_argument);
-  EXPECT_THROW(static_files("/tmp", {.index = {"a/b"}}), std::invalid_argument);
-  EXPECT_THROW(static_files("/tmp", {.cache_control = "a\r\nb"}), std::invalid_argument);
-  EXPECT_THROW(static_files("/tmp", {.cache_rules = {{"*", "\n"}}}), std::invalid_argument);
-  EXPECT_THROW(static_files("/tmp", {.fallback = ".hidden"}), std::invalid_argument);
-  EXPECT_THROW(static_files("/tmp", {.types = {{".glb", "a/b"}}}), std::invalid_argument);
-  EXPECT_THROW(static_files("/tmp", {.types = {{"glb", "a\nb"}}}), std::invalid_argument);
+  EXPECT_THROW(try_static_files("/nowhere/at/all"), std::runtime_error);
+  EXPECT_THROW(try_static_files("/tmp", {.prefix = "assets"}), std::invalid_argument);
+  EXPECT_THROW(try_static_files("/tmp", {.index = {"../x"}}), std::invalid_argument);
+  EXPECT_THROW(try_static_files("/tmp", {.index = {"a/b"}}), std::invalid_argument);
+  EXPECT_THROW(try_static_files("/tmp", {.cache_control = "a\r\nb"}), std::invalid_argument);
+  EXPECT_THROW(try_static_files("/tmp", {.cache_rules = {{"*", "\n"}}}), std::invalid_argument);
+  EXPECT_THROW(try_static_files("/tmp", {.fallback = ".hidden"}), std::invalid_argument);
+  EXPECT_THROW(try_static_files("/tmp", {.types = {{".glb", "a/b"}}}), std::invalid_argument);
+  EXPECT_THROW(try_static_files("/tmp", {.types = {{"glb", "a\nb"}}}), std::invalid_argument);
   App app;
   EXPECT_THROW(app.files("/x", "/nowhere/at/all"), std::runtime_error);
 }
