@@ -7,6 +7,7 @@
 #include <random>
 #include <string>
 
+#include "app/middleware/encoder.hpp"
 #include "app/middleware/unpack.hpp"
 #include "http/server/server_test.hpp"
 #include "http/server/stream_client.hpp"
@@ -359,6 +360,60 @@ TEST_P(Compress, other_protocols_pass_through) {
             101);
   client.send("hello");
   EXPECT_EQ(client.receive_some(), "hello");
+}
+
+TEST(Encoders, any_pieces_and_flushes_unpack_to_what_was_put_in) {
+  using app::Encoder;
+  std::mt19937 random(20'261'130);
+  for (int round = 0; round < 90; ++round) {
+    const char* const name = kCodings[round % 3];
+    const auto coding = *http::content_coding_of(name);
+    const int most_level = coding == http::ContentCoding::brotli ? 7 : 9;
+    app::EncoderSetup setup{coding, 1 + static_cast<int>(random() % most_level), std::nullopt};
+    std::string body = test::prose(random() % 60'000);
+    // Some of it does not shrink.
+    for (std::size_t at = random() % 10'000; at < body.size(); at += 1 + random() % 50) {
+      body[at] = static_cast<char>(random());
+    }
+    if (round % 2 == 0) setup.size = body.size();
+    const app::TakenEncoder encoder = app::take_encoder(setup);
+    std::string packed;
+    std::string room(16 + random() % 5'000, ' ');
+    std::string_view left = body;
+    const auto put = [&](std::string_view bytes, Encoder::Until until) {
+      app::CodingStep step{bytes};
+      for (bool done = false; !done;) {
+        step.out = room.data();
+        step.room = room.size();
+        done = encoder->step(step, until);
+        packed.append(room, 0, room.size() - step.room);
+      }
+      ASSERT_TRUE(step.in.empty());
+    };
+    while (!left.empty()) {
+      const std::string_view piece = left.substr(0, random() % 9'000);
+      left.remove_prefix(piece.size());
+      const bool flush = random() % 4 == 0;
+      put(piece, flush ? Encoder::Until::flushed : Encoder::Until::input_taken);
+      if (!flush) continue;
+      ASSERT_EQ(test::unpack_begun(name, packed).size(), body.size() - left.size()) << name;
+    }
+    put({}, Encoder::Until::finished);
+    ASSERT_EQ(unpack(name, packed), body) << name << " in round " << round;
+  }
+}
+
+TEST(Encoders, are_used_again_by_their_thread_and_counted_while_they_stream) {
+  for (const char* const name : kCodings) {
+    const auto coding = *http::content_coding_of(name);
+    for (const auto size : {std::optional<std::size_t>(5'000), std::optional<std::size_t>()}) {
+      const app::Encoder* const first = app::take_encoder({coding, 3, size}).get();
+      const app::TakenEncoder again = app::take_encoder({coding, 3, size});
+      EXPECT_EQ(again.get(), first) << name;
+      EXPECT_EQ(app::streams_under_way(), size ? 0U : 1U) << name;
+    }
+  }
+  EXPECT_EQ(app::streams_under_way(), 0U);
 }
 
 TEST(CompressOptions, what_makes_no_sense_is_refused) {

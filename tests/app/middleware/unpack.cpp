@@ -43,7 +43,8 @@ Unpacked unpack_brotli(std::string_view packed) {
   std::size_t left = packed.size();
   std::array<std::uint8_t, 4096> block{};
   BrotliDecoderResult result = BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT;
-  while (result == BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT) {
+  while (result == BROTLI_DECODER_RESULT_NEEDS_MORE_OUTPUT ||
+         BrotliDecoderHasMoreOutput(state) != 0) {
     std::uint8_t* out = block.data();
     std::size_t room = block.size();
     result = BrotliDecoderDecompressStream(state, &left, &in, &room, &out, nullptr);
