@@ -81,7 +81,8 @@ class ExpositionReader {
   }
 
   void read_lines(std::string_view text) {
-    if (!text.ends_with('\n')) wrong_ += "the text does not end with a line break\n";
+    if (!text.empty() && !text.ends_with('\n'))
+      wrong_ += "the text does not end with a line break\n";
     bool ended = false;
     while (!text.empty()) {
       const std::size_t end = text.find('\n');
