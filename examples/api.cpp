@@ -44,7 +44,7 @@ int main(int argc, char** argv) {
                return {shelf[book.id] = book};
              }));
   books.get("", weft::describe_route({.summary = "Find books by a part of their title"}),
-            weft::typed([&](weft::FromQuery<Search> search) {
+            weft::typed([&](const weft::FromQuery<Search>& search) {
               const std::lock_guard lock(mutex);
               std::vector<Book> found;
               for (const auto& [id, book] : shelf) {

@@ -30,7 +30,7 @@ data data_of(const JsonValue& value);
 data text_data(const JsonValue& value) {
   std::string text;
   write_json(value, text);
-  return data(std::move(text));
+  return data(text);
 }
 
 data data_of(const JsonValue& value) {

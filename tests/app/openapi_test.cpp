@@ -268,7 +268,7 @@ TEST(TypedRoutes, what_cannot_be_is_refused_when_it_is_added) {
   EXPECT_EQ(refusal([&] { app.get("/a", typed([](Login login) { return login; })); }),
             "route GET /a: its handler takes a struct out of the body, and such requests have "
             "none: take a weft::FromQuery of it");
-  EXPECT_EQ(refusal([&] { app.get("/a/{box}", typed([](FromPath<Slot>) { return 1; })); }),
+  EXPECT_EQ(refusal([&] { app.get("/a/{box}", typed([](const FromPath<Slot>&) { return 1; })); }),
             "route GET /a/{box}: its handler takes a parameter \"shelf\" of the path, which the "
             "pattern has not");
   EXPECT_NE(refusal([&] { describe_route().answers(99, "odd"); }), "");
@@ -304,15 +304,16 @@ void add_pets(App& app) {
   auto pets = app.group("/pets");
   pets.describe({.tags = {"pets"}, .security = {"token"}});
   pets.post("", describe_route({.summary = "Take a pet in", .description = "With `care`."}),
-            typed([](Pet pet) -> Created<Pet> { return {pet}; }));
-  pets.get("", describe_route({.summary = "Find pets", .id = "findPets", .open = true}),
-           typed([](FromQuery<Wanted>, FromHeader<Keys>) { return std::vector<Pet>(); }));
+            typed([](Pet pet) -> Created<Pet> { return {std::move(pet)}; }));
+  pets.get(
+      "", describe_route({.summary = "Find pets", .id = "findPets", .open = true}),
+      typed([](const FromQuery<Wanted>&, const FromHeader<Keys>&) { return std::vector<Pet>(); }));
   pets.get("/{id:int}", typed([](std::int32_t) { return std::optional<Pet>(); }));
   pets.put("/{id:int}/place",
            describe_route({.tags = {"places"}, .deprecated = true})
                .answers<other::Place>(200, "Where it is")
                .answers(409, "It has a place"),
-           typed([](std::int32_t, FromJson<Place>) -> WithStatus<202> { return {}; }));
+           typed([](std::int32_t, const FromJson<Place>&) -> WithStatus<202> { return {}; }));
   pets.del("/{id:uuid}", typed([](const std::string&) {}));
   pets.get("/{name:alpha}", describe_route({.summary = "By name"}),
            typed([](const std::string&) -> std::string { return "x"; }));
@@ -325,8 +326,10 @@ void add_rest(App& app) {
   app.get("/files/{rest:path}", plain);
   app.get("/hex/:digits", describe_route().path_value<std::string>(), plain);
   app.get("/hidden", describe_route({.hidden = true}).answers<Slot>(), plain);
-  app.post("/login", typed([](Login) -> std::variant<std::string, WithStatus<401>> { return ""; }));
-  app.post("/form/{shelf}/{box:hex}", typed([](FromPath<Slot>, FromForm<Login>) { return 1; }));
+  app.post("/login",
+           typed([](const Login&) -> std::variant<std::string, WithStatus<401>> { return ""; }));
+  app.post("/form/{shelf}/{box:hex}",
+           typed([](const FromPath<Slot>&, const FromForm<Login>&) { return 1; }));
   app.route("CONNECT", "/tunnel", plain);
 }
 

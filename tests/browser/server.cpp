@@ -2,6 +2,7 @@
 // them.
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 #include <weft/weft.hpp>
 
@@ -58,13 +59,14 @@ int main(int argc, char** argv) {
   auto things = app.group("/things");
   things.describe({.tags = {"things"}});
   things.post("", weft::describe_route({.summary = kHostile, .id = "makeThing"}),
-              weft::typed([](Thing thing) -> weft::Created<Thing> { return {thing}; }));
-  things.get("/{id:int}/{rest:path}", weft::describe_route({.id = "showThing"}),
-             weft::typed([](int id, std::string rest, weft::FromQuery<Search> search) {
-               return Thing{search->words + " " + rest,
-                            id,
-                            {{kHostile, search->sizes.empty() ? 0 : search->sizes.back()}}};
-             }));
+              weft::typed([](Thing thing) -> weft::Created<Thing> { return {std::move(thing)}; }));
+  things.get(
+      "/{id:int}/{rest:path}", weft::describe_route({.id = "showThing"}),
+      weft::typed([](int id, const std::string& rest, const weft::FromQuery<Search>& search) {
+        return Thing{search->words + " " + rest,
+                     id,
+                     {{kHostile, search->sizes.empty() ? 0 : search->sizes.back()}}};
+      }));
   things.del("/{id:int}", weft::describe_route({.id = "dropThing", .deprecated = true}),
              weft::typed([](int) {}));
   app.get("/secret", weft::describe_route({.id = "secret", .security = {"token"}}),
