@@ -53,8 +53,8 @@ class ResponseCache {
     std::uint64_t misses = 0;     // asked of the handler
     std::uint64_t coalesced = 0;  // waited for the answer to another request
     std::uint64_t evicted = 0;    // gone to make room
-    std::size_t entries = 0;
-    std::size_t bytes = 0;
+    std::size_t entries = 0;      // answers, each variant for itself
+    std::size_t bytes = 0;        // what they count against the bound
   };
   // A look at it, while others go on.
   Stats stats() const;
