@@ -165,7 +165,9 @@ class Connection final : public ksvc::CompletionTarget,
   SentAnswer put_answer(const Response& response, const Framing& framing, std::string_view body);
   SentAnswer put_long_answer(const Response& response, const Framing& framing,
                              std::string_view body, std::size_t bound);
-  void tell_end(ActiveRequest& request, SentAnswer sent, bool keep_alive) noexcept;
+  // Not a part of what everybody runs through who is not watched.
+  [[gnu::noinline]] void tell_end(ActiveRequest& request, SentAnswer sent,
+                                  bool keep_alive) noexcept;
   void tell_end_of_stream(const AnswerStream& answer, int status, EndedAnswer& ended) noexcept;
   void tell_refusal(SentAnswer sent, gvt::TimePoint began) noexcept;
   void respond_error(const HeadParser& parser, int status, std::string_view reason);

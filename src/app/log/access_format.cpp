@@ -30,8 +30,8 @@ constexpr std::array kDirectives{
     Directive{'h', "", Kind::remote_host},
     Directive{'a', "", Kind::remote_host},
     Directive{'a', "port", Kind::remote_port},
-    Directive{'l', "", Kind::unknown_user},
-    Directive{'u', "", Kind::unknown_user},
+    Directive{'l', "", Kind::text},
+    Directive{'u', "", Kind::text},
     Directive{'t', "", Kind::time_clf},
     Directive{'t', "iso", Kind::time_iso},
     Directive{'t', "sec", Kind::time_seconds},
@@ -149,7 +149,11 @@ class PatternParser {
   std::optional<FormatMistake> take_alone(std::size_t begin, char letter) {
     for (const Directive& one : kDirectives) {
       if (one.letter != letter || !one.argument.empty()) continue;
-      format_.pieces.push_back({one.kind, {}});
+      if (one.kind == Kind::text) {
+        add_text("-");
+      } else {
+        format_.pieces.push_back({one.kind, {}});
+      }
       return std::nullopt;
     }
     const auto arguments = arguments_of(letter);

@@ -14,10 +14,9 @@ namespace weft::app {
 
 struct AccessPiece {
   enum class Kind : std::uint8_t {
-    text,
+    text,             // also %l and %u, which nobody knows
     remote_host,      // %h, %a
     remote_port,      // %{port}a
-    unknown_user,     // %l, %u
     time_clf,         // %t
     time_iso,         // %{iso}t
     time_seconds,     // %{sec}t

@@ -135,7 +135,6 @@ void append_piece(LineText& line, const EndedAnswer& answer, const AccessPiece& 
     case Kind::remote_host: return line.append(memory.host(*answer.peer));
     case Kind::remote_port:
       return *answer.peer ? append_number(line, (*answer.peer)->port()) : line.append("-");
-    case Kind::unknown_user: return line.append("-");
     case Kind::time_clf:
     case Kind::time_iso:
     case Kind::time_seconds:

@@ -194,7 +194,8 @@ LineQueue* LogWriter::State::queue_of(unsigned number) noexcept {
 }
 
 bool LogWriter::State::push(LineQueue& queue, std::string_view line) noexcept {
-  if (line.find_first_of("\r\n") == line.npos) [[likely]]
+  // Two looks at the whole are quicker than one at each byte.
+  if (line.find('\n') == line.npos && line.find('\r') == line.npos) [[likely]]
     return queue.push(line);
   try {
     return queue.push(with_breaks_escaped(line));
