@@ -97,7 +97,7 @@ ClientOptions client_options(const ProxyOptions& options) {
   made.idle_timeout = std::chrono::milliseconds(0);
   made.connections = options.connections;
   made.connections_per_origin = options.connections_per_upstream;
-  made.connection_wait = options.answer_timeout;
+  if (options.answer_timeout.count() > 0) made.connection_wait = options.answer_timeout;
   made.keep_for = options.keep_for;
   made.limits = options.limits;
   return made;
