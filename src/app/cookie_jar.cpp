@@ -93,15 +93,16 @@ void CookieJar::put(Cookie cookie, std::int64_t unix_seconds) {
 }
 
 std::string CookieJar::field(std::string_view path, std::int64_t unix_seconds) const {
+  // §5.4: longer paths first, and what was set first before the rest.
   std::vector<const Cookie*> sent;
+  const auto is_longer = [](const Cookie* a, const Cookie* b) {
+    return a->path.size() > b->path.size();
+  };
   for (const Cookie& cookie : cookies_) {
     const bool expired = cookie.expires && *cookie.expires <= unix_seconds;
-    if (!expired && is_on(path, cookie.path)) sent.push_back(&cookie);
+    if (expired || !is_on(path, cookie.path)) continue;
+    sent.insert(std::upper_bound(sent.begin(), sent.end(), &cookie, is_longer), &cookie);
   }
-  // §5.4: longer paths first.
-  std::stable_sort(sent.begin(), sent.end(), [](const Cookie* a, const Cookie* b) {
-    return a->path.size() > b->path.size();
-  });
   std::string field;
   for (const Cookie* cookie : sent) {
     if (!field.empty()) field += "; ";
