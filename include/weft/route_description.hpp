@@ -59,7 +59,7 @@ struct DescribedAnswer {
 
 class RouteDescription {
  public:
-  // Says what the notes say.
+  // With the words; describe_route() makes one.
   explicit RouteDescription(RouteNotes notes = {});
 
   // Each says what the request carries where it is named for, as a struct with a Schema. The body
@@ -104,7 +104,7 @@ class RouteDescription {
     return add({status, std::string(meaning), nullptr, std::string(type)});
   }
 
-  // Each is what was said so far.
+  // What has been said so far.
   const RouteNotes& notes() const noexcept { return notes_; }
   const std::vector<detail::DescribedPart>& parts() const noexcept { return parts_; }
   const std::vector<detail::DescribedAnswer>& answers() const noexcept { return answers_; }
