@@ -104,7 +104,7 @@ class RouteDescription {
     return add({status, std::string(meaning), nullptr, std::string(type)});
   }
 
-  // What has been said so far.
+  // Each is what has been said so far.
   const RouteNotes& notes() const noexcept { return notes_; }
   const std::vector<detail::DescribedPart>& parts() const noexcept { return parts_; }
   const std::vector<detail::DescribedAnswer>& answers() const noexcept { return answers_; }
