@@ -30,7 +30,7 @@ void append_encoded(std::string& out, std::string_view text) {
 }
 
 // As browsers quote what stands in a Content-Disposition.
-std::string quoted(std::string_view text) {
+std::string in_form_quotes(std::string_view text) {
   std::string out = "\"";
   for (const char byte : text) {
     switch (byte) {
@@ -93,9 +93,9 @@ std::string TestForm::body() const {
   const std::string delimiter = "--" + boundary();
   for (const Part& part : parts_) {
     out.append(delimiter).append("\r\nContent-Disposition: form-data; name=");
-    out.append(quoted(part.name));
+    out.append(in_form_quotes(part.name));
     if (!part.content_type.empty()) {
-      out.append("; filename=").append(quoted(part.file_name));
+      out.append("; filename=").append(in_form_quotes(part.file_name));
       out.append("\r\nContent-Type: ").append(part.content_type);
     }
     out.append("\r\n\r\n").append(part.value).append("\r\n");

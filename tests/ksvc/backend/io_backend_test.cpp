@@ -54,7 +54,9 @@ TYPED_TEST(IoBackendTest, what_a_sink_submits_does_not_unsettle_the_turn_before)
   for (int turns = 0; turns < 3; ++turns) {
     this->backend().submit_and_wait(1, this->soon());
     EXPECT_EQ(this->backend().drain(sink), 1U);
-    if constexpr (!kTakesByThread<TypeParam>) EXPECT_TRUE(this->backend().settled());
+    if constexpr (!kTakesByThread<TypeParam>) {
+      EXPECT_TRUE(this->backend().settled());
+    }
   }
 }
 
@@ -65,7 +67,9 @@ TYPED_TEST(IoBackendTest, settled_is_true_once_everything_is_taken_and_drained) 
   EXPECT_FALSE(this->backend().settled());
   Recorder recorder;
   this->backend().drain(recorder);
-  if constexpr (kTakesByThread<TypeParam>) EXPECT_TRUE(this->turn_until_settled());
+  if constexpr (kTakesByThread<TypeParam>) {
+    EXPECT_TRUE(this->turn_until_settled());
+  }
   EXPECT_TRUE(this->backend().settled());
 }
 
