@@ -70,7 +70,9 @@ class Csrf {
 
   std::string token(Context& context) const {
     std::string value = cookie_value(context);
-    if (!is_signed(context, value)) {
+    // One that was set for this page is of the session that begins with it.
+    const bool is_ours = context.get<std::string>(kValueName) != nullptr;
+    if (!is_signed(value, session_id(context, is_ours))) {
       value.resize(kNonceBytes);
       app::fill_randomly({reinterpret_cast<unsigned char*>(value.data()), kNonceBytes});
       const std::string nonce = value;
@@ -133,7 +135,7 @@ class Csrf {
     if (sent.empty()) return "A token is missing: send it in a header or with the form\n";
     const std::string value = cookie_value(context);
     if (value.empty()) return "The cookie that belongs to the token is missing or malformed\n";
-    if (!is_signed(context, value)) {
+    if (!is_signed(value, session_id(context, false))) {
       return "The token is of another session, or too old: load the page again\n";
     }
     const auto masked = sent.size() == kTokenText ? app::from_base64url(sent) : std::nullopt;
@@ -157,9 +159,8 @@ class Csrf {
     return app::from_base64url(text).value_or(std::string());
   }
 
-  bool is_signed(Context& context, std::string_view value) const {
+  bool is_signed(std::string_view value, std::string_view id) const {
     if (value.size() != kValueBytes) return false;
-    const std::string_view id = session_id(context, false);
     return std::any_of(keys_.begin(), keys_.end(), [&](const app::SecretKey& key) {
       const app::Digest signature = app::sign(key, {value.substr(0, kNonceBytes), id});
       return equal_in_constant_time(app::text_of(signature), value.substr(kNonceBytes));

@@ -1,6 +1,7 @@
 // csrf over sockets: what browsers say of a request's origin, and tokens.
 #include <gtest/gtest.h>
 
+#include <map>
 #include <string>
 
 #include "http/server/server_test.hpp"
@@ -282,6 +283,42 @@ TEST_P(CsrfTest, several_tokens_of_a_page_have_one_cookie) {
             .body,
         "done");
   }
+}
+
+TEST_P(CsrfTest, several_tokens_of_a_session_that_begins_have_one_cookie) {
+  app.group("/in", sessions({.keys = {kKey}}), csrf({.keys = {kKey}, .require_token = true}))
+      .get("/two", [](Context& c) { c.text(csrf_token(c) + " " + csrf_token(c)); })
+      .get("/login",
+           [](Context& c) {
+             const std::string before = csrf_token(c);
+             session(c).regenerate();
+             c.text(csrf_token(c));
+           })
+      .post("/do", &done);
+  start();
+  // The last of each name counts, as in a browser.
+  const auto cookies_of = [](const Answer& answer) {
+    std::map<std::string, std::string> jar;
+    std::size_t at = 0;
+    while ((at = answer.head.find("Set-Cookie: ", at)) != std::string::npos) {
+      at += std::string_view("Set-Cookie: ").size();
+      const std::string one = answer.head.substr(at, answer.head.find(';', at) - at);
+      jar[one.substr(0, one.find('='))] = one;
+    }
+    return jar["__Host-session"] + "; " + jar["__Host-csrf"];
+  };
+  const auto post_with = [&](const Answer& page, const std::string& token) {
+    return post(std::string(kOwn) + "Cookie: " + cookies_of(page) + "\r\nX-Csrf-Token: " + token +
+                "\r\n")
+        .body;
+  };
+  const Answer page = ask("GET", "/in/two");
+  const std::size_t blank = page.body.find(' ');
+  EXPECT_EQ(post_with(page, page.body.substr(0, blank)), "done");
+  EXPECT_EQ(post_with(page, page.body.substr(blank + 1)), "done");
+  // One that was made before the session got another id is not handed out again.
+  const Answer login = ask("GET", "/in/login");
+  EXPECT_EQ(post_with(login, login.body), "done");
 }
 
 TEST(CsrfOptions, that_make_no_sense_are_refused_with_what_to_do) {
