@@ -5,10 +5,10 @@
 //
 // A client has a bucket of `burst` requests, which fills again at the rate of `requests` in a
 // window, one by one and not all at its end. One request more is answered 429, with a Retry-After
-// that says when the next one will do. Who is limited is the client's address, and an IPv6 /64 is
-// one client; behind a proxy all clients have one, so name them by `key` there.
-// All workers share the buckets, which stand in shards with a lock each. With several processes
-// each counts for itself.
+// that says when the next one will do. Who is limited is Context::client_address(), and an IPv6 /64
+// is one client; behind a proxy that is none of Options::trusted_proxies all clients have one. All
+// workers share the buckets, which stand in shards with a lock each. With several processes each
+// counts for itself.
 #pragma once
 
 #include <chrono>

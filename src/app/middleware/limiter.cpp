@@ -34,10 +34,10 @@ std::int64_t up_to_seconds(std::int64_t time_ns) {
 }
 
 // Clients get whole networks of IPv6 addresses: a /64 is one of them.
-std::uint64_t number_of(const app::TableKey& key, const std::optional<Endpoint>& peer) {
-  if (!peer) return app::table_number(key, {});
-  const auto* const bytes = reinterpret_cast<const char*>(peer->bytes().data());
-  return app::table_number(key, {bytes, peer->is_ipv6() ? std::size_t{8} : std::size_t{4}});
+std::uint64_t number_of(const app::TableKey& key, const std::optional<Endpoint>& client) {
+  if (!client) return app::table_number(key, {});
+  const auto* const bytes = reinterpret_cast<const char*>(client->bytes().data());
+  return app::table_number(key, {bytes, client->is_ipv6() ? std::size_t{8} : std::size_t{4}});
 }
 
 class Limiter {
@@ -54,7 +54,7 @@ class Limiter {
   void handle(Context& context, Next& next) {
     if (options_.skip && options_.skip(context)) return next();
     const std::uint64_t number = options_.key ? app::table_number(hash_key_, options_.key(context))
-                                              : number_of(hash_key_, context.peer());
+                                              : number_of(hash_key_, context.client_address());
     const std::int64_t now_ns = options_.clock ? options_.clock().count() : steady_now();
     const app::RateVerdict verdict = table_.take(number, now_ns);
     if (options_.headers) {

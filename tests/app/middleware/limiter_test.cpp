@@ -114,6 +114,34 @@ TEST_P(Limited, clients_have_a_bucket_for_each_address) {
   EXPECT_EQ(from(kFirst + 1), 429);
 }
 
+TEST_P(Limited, clients_of_a_trusted_proxy_have_a_bucket_each_and_those_of_others_none) {
+  app.get("/x", limiter(with_clock({.requests = 1})), [](Context& c) { c.text("x"); });
+  options.trusted_proxies = "127.0.0.1";
+  start();
+  const auto from = [this](std::uint32_t address, const std::string& client) {
+    http::test::Client peer(app.port(), 0, address);
+    return peer.ask("GET /x HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: " + client + "\r\n\r\n").status;
+  };
+  constexpr std::uint32_t kProxy = 0x7F000001;
+  EXPECT_EQ(from(kProxy, "192.0.2.1"), 200);
+  EXPECT_EQ(from(kProxy, "192.0.2.1"), 429);
+  EXPECT_EQ(from(kProxy, "192.0.2.2"), 200);
+  // What it has made up itself stands in front of what the proxy says.
+  EXPECT_EQ(from(kProxy, "203.0.113.7, 192.0.2.2"), 429);
+  EXPECT_EQ(from(kProxy + 1, "203.0.113.8"), 200);
+  EXPECT_EQ(from(kProxy + 1, "203.0.113.9"), 429);
+}
+
+TEST(Limiter, tells_ipv4_clients_of_an_ipv6_socket_apart) {
+  App app;
+  app.get("/x", limiter({.requests = 1}), [](Context& c) { c.text("x"); });
+  TestClient one(app, {.peer = "::ffff:192.0.2.1"});
+  TestClient other(app, {.peer = "::ffff:192.0.2.2"});
+  EXPECT_EQ(one.get("/x").status(), 200);
+  EXPECT_EQ(one.get("/x").status(), 429);
+  EXPECT_EQ(other.get("/x").status(), 200);
+}
+
 TEST_P(Limited, a_full_table_drops_the_idle_and_never_the_busy) {
   app.get("/x", limiter(with_clock({.requests = 2, .window = 20s, .key = &by_query, .keys = 2})),
           [](Context& c) { c.text("x"); });
