@@ -7,10 +7,10 @@
 // handled; one that comes while it runs is answered 409, and one that comes later gets the answer
 // that was given, with `Idempotency-Replayed: true`. The key with another request (method, target,
 // type or body) is answered 422, a missing one where it is required, and a malformed one, 400.
-// An answer of 500 or more, and what a handler throws but an HttpError below that, gives the key
-// back: the next try is handled. Streamed answers and files are not kept, nor are large ones: who
-// tries again is told so by a 409, and nothing is done twice.
-// All workers call the same object.
+// An answer of 500 or more, 408, 425 or 429, and what a handler throws but an HttpError of another
+// status, gives the key back: the next try is handled. Streamed answers and files are not kept, nor
+// are large ones: who tries again is told so by a 409, and nothing is done twice. All workers call
+// the same object.
 #pragma once
 
 #include <chrono>

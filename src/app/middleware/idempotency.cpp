@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <stdexcept>
 #include <utility>
+#include <vector>
 
 #include "app/middleware/authorization.hpp"
 #include "app/middleware/idempotency_key.hpp"
@@ -20,8 +21,11 @@ namespace weft {
 namespace {
 
 constexpr std::string_view kField = "idempotency-key";
-// What is answered from here on is the server's trouble, and may be otherwise next time.
-constexpr int kFirstServerError = 500;
+// Whether another try may be answered otherwise: the server was in trouble, or the client was too
+// slow, too early (RFC 8470) or came too often, and is to come again.
+bool is_for_now(int status) noexcept {
+  return status >= 500 || status == 408 || status == 425 || status == 429;
+}
 
 std::string default_scope(Context& context) {
   const Identity* const identity = context.get<Identity>();
@@ -42,17 +46,28 @@ std::string fingerprint_of(Context& context) {
       {context.method(), head.target(), context.header("content-type"), context.body()})));
 }
 
-// Headers that stood there before are of what is around this, which sets them again.
+// The next line, without its end.
+std::string_view take_line(std::string_view& lines) {
+  const std::string_view line = lines.substr(0, lines.find("\r\n"));
+  lines.remove_prefix(line.size() + 2);
+  return line;
+}
+
+// Headers that stood there before are of what is around this, which sets them again. Lasting ones
+// that came meanwhile may stand in front of those, or amid them.
 KeptAnswer kept_answer(Context& context, std::string_view headers_before) {
   http::Response& response = context.exchange().response();
   KeptAnswer answer{response.status, std::string(response.content_type)};
-  std::string_view lines = response.fields.view();
-  if (lines.starts_with(headers_before)) lines.remove_prefix(headers_before.size());
-  while (!lines.empty()) {
-    const std::size_t end = lines.find("\r\n");
-    const std::size_t colon = lines.find(':');
-    answer.headers.emplace_back(lines.substr(0, colon), lines.substr(colon + 2, end - colon - 2));
-    lines.remove_prefix(end + 2);
+  std::vector<std::string_view> before;
+  while (!headers_before.empty()) before.push_back(take_line(headers_before));
+  for (std::string_view lines = response.fields.view(); !lines.empty();) {
+    const std::string_view line = take_line(lines);
+    if (const auto found = std::ranges::find(before, line); found != before.end()) {
+      before.erase(found);
+      continue;
+    }
+    const std::size_t colon = line.find(':');
+    answer.headers.emplace_back(line.substr(0, colon), line.substr(colon + 2));
   }
   answer.body = response.body.view();
   return answer;
@@ -106,7 +121,7 @@ class Idempotency {
     try {
       next();
     } catch (const HttpError& error) {
-      if (error.status() >= kFirstServerError) {
+      if (is_for_now(error.status())) {
         release(key);
       } else {
         complete(key, {error.status(), std::string(error.content_type()), {}, error.what()});
@@ -121,7 +136,7 @@ class Idempotency {
       }
       throw;
     }
-    if (context.answer().status() >= kFirstServerError) return release(key);
+    if (is_for_now(context.answer().status())) return release(key);
     complete(key,
              context.answer().streamed() ? KeptAnswer() : kept_answer(context, headers_before));
   }

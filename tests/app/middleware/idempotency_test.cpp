@@ -100,6 +100,48 @@ TEST_P(IdempotencyTest, a_request_that_comes_again_gets_the_answer_that_was_give
   EXPECT_EQ(send("/orders", "").field("location"), "/orders/4");
 }
 
+TEST_P(IdempotencyTest, what_is_around_it_says_its_own_also_when_a_lasting_header_comes_behind_it) {
+  std::atomic<int> asked{0};
+  app.use([&asked](Context& c, Next& next) {
+    c.answer().lasting_header("X-Try", std::to_string(++asked));
+    c.set_header("X-Outer", std::to_string(asked));
+    next();
+  });
+  app.use(idempotency(with_store()));
+  app.use([](Context& c, Next& next) {
+    c.answer().lasting_header("X-Inner", "inner");
+    next();
+  });
+  app.post("/orders", count());
+  start();
+  EXPECT_EQ(with_key("/orders", "k").field("x-try"), "1");
+  const Answer again = with_key("/orders", "k");
+  EXPECT_TRUE(is_replayed(again));
+  for (const char* line : {"X-Try: 2\r\n", "X-Outer: 2\r\n", "X-Inner: inner\r\n"}) {
+    EXPECT_NE(again.head.find(line), std::string::npos) << again.head;
+  }
+  EXPECT_EQ(again.head.find("X-Try: 1"), std::string::npos) << again.head;
+  EXPECT_EQ(again.head.find("X-Outer: 1"), std::string::npos) << again.head;
+}
+
+TEST_P(IdempotencyTest, one_that_is_asked_to_come_again_is_handled_then) {
+  app.use(idempotency(with_store()));
+  app.post("/busy", [this](Context& c) {
+    if (++calls == 1) return c.status(429).text("too many");
+    if (calls == 2) Context::abort(429, "too many, still");
+    if (calls == 3) return c.status(425).text("too early");
+    if (calls == 4) return c.status(408).text("too slow");
+    c.text("done");
+  });
+  start();
+  for (const int status : {429, 429, 425, 408, 200}) {
+    const Answer answer = with_key("/busy", "k");
+    EXPECT_EQ(answer.status, status);
+    EXPECT_FALSE(is_replayed(answer));
+  }
+  EXPECT_TRUE(is_replayed(with_key("/busy", "k")));
+}
+
 TEST_P(IdempotencyTest, one_that_comes_while_it_runs_is_a_409) {
   app.post("/orders", idempotency(with_store()), [this](Context& c) {
     ++calls;
