@@ -163,7 +163,7 @@ void Proxy::serve(Context& context) {
   const http::HeadView head = context.exchange().head();
   auto path = proxied_path(options_, context.path());
   if (!path || !path->starts_with('/')) {
-    throw HttpError(kBadRequest, "The path steps out of its place\n");
+    throw HttpError(kBadRequest, "The path steps out of its place, or is escaped without need\n");
   }
   if (!head.query().empty()) path->append("?").append(head.query());
   const bool has_body = head.head().has_body();
@@ -198,7 +198,10 @@ std::optional<ClientError> Proxy::begin(Call& call, const ClientRequest& request
 
 // What an error says of the upstream; throws when it says more of the client.
 void Proxy::note(Call& call, const ClientError& error, Context& context) const {
-  if (error.code == ClientErrorCode::cancelled) check_cancelled();
+  // A deadline around the proxy says nothing of the upstream, which may wait for the client's body.
+  if (error.code == ClientErrorCode::cancelled || error.code == ClientErrorCode::timed_out) {
+    check_cancelled();
+  }
   const bool ours =
       error.code == ClientErrorCode::refused_url || error.code == ClientErrorCode::refused_request;
   const std::int64_t now_ns = detail::now_ns();

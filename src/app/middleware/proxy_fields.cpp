@@ -6,7 +6,10 @@
 
 #include "http/exchange.hpp"
 #include "http/header_text.hpp"
+#include "http/trailing_slash.hpp"
+#include "http/trusted_proxies.hpp"
 #include "http/upgrade.hpp"
+#include "http/uri.hpp"
 
 namespace weft::app {
 
@@ -23,6 +26,22 @@ bool same_name(std::string_view a, std::string_view b) {
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; };
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                     [lower](char x, char y) { return lower(x) == lower(y); });
+}
+
+// Whether the two are one to upstreams that make variables of fields (RFC 3875 §4.1.18): there an
+// underscore is what a hyphen becomes.
+bool become_one(std::string_view a, std::string_view b) {
+  const auto folded = [](char c) {
+    if (c == '_') return '-';
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
+  };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [folded](char x, char y) { return folded(x) == folded(y); });
+}
+
+bool becomes_one_of(std::string_view name, const auto& names) {
+  return std::any_of(names.begin(), names.end(),
+                     [name](std::string_view one) { return become_one(name, one); });
 }
 
 // RFC 9110 §7.6.1, and what authenticates to the proxy itself.
@@ -64,25 +83,46 @@ class Listed {
   std::vector<std::string_view> names_;
 };
 
-bool is_dot_segment(std::string_view segment) {
-  std::string plain;
-  for (std::size_t i = 0; i < segment.size(); ++i) {
-    const bool escaped = segment.size() - i >= 3 && segment[i] == '%' && segment[i + 1] == '2' &&
-                         (segment[i + 2] | 0x20) == 'e';
-    plain += escaped ? '.' : segment[i];
-    if (escaped) i += 2;
-    if (plain.size() > 2) return false;
-  }
-  return plain == "." || plain == "..";
+// The byte at the front of the text, or the one that is escaped there; shortens the text by it.
+char take_decoded(std::string_view& text, bool& was_escaped) {
+  const auto digit = [](char c) { return c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10; };
+  was_escaped = text.size() >= 3 && http::has_valid_escapes(text.substr(0, 3)) && text[0] == '%';
+  const char byte =
+      was_escaped ? static_cast<char>(digit(text[1]) * 16 + digit(text[2])) : text.front();
+  text.remove_prefix(was_escaped ? 3 : 1);
+  return byte;
 }
 
+// Upstreams decode before they look for segments, or behind it, and some of them take a backslash
+// for a slash; in a semicolon begins what others take off a segment. Whoever reads it how: there is
+// no segment of dots.
 bool has_dot_segment(std::string_view path) {
+  constexpr std::size_t kOther = 3;  // no segment of one or two dots
+  std::size_t dots = kOther;
+  bool was_escaped = false;
   while (!path.empty()) {
-    const std::size_t end = std::min(path.find('/'), path.size());
-    // A semicolon begins what some servers take off a segment.
-    const std::string_view segment = path.substr(0, end);
-    if (is_dot_segment(segment.substr(0, segment.find(';')))) return true;
-    path.remove_prefix(std::min(end + 1, path.size()));
+    const char byte = take_decoded(path, was_escaped);
+    const bool ends = byte == '/' || byte == '\\' || (byte == ';' && !was_escaped);
+    if (ends && (dots == 1 || dots == 2)) return true;
+    if (ends) {
+      dots = byte == ';' ? kOther : 0;
+    } else {
+      dots = byte == '.' ? std::min(dots + 1, kOther) : kOther;
+    }
+  }
+  return dots == 1 || dots == 2;
+}
+
+// Letters, digits and '-', '_', '.' are the same escaped (RFC 3986 §6.2.2.2), to upstreams, and not
+// to routes. The tilde is left out: there are clients that escape it.
+bool is_disguised(std::string_view path) {
+  bool was_escaped = false;
+  while (!path.empty()) {
+    const char byte = take_decoded(path, was_escaped);
+    const char letter = static_cast<char>(byte | 0x20);
+    const bool is_plain = (letter >= 'a' && letter <= 'z') || (byte >= '0' && byte <= '9') ||
+                          byte == '-' || byte == '_' || byte == '.';
+    if (was_escaped && is_plain) return true;
   }
   return false;
 }
@@ -117,35 +157,40 @@ std::string forwarded_value(std::string_view text) {
 void add_forwarding(const ProxyOptions& options, Context& context,
                     std::vector<ClientField>& fields) {
   const http::HeadView head = context.exchange().head();
-  const auto peer = context.peer();
+  // What is continued ends with who is at the other end. What begins here says who has asked, which
+  // is somebody else where that is a proxy the server trusts (Options::trusted_proxies).
+  const bool continues = options.trust_forwarded;
+  auto client = continues ? context.peer() : context.client_address();
+  if (client) client = http::without_mapping(*client);
   const auto before = [&](std::string_view name) {
-    return options.trust_forwarded ? joined(head, name) : std::string();
+    return continues ? joined(head, name) : std::string();
   };
   const auto append = [](std::string list, const std::string& element) {
     if (!list.empty() && !element.empty()) list += ", ";
     return list += element;
   };
-  const std::string host(head.host());
+  const std::string host(continues ? head.host() : context.host());
+  const std::string scheme(continues ? "http" : context.scheme());
   if (options.x_forwarded) {
     const auto put = [&fields](const char* name, std::string value) {
       if (!value.empty()) fields.push_back({name, std::move(value)});
     };
-    put("X-Forwarded-For", append(before("x-forwarded-for"), peer ? peer->host() : ""));
+    put("X-Forwarded-For", append(before("x-forwarded-for"), client ? client->host() : ""));
     std::string first_host = before("x-forwarded-host");
     put("X-Forwarded-Host", first_host.empty() ? host : std::move(first_host));
     std::string first_proto = before("x-forwarded-proto");
-    put("X-Forwarded-Proto", first_proto.empty() ? "http" : std::move(first_proto));
+    put("X-Forwarded-Proto", first_proto.empty() ? scheme : std::move(first_proto));
     put("X-Forwarded-Prefix", append(before("x-forwarded-prefix"), options.strip_prefix));
   }
   if (!options.forwarded) return;
   std::string element = "for=";
-  if (!peer) {
+  if (!client) {
     element += "unknown";
   } else {
-    element += peer->is_ipv6() ? "\"[" + peer->host() + "]\"" : peer->host();
+    element += client->is_ipv6() ? "\"[" + client->host() + "]\"" : client->host();
   }
   if (!host.empty()) element.append(";host=").append(forwarded_value(host));
-  element += ";proto=http";
+  element.append(";proto=").append(scheme);
   fields.push_back({"Forwarded", append(before("forwarded"), element)});
 }
 
@@ -170,13 +215,16 @@ std::string location_through(const ProxyOptions& options, const ProxyUpstream& u
     path.remove_prefix(upstream.base_path.size());
   }
   std::string through = options.strip_prefix;
-  return through.append(path.starts_with('/') ? "" : "/").append(path);
+  through.append(path.starts_with('/') ? "" : "/").append(path);
+  // By itself it would be another host's; so it is the same path, here (RFC 3986 §5.2.4).
+  if (!http::stays_here(through)) through.insert(0, "/.");
+  return through;
 }
 
 }  // namespace
 
 std::optional<std::string> proxied_path(const ProxyOptions& options, std::string_view path) {
-  if (!path.starts_with('/') || has_dot_segment(path)) return std::nullopt;
+  if (!path.starts_with('/') || has_dot_segment(path) || is_disguised(path)) return std::nullopt;
   if (!options.strip_prefix.empty() && is_below(path, options.strip_prefix)) {
     path.remove_prefix(options.strip_prefix.size());
     if (path.empty()) path = "/";
@@ -211,12 +259,12 @@ std::vector<ClientField> proxied_fields(const ProxyOptions& options, Context& co
   fields.push_back({"Host", by_client ? std::string(head.host()) : upstream.authority});
   const auto is_set = [&options](std::string_view name) {
     return std::any_of(options.headers.begin(), options.headers.end(),
-                       [name](const ClientField& own) { return same_name(own.name, name); });
+                       [name](const ClientField& own) { return become_one(own.name, name); });
   };
   for (std::size_t i = 0; i < head.header_count(); ++i) {
     const http::HeaderField field = head.header(i);
-    if (is_one_of(field.name, kOfOneConnection) || is_one_of(field.name, kWrittenAnew) ||
-        is_one_of(field.name, kForwarding) || listed.has(field.name) || is_set(field.name)) {
+    if (becomes_one_of(field.name, kOfOneConnection) || becomes_one_of(field.name, kWrittenAnew) ||
+        becomes_one_of(field.name, kForwarding) || listed.has(field.name) || is_set(field.name)) {
       continue;
     }
     fields.push_back({std::string(field.name), std::string(field.value)});

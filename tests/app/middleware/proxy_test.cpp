@@ -167,6 +167,50 @@ TEST_P(ProxyTest, what_trusted_proxies_say_is_continued_and_the_host_may_be_the_
   EXPECT_FALSE(heads.names("via"));
 }
 
+TEST_P(ProxyTest, fields_that_become_one_with_the_proxys_own_at_the_upstream_are_left_out) {
+  Heads heads;
+  ScriptedServer server(heads.script(closing("fine")));
+  proxy_with({.upstreams = {server.url()}, .headers = {{"X-Key", "proxy"}}});
+  RawClient client(port());
+  EXPECT_EQ(client
+                .ask("GET / HTTP/1.1\r\nHost: a\r\nX_Forwarded_For: 6.6.6.6\r\n"
+                     "X-Forwarded_Proto: https\r\nX_Key: forged\r\nContent_Length: 7\r\n"
+                     "Transfer_Encoding: chunked\r\nX_Other_Field: 1\r\n\r\n")
+                .body,
+            "fine");
+  for (const char* gone :
+       {"x_forwarded_for", "x-forwarded_proto", "x_key", "content_length", "transfer_encoding"}) {
+    EXPECT_FALSE(heads.names(gone)) << gone;
+  }
+  EXPECT_TRUE(heads.has("X_Other_Field: 1"));
+}
+
+TEST_P(ProxyTest, what_a_trusted_proxy_has_said_of_the_client_is_told_and_no_more) {
+  Heads heads;
+  ScriptedServer server(heads.script(closing("fine")));
+  front_.any("/", proxy({.upstreams = {server.url()}}));
+  Options with = options();
+  with.trusted_proxies = "loopback";
+  try {
+    front_.start(with);
+  } catch (const std::runtime_error& error) {
+    GTEST_SKIP() << error.what();
+  }
+  RawClient client(port());
+  EXPECT_EQ(client
+                .ask("GET / HTTP/1.1\r\nHost: inner.example\r\n"
+                     "X-Forwarded-For: 6.6.6.6, 2001:db8::1\r\nX-Forwarded-Proto: https\r\n"
+                     "X-Forwarded-Host: outer.example\r\n\r\n")
+                .body,
+            "fine");
+  EXPECT_TRUE(heads.has("Host: inner.example"));
+  EXPECT_TRUE(heads.has("X-Forwarded-For: 2001:db8::1")) << heads.last();
+  EXPECT_TRUE(heads.has("X-Forwarded-Proto: https")) << heads.last();
+  EXPECT_TRUE(heads.has("X-Forwarded-Host: outer.example")) << heads.last();
+  EXPECT_TRUE(heads.has("Forwarded: for=\"[2001:db8::1]\";host=outer.example;proto=https"))
+      << heads.last();
+}
+
 TEST_P(ProxyTest, an_answer_comes_back_without_the_fields_of_its_connection) {
   ScriptedServer server(
       always("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
@@ -330,6 +374,40 @@ TEST_P(ProxyTest, an_upstream_that_cannot_be_reached_is_502_and_one_that_is_sile
                 .ask("POST /gone HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody")
                 .status,
             502);
+}
+
+// Else who sends a body slowly, until its time is over, would have upstreams ejected.
+TEST_P(ProxyTest, a_deadline_around_the_proxy_is_no_failure_of_the_upstream) {
+  std::atomic<bool> silent{true};
+  const auto serve = [&silent](Peer& peer) {
+    for (auto head = peer.read_request(); !head.empty(); head = peer.read_request()) {
+      if (silent) {
+        peer.drain();
+        return;
+      }
+      peer.send(closing("one"));
+    }
+  };
+  ScriptedServer one(serve);
+  ScriptedServer other(always(closing("other")));
+  const auto with = proxy({.upstreams = {one.url(), other.url()},
+                           .retries = 0,
+                           .failures_to_eject = 1,
+                           .eject_for = std::chrono::minutes(10)});
+  front_.any("/x", timeout(milliseconds(50)), with);
+  start(front_);
+  const Answer late = get("/x");
+  EXPECT_EQ(late.status, 503);
+  EXPECT_EQ(late.body, "The request took too long\n");
+  EXPECT_EQ(get("/x").body, "other");
+  RawClient client(port());
+  ASSERT_TRUE(client.send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbo"));
+  EXPECT_EQ(client.read_answer().status, 503);
+  EXPECT_EQ(get("/x").body, "other");
+  silent = false;
+  int asked = 0;
+  for (int i = 0; i < 4; ++i) asked += get("/x").body == "one" ? 1 : 0;
+  EXPECT_EQ(asked, 2);
 }
 
 TEST_P(ProxyTest, answers_that_are_none_are_502) {
@@ -645,17 +723,74 @@ TEST_P(ProxyTest, paths_are_rewritten_and_locations_back) {
   EXPECT_EQ(ask("/own/x", "/v2/own/y"), "GET /v2/own/x HTTP/1.1 -> /v2/own/y");
 }
 
+// Taken as it is, what is left of such a Location would be another host's.
+TEST_P(ProxyTest, a_location_with_two_slashes_leads_to_no_other_host) {
+  std::mutex mutex;  // guards the next
+  std::string location;
+  ScriptedServer server([&](Peer& peer) {
+    while (!peer.read_request().empty()) {
+      const std::lock_guard lock(mutex);
+      peer.send("HTTP/1.1 302 Found\r\nConnection: close\r\nContent-Length: 0\r\nLocation: " +
+                location + "\r\n\r\n");
+    }
+  });
+  const std::string own = "http://127.0.0.1:" + std::to_string(server.port());
+  front_.any("/*rest", proxy({.upstreams = {own + "/app"}}));
+  front_.any("/api/*rest", proxy({.upstreams = {own}, .strip_prefix = "/api"}));
+  start(front_);
+  const struct {
+    std::string target;
+    std::string leads_to;
+    std::string through;
+  } vectors[] = {
+      {"/x", own + "//evil.example/", "/.//evil.example/"},
+      {"/x", own + "/app//evil.example/", "/.//evil.example/"},
+      {"/x", own + "/\\evil.example/", "/./\\evil.example/"},
+      {"/x", "/app//evil.example/", "/.//evil.example/"},
+      {"/x", "/app/\\evil.example/", "/./\\evil.example/"},
+      {"/api/x", own + "//evil.example/", "/api//evil.example/"},
+  };
+  for (const auto& vector : vectors) {
+    {
+      const std::lock_guard lock(mutex);
+      location = vector.leads_to;
+    }
+    EXPECT_EQ(get(vector.target).field("location"), vector.through) << vector.leads_to;
+  }
+}
+
 TEST_P(ProxyTest, paths_that_step_out_of_their_place_are_refused) {
   Heads heads;
   ScriptedServer server(heads.script(closing("x")));
   front_.not_found(proxy({.upstreams = {server.url()}}));
   start(front_);
   for (const char* target :
-       {"/api/../admin", "/api/%2e%2E/admin", "/api/.%2e", "/./x", "/a/..;x=1/b"}) {
+       {"/api/../admin", "/api/%2e%2E/admin", "/api/.%2e", "/./x", "/a/..;x=1/b", "/api/..%2fadmin",
+        "/api/x%2F%2e%2e%2Fadmin", "/api/..%5Cadmin", "/api/x%5c..", "/a%2f.."}) {
     EXPECT_EQ(get(target).status, 400) << target;
   }
   EXPECT_EQ(heads.last(), "");
   EXPECT_EQ(get("/a/..b/.c/...").body, "x");
+  EXPECT_EQ(get("/a%2Fb/c%5Cd/..%2").status, 400);
+  EXPECT_EQ(get("/a%2Fb/c%5Cd/.e%2f").body, "x");
+}
+
+// Routes are compared byte by byte, and an upstream decodes: what is escaped without need would go
+// by the route, and the middleware, that it is meant for.
+TEST_P(ProxyTest, a_path_that_only_looks_like_another_is_refused) {
+  Heads heads;
+  ScriptedServer server(heads.script(closing("x")));
+  front_.group("/my-admin", basic_auth({{"ada", "secret"}}))
+      .any("/*rest", proxy({.upstreams = {server.url()}}));
+  front_.any("/*rest", proxy({.upstreams = {server.url()}}));
+  start(front_);
+  EXPECT_EQ(get("/my-admin/x").status, 401);
+  for (const char* target :
+       {"/%6dy-admin/x", "/my%2Dadmin/x", "/my%2dadm%49n/x", "/%39", "/a%5Fb"}) {
+    EXPECT_EQ(get(target).status, 400) << target;
+  }
+  EXPECT_EQ(heads.last(), "");
+  EXPECT_EQ(get("/caf%C3%A9/a%20b/%7Ehome/100%25?q=%61").body, "x");
 }
 
 TEST_P(ProxyTest, what_no_route_fits_may_go_through_a_proxy) {
