@@ -167,6 +167,12 @@ class Flattener {
   void add(const std::vector<TemplateNode>& nodes, const std::string& file,
            const Fillings& fillings) {
     for (const TemplateNode& node : nodes) {
+      // What includes much of nothing adds no bytes, and takes time all the same.
+      if (++parts_ > kMostParts) {
+        fail(file, node.line,
+             "with what it includes the template has more than " + std::to_string(kMostParts) +
+                 " tags and texts");
+      }
       switch (node.kind) {
         case Kind::open:
           if (++sections_ > kMostSections) {
@@ -221,6 +227,7 @@ class Flattener {
   const std::string& folder_;
   std::size_t most_;
   std::string text_;
+  std::size_t parts_ = 0;
   std::size_t includes_ = 0;
   std::size_t sections_ = 0;
 };

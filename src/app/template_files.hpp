@@ -20,6 +20,8 @@ namespace weft::app {
 inline constexpr std::size_t kMostSections = 16;
 // Files within one another.
 inline constexpr std::size_t kMostIncludes = 16;
+// Tags and texts of one template with all that it includes. A page has hundreds.
+inline constexpr std::size_t kMostParts = 100'000;
 
 // A part of a template.
 struct TemplateNode {

@@ -197,6 +197,18 @@ TEST(Templates, every_size_has_a_bound) {
   EXPECT_EQ(refusal(folder, {.bytes = 2000, .files = 2}), "");
 }
 
+TEST(Templates, files_that_include_one_another_over_and_over_are_refused) {
+  const ViewFolder folder;
+  // Sixteen to the power of ten, of nothing.
+  for (int i = 0; i < 10; ++i) {
+    std::string text;
+    for (int j = 0; j < 16; ++j) text += "{{> " + std::to_string(i + 1) + ".html}}";
+    folder.write(std::to_string(i) + ".html", text);
+  }
+  folder.write("10.html", "");
+  EXPECT_NE(refusal(folder).find("more than 100000 tags and texts"), std::string::npos);
+}
+
 TEST(Templates, nothing_outside_the_folder_is_read) {
   const ViewFolder outside;
   outside.write("secret.html", "secret");

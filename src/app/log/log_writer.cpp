@@ -11,6 +11,7 @@
 #include <condition_variable>
 #include <cstdio>
 #include <cstring>
+#include <exception>
 #include <mutex>
 #include <new>
 #include <stdexcept>
@@ -360,9 +361,15 @@ void LogWriter::State::tell_dropped(Progress&) {
   const std::uint64_t now = dropped();
   if (now == dropped_told_ || notes_.unwritten()[0].size() > 0) return;
   const std::uint64_t more = now - dropped_told_;
-  const std::string line =
-      options_.dropped_line ? options_.dropped_line(more) : usual_dropped_line(more);
-  if (push(notes_, line)) dropped_told_ = now;
+  std::string line;
+  try {
+    if (options_.dropped_line) line = options_.dropped_line(more);
+  } catch (const std::exception& error) {
+    complain(std::string("its dropped_line threw: ") + error.what());
+  }
+  // One that is too long is as good as none.
+  const bool is_told = !line.empty() && push(notes_, line);
+  if (is_told || push(notes_, usual_dropped_line(more))) dropped_told_ = now;
 }
 
 void LogWriter::State::open_anew() {

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "app/utf8.hpp"
+
 namespace weft::app {
 
 namespace {
@@ -26,16 +28,20 @@ std::string_view suffix_of(FigureKind kind) noexcept {
   return kind == FigureKind::info ? "_info" : "";
 }
 
+// Of what is no UTF-8 a reader would refuse all of the text.
 void append_escaped(std::string& text, std::string_view value, bool quotes_too) {
-  for (const char c : value) {
+  while (!value.empty()) {
+    const Utf8Sequence sequence = utf8_sequence(value);
+    const char c = value.front();
     if (c == '\n') {
       text += "\\n";
     } else if (c == '\\' || (c == '"' && quotes_too)) {
       text += '\\';
       text += c;
     } else {
-      text += c;
+      text += sequence.valid ? value.substr(0, sequence.length) : "\xEF\xBF\xBD";
     }
+    value.remove_prefix(sequence.length);
   }
 }
 

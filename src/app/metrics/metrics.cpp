@@ -231,6 +231,7 @@ Metrics::Counter& Metrics::counter(std::string_view name, std::string_view help,
   require_name(name);
   require_labels(name, labels, FigureKind::counter);
   if (name.ends_with("_total")) name.remove_suffix(std::string_view("_total").size());
+  if (name.empty()) refuse("_total", "a counter has a name in front of that");
   const std::lock_guard lock(registry_->mutex);
   auto& figure = registry_->find(std::string(name), FigureKind::counter, help, {}, labels).figure;
   if (auto* const known = std::get_if<Counter>(&figure)) return *known;

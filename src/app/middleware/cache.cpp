@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <new>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -44,6 +45,7 @@ class CachedRequest {
         exchange_(context.exchange()),
         next_(next),
         key_(options.key ? options.key(context) : ResponseCache::key_of(context)),
+        asked_{key_, exchange_.head(), context.scheme() == "https"},
         is_head_(exchange_.head().head().method == http::Method::head),
         has_credentials_(exchange_.head().find("authorization") ||
                          (!options.ignore_cookies && exchange_.head().find("cookie"))),
@@ -51,11 +53,16 @@ class CachedRequest {
 
   void answer() {
     if (key_.empty()) return next_();
-    // Who has waited in vain for others twice has its own made.
+    // Who has waited for others twice, and got nothing, has its own made.
     if (!answer_or_wait() && !answer_or_wait()) run();
   }
 
  private:
+  // What the answer had before the handler ran.
+  struct Before {
+    std::string fields;
+    std::size_t lasting = 0;
+  };
   // The end of a flight, whatever it comes to.
   struct Flight {
     Flight(CacheStore& cache_store, std::string_view cache_key, std::string flight_name)
@@ -77,7 +84,7 @@ class CachedRequest {
   // False when it has waited.
   bool answer_or_wait() {
     const auto now = CacheClock::now();
-    found_ = store_.find(key_, exchange_.head(), now);
+    found_ = store_.find(asked_, now);
     if (has_credentials_ && found_.answer != nullptr && !found_.answer->is_public) {
       found_.answer = nullptr;
     }
@@ -87,7 +94,8 @@ class CachedRequest {
       give(*found_.answer, now, "HIT");
       return true;
     }
-    if (found_.pass || has_credentials_ || is_head_ || renews_) {
+    // Nobody is to wait for what will not be kept.
+    if (found_.pass || has_credentials_ || is_head_ || renews_ || forbids_to_keep()) {
       run();
       return true;
     }
@@ -102,8 +110,10 @@ class CachedRequest {
       return true;
     }
     count(store_.coalesced);
-    flight.joined.flight->ended.wait_for(options_.wait);
-    return false;
+    if (!give_up_at_) give_up_at_ = now + options_.wait;
+    if (flight.joined.flight->ended.wait_for(std::max(*give_up_at_ - now, {}))) return false;
+    run();
+    return true;
   }
 
   static void count(std::atomic<std::uint64_t>& counter) {
@@ -114,7 +124,8 @@ class CachedRequest {
   // place of a failure.
   void run(CacheFlight* flight = nullptr) {
     count(store_.misses);
-    const std::string before(exchange_.response().fields.view());
+    const Before before{std::string(exchange_.response().fields.view()),
+                        exchange_.response().lasting};
     try {
       next_();
     } catch (const HttpError&) {
@@ -143,13 +154,14 @@ class CachedRequest {
     if (kept_ && !is_head_) app::answer_conditionally(exchange_);
   }
 
-  bool give_old(const std::string& before) {
+  bool give_old(const Before& before) {
     http::Response& response = exchange_.response();
     if (found_.answer == nullptr || response.head_is_out ||
         exchange_.bodies().answer_is_streamed()) {
       return false;
     }
-    response.fields.assign(before);
+    response.fields.assign(before.fields);
+    response.lasting = before.lasting;
     count(store_.stale);
     give(*found_.answer, CacheClock::now(), "STALE");
     return true;
@@ -161,10 +173,11 @@ class CachedRequest {
     if (flight.awaited) store_.keep_out(key_, CacheClock::now() + kPause);
   }
 
-  bool keep(const std::string& before) {
+  bool forbids_to_keep() const { return app::request_says(exchange_.head(), "no-store"); }
+
+  bool keep(const Before& before) {
     const http::Response& response = exchange_.response();
-    if (is_head_ || response.body.size() > options_.max_body_bytes ||
-        app::request_says(exchange_.head(), "no-store")) {
+    if (is_head_ || response.body.size() > options_.max_body_bytes || forbids_to_keep()) {
       return false;
     }
     auto permission =
@@ -176,7 +189,7 @@ class CachedRequest {
     http::for_each_field(response.fields.view(),
                          [&](std::string_view line, std::string_view, std::string_view) {
                            // What was there already is the request's, and not the answer's.
-                           if (!has_line(before, line)) answer->fields += line;
+                           if (!has_line(before.fields, line)) answer->fields += line;
                            return true;
                          });
     answer->body = response.body.view();
@@ -184,7 +197,7 @@ class CachedRequest {
     answer->fresh_until = answer->stored + permission->fresh;
     answer->stale_until = answer->fresh_until + permission->stale;
     answer->is_public = permission->is_public;
-    return store_.keep(key_, permission->vary, exchange_.head(), found_.purges, std::move(answer));
+    return store_.keep(asked_, permission->vary, found_.purges, std::move(answer));
   }
 
   void give(const app::StoredAnswer& answer, CacheClock::time_point now, std::string_view how) {
@@ -213,10 +226,12 @@ class CachedRequest {
   http::Exchange& exchange_;
   Next& next_;
   const std::string key_;
+  const CacheStore::Asked asked_;
   const bool is_head_;
   const bool has_credentials_;
   const bool renews_;
   bool kept_ = false;
+  std::optional<CacheClock::time_point> give_up_at_;  // of waiting for others
   CacheStore::Found found_;
 };
 
@@ -235,16 +250,23 @@ ResponseCache::~ResponseCache() = default;
 
 std::string ResponseCache::key_of(Context& context) {
   const http::HeadView head = context.exchange().head();
-  std::string key(head.host());
+  // As handlers know it, who may write it into their answers.
+  std::string key(context.host());
   for (char& c : key) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
   key += head.path();
   if (head.query().empty()) return key;
   std::vector<http::QueryPair> pairs;
-  for (const http::QueryPair& pair : http::Query(head.query())) pairs.push_back(pair);
-  // Those of one name stay in the order of their places.
-  std::ranges::sort(pairs, [](const http::QueryPair& left, const http::QueryPair& right) {
+  bool is_plain = true;
+  for (const http::QueryPair& pair : http::Query(head.query())) {
+    pairs.push_back(pair);
+    is_plain = is_plain && pair.name.find_first_of("%+") == std::string_view::npos;
+  }
+  // Those of one name stay in the order of their places: of those the first counts, and names that
+  // are escaped may be the same.
+  const auto goes_before = [](const http::QueryPair& left, const http::QueryPair& right) {
     return left.name != right.name ? left.name < right.name : left.name.data() < right.name.data();
-  });
+  };
+  if (is_plain) std::ranges::sort(pairs, goes_before);
   char separator = '?';
   for (const http::QueryPair& pair : pairs) {
     key += std::exchange(separator, '&');

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 
+#include "http/date.hpp"
 #include "http/header_text.hpp"
 #include "http/response_fields.hpp"
 
@@ -34,6 +35,14 @@ bool is_storable_status(int status) {
 }
 
 bool has_default_lifetime(int status) { return status < 400; }
+
+// What Expires leaves (§5.3); one that is malformed has passed.
+seconds time_until(std::string_view date) {
+  const auto at = http::parse_http_date(date);
+  if (!at) return seconds(0);
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return seconds(*at) - std::chrono::duration_cast<seconds>(now);
+}
 
 // False for `*`.
 bool read_vary(std::string_view value, std::vector<std::string>& names) {
@@ -83,17 +92,20 @@ std::optional<CachePermission> permission_to_keep(const http::Response& response
   CacheDirectives directives;
   CachePermission permission;
   bool allowed = true;
-  http::for_each_field(response.fields.view(),
-                       [&](std::string_view, std::string_view name, std::string_view value) {
-                         if (http::equals_ignoring_case(name, "cache-control"))
-                           directives.add(value);
-                         if (http::equals_ignoring_case(name, "set-cookie")) allowed = false;
-                         if (http::equals_ignoring_case(name, "content-range")) allowed = false;
-                         if (http::equals_ignoring_case(name, "vary")) {
-                           allowed = allowed && read_vary(value, permission.vary);
-                         }
-                         return allowed;
-                       });
+  std::optional<seconds> until_expiry;
+  http::for_each_field(
+      response.fields.view(), [&](std::string_view, std::string_view name, std::string_view value) {
+        if (http::equals_ignoring_case(name, "cache-control")) directives.add(value);
+        if (http::equals_ignoring_case(name, "expires")) {
+          until_expiry = std::min(time_until(value), until_expiry.value_or(seconds::max()));
+        }
+        if (http::equals_ignoring_case(name, "set-cookie")) allowed = false;
+        if (http::equals_ignoring_case(name, "content-range")) allowed = false;
+        if (http::equals_ignoring_case(name, "vary")) {
+          allowed = allowed && read_vary(value, permission.vary);
+        }
+        return allowed;
+      });
   if (!allowed || directives.forbidden) return std::nullopt;
   std::sort(permission.vary.begin(), permission.vary.end());
   const auto repeated = std::unique(permission.vary.begin(), permission.vary.end());
@@ -102,6 +114,8 @@ std::optional<CachePermission> permission_to_keep(const http::Response& response
     permission.fresh = *directives.shared_max_age;
   } else if (directives.max_age) {
     permission.fresh = *directives.max_age;
+  } else if (until_expiry) {
+    permission.fresh = *until_expiry;
   } else if (has_default_lifetime(response.status)) {
     permission.fresh = ttl;
   }

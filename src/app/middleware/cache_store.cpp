@@ -23,9 +23,9 @@ void append_codings(const http::HeadView& head, std::string& out) {
 
 }  // namespace
 
-std::string CacheStore::values_of(const std::vector<std::string>& vary,
-                                  const http::HeadView& head) {
-  std::string values;
+std::string CacheStore::values_of(const std::vector<std::string>& vary, const Asked& asked) {
+  const http::HeadView& head = asked.head;
+  std::string values = asked.is_https ? "https\n" : "http\n";
   for (const std::string& name : vary) {
     if (name == "accept-encoding") {
       append_codings(head, values);
@@ -42,23 +42,22 @@ std::string CacheStore::values_of(const std::vector<std::string>& vary,
   return values;
 }
 
-CacheStore::Found CacheStore::find(std::string_view key, const http::HeadView& head,
-                                   CacheClock::time_point now) {
-  Shard& shard = shard_of(key);
+CacheStore::Found CacheStore::find(const Asked& asked, CacheClock::time_point now) {
+  Shard& shard = shard_of(asked.key);
   Found found;
+  const std::size_t hash = Hash()(asked.key);
   const std::lock_guard lock(shard.mutex);
   found.purges = shard.purges;
-  const auto at = shard.resources.find(key);
-  if (at == shard.resources.end()) {
-    found.flight = key;
-    return found;
-  }
+  const Pass& pass = pass_of(shard, hash);
+  found.pass = pass.hash == hash && now < pass.until;
+  const auto at = shard.resources.find(asked.key);
+  const bool is_known = at != shard.resources.end();
+  std::string values = values_of(is_known ? at->second.vary : std::vector<std::string>(), asked);
+  found.flight.assign(asked.key).append("\n").append(values);
+  if (!is_known) return found;
   Resource& resource = at->second;
-  std::string values = values_of(resource.vary, head);
   const auto variant =
       std::ranges::find(resource.variants, values, [](Order::iterator one) { return one->values; });
-  found.flight.assign(key).append("\n").append(values);
-  found.pass = now < resource.pass_until;
   if (variant == resource.variants.end()) return found;
   const Order::iterator kept = *variant;
   if (now >= kept->answer->stale_until) {
@@ -70,18 +69,20 @@ CacheStore::Found CacheStore::find(std::string_view key, const http::HeadView& h
   return found;
 }
 
-bool CacheStore::keep(std::string_view key, const std::vector<std::string>& vary,
-                      const http::HeadView& head, std::uint64_t purges, SharedAnswer answer) {
-  std::string values = values_of(vary, head);
+bool CacheStore::keep(const Asked& asked, const std::vector<std::string>& vary,
+                      std::uint64_t purges, SharedAnswer answer) {
+  const std::string_view key = asked.key;
+  std::string values = values_of(vary, asked);
   const std::size_t bytes = kOverhead + 2 * key.size() + values.size() +
                             answer->content_type.size() + answer->fields.size() +
                             answer->body.size();
   if (bytes > most_bytes_) return false;
   Shard& shard = shard_of(key);
+  const std::size_t hash = Hash()(key);
   const std::lock_guard lock(shard.mutex);
   if (shard.purges != purges) return false;
+  if (Pass& pass = pass_of(shard, hash); pass.hash == hash) pass.until = {};
   Resource& resource = shard.resources.try_emplace(std::string(key)).first->second;
-  resource.pass_until = {};
   resource.variants.reserve(kMostVariants);
   if (resource.vary != vary) {
     // Those kept by other fields would not be found.
@@ -117,14 +118,10 @@ bool CacheStore::keep(std::string_view key, const std::vector<std::string>& vary
 }
 
 void CacheStore::keep_out(std::string_view key, CacheClock::time_point until) {
-  // Without answers they have no place in the order; few are enough, since they are soon over.
-  constexpr std::size_t kMostEmpty = 4096;
   Shard& shard = shard_of(key);
+  const std::size_t hash = Hash()(key);
   const std::lock_guard lock(shard.mutex);
-  if (shard.resources.size() > shard.order.size() + kMostEmpty) {
-    std::erase_if(shard.resources, [](const auto& one) { return one.second.variants.empty(); });
-  }
-  shard.resources.try_emplace(std::string(key)).first->second.pass_until = until;
+  pass_of(shard, hash) = {hash, until};
 }
 
 // And its resource when it was the last.

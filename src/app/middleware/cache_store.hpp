@@ -57,11 +57,17 @@ class CacheStore {
     std::string flight;   // what its flight is called
     std::uint64_t purges = 0;
   };
-  Found find(std::string_view key, const http::HeadView& head, CacheClock::time_point now);
+  // What is asked for. Links in an answer may be of the scheme, so each has answers of its own.
+  struct Asked {
+    std::string_view key;
+    http::HeadView head;
+    bool is_https = false;
+  };
+  Found find(const Asked& asked, CacheClock::time_point now);
   // `vary`: names in lower case; `purges`: what find() said before the answer was made, for one
   // that was being made when it was to be forgotten is not kept. Nor is one that is too large.
-  bool keep(std::string_view key, const std::vector<std::string>& vary, const http::HeadView& head,
-            std::uint64_t purges, SharedAnswer answer);
+  bool keep(const Asked& asked, const std::vector<std::string>& vary, std::uint64_t purges,
+            SharedAnswer answer);
   // For so long nobody is to wait for another's answer of that key.
   void keep_out(std::string_view key, CacheClock::time_point until);
 
@@ -96,7 +102,7 @@ class CacheStore {
   };
   struct Variant {
     std::string key;
-    std::string values;  // of the fields by which it varies
+    std::string values;  // the scheme, and those of the fields by which it varies
     SharedAnswer answer;
     std::size_t bytes = 0;
   };
@@ -104,8 +110,13 @@ class CacheStore {
   struct Resource {
     std::vector<std::string> vary;
     std::vector<Order::iterator> variants;
-    CacheClock::time_point pass_until;
   };
+  // A key, by its hash, of which no answer is waited for; the next one in its place ends that.
+  struct Pass {
+    std::size_t hash = 0;
+    CacheClock::time_point until;
+  };
+  static constexpr std::size_t kPasses = 256;  // of a shard
   using Resources = std::unordered_map<std::string, Resource, Hash, std::equal_to<>>;
   struct alignas(64) Shard {
     mutable std::mutex mutex;
@@ -114,13 +125,17 @@ class CacheStore {
     std::size_t bytes = 0;
     std::uint64_t evicted = 0;
     std::uint64_t purges = 0;
+    std::array<Pass, kPasses> passes;
     std::unordered_map<std::string, std::shared_ptr<CacheFlight>, Hash, std::equal_to<>> flights;
   };
 
   Shard& shard_of(std::string_view key) { return shards_[Hash()(key) / 7 % kShards]; }
+  static Pass& pass_of(Shard& shard, std::size_t hash) {
+    return shard.passes[hash / (7 * kShards) % kPasses];
+  }
   static void forget(Shard& shard, Order::iterator variant);
   static std::size_t forget_all(Shard& shard, Resource& resource);
-  static std::string values_of(const std::vector<std::string>& vary, const http::HeadView& head);
+  static std::string values_of(const std::vector<std::string>& vary, const Asked& asked);
 
   const std::size_t most_bytes_;  // of a shard
   std::array<Shard, kShards> shards_;

@@ -12,7 +12,9 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <sstream>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
@@ -230,6 +232,19 @@ TEST_F(Log, a_full_queue_drops_lines_counts_them_and_says_so) {
   }
   EXPECT_EQ(told, dropped);
   EXPECT_EQ(whole + told, std::uint64_t{kLines});
+}
+
+TEST_F(Log, what_is_to_tell_of_dropped_lines_may_fail) {
+  const std::vector<std::function<std::string(std::uint64_t)>> failing{
+      [](std::uint64_t) -> std::string { throw std::runtime_error("it broke"); },
+      [](std::uint64_t) { return std::string(5'000, 'x'); }};
+  for (const auto& dropped_line : failing) {
+    LogWriter log(path, {.dropped_line = dropped_line});
+    log.drop();
+    ASSERT_TRUE(log.flush());
+    EXPECT_EQ(read(path), "# 1 lines were dropped: they came faster than they could be written\n");
+    std::filesystem::remove(path);
+  }
 }
 
 TEST_F(Log, a_full_disk_is_counted_and_lines_wait_and_then_are_dropped) {

@@ -115,6 +115,19 @@ TEST(Metrics, both_formats_are_as_they_are_written_down) {
   EXPECT_EQ(ExpositionReader(shown(metrics, TextFormat::prometheus), false).wrong(), "");
 }
 
+TEST(Metrics, what_is_no_utf8_does_not_spoil_the_rest) {
+  Metrics metrics;
+  metrics.gauge("a", "\xC3\xA9 \xC3", {{"name", "\xFF\"\xE2\x82"}}).set(1);
+  EXPECT_EQ(shown(metrics, TextFormat::prometheus),
+            "# TYPE a gauge\n# HELP a \xC3\xA9 \xEF\xBF\xBD\n"
+            "a{name=\"\xEF\xBF\xBD\\\"\xEF\xBF\xBD\"} 1\n");
+}
+
+TEST(Metrics, a_counter_has_a_name_beside_its_ending) {
+  Metrics metrics;
+  EXPECT_NE(refusal([&] { metrics.counter("_total", ""); }), "(nothing was thrown)");
+}
+
 TEST(Metrics, the_reader_of_these_tests_finds_what_is_wrong) {
   for (const char* const text :
        {"# TYPE a gauge\n# HELP a A.\na 1\na 1\n# EOF\n", "a 1\n# EOF\n",

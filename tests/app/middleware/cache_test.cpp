@@ -409,7 +409,8 @@ TEST(CacheStore, stays_within_its_bound_and_lets_go_what_was_used_longest_ago) {
   };
   std::mt19937 random(11);
   const auto keep = [&](const std::string& key, std::size_t size) {
-    return store.keep(key, {}, head, store.find(key, head, now).purges, answer_of(size));
+    const app::CacheStore::Asked asked{key, head};
+    return store.keep(asked, {}, store.find(asked, now).purges, answer_of(size));
   };
   for (int i = 0; i < 3'000; ++i) {
     ASSERT_TRUE(keep("key" + std::to_string(random() % 500), random() % 10'000));
@@ -418,12 +419,144 @@ TEST(CacheStore, stays_within_its_bound_and_lets_go_what_was_used_longest_ago) {
     keep("used", 10);
   }
   EXPECT_GT(store.stats().evicted, 100U);
-  EXPECT_NE(store.find("used", head, now).answer, nullptr);
-  EXPECT_EQ(store.find("used", head, now + 2h).answer, nullptr);
+  EXPECT_NE(store.find({"used", head}, now).answer, nullptr);
+  EXPECT_EQ(store.find({"used", head}, now + 2h).answer, nullptr);
   EXPECT_FALSE(keep("huge", 20'001));
   store.clear();
   EXPECT_EQ(store.stats().bytes, 0U);
   EXPECT_EQ(store.stats().entries, 0U);
+}
+
+TEST(CacheStore, takes_no_memory_for_what_is_not_kept) {
+  app::CacheStore store(1024);
+  http::Limits limits;
+  http::HeadParser parser(limits);
+  const std::string text = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+  ASSERT_EQ(parser.advance(text), http::ParseState::complete);
+  const http::HeadView head(parser.head(), text.data());
+  const auto now = app::CacheClock::now();
+  std::size_t passed = 0;
+  const auto key_of = [](int i) { return std::string(10'000, 'k') + std::to_string(i); };
+  constexpr int kKeys = 10'000;
+  for (int i = 0; i < kKeys; ++i) store.keep_out(key_of(i), now + 5s);
+  for (int i = 0; i < kKeys; ++i) passed += store.find({key_of(i), head}, now).pass ? 1U : 0U;
+  // The youngest push out the others.
+  EXPECT_TRUE(store.find({key_of(kKeys - 1), head}, now).pass);
+  EXPECT_LE(passed, 16U * 256);
+  EXPECT_FALSE(store.find({key_of(kKeys - 1), head}, now + 5s).pass);
+}
+
+TEST_P(Cache, an_answer_is_for_the_host_and_scheme_that_the_application_knows) {
+  options.trusted_proxies = "loopback";
+  app.use(cache({.ttl = 1h, .store = store}));
+  app.get("/link", [&](Context& c) {
+    c.text(std::string(c.scheme()) + "://" + std::string(c.host()) + "/" + std::to_string(++calls));
+  });
+  start();
+  EXPECT_EQ(ask("/link").body, "http://A.example/1");
+  EXPECT_EQ(ask("/link", "X-Forwarded-Host: evil.example\r\n").body, "http://evil.example/2");
+  EXPECT_EQ(ask("/link", "X-Forwarded-Proto: https\r\n").body, "https://A.example/3");
+  EXPECT_EQ(ask("/link", "X-Forwarded-Proto: https\r\n").body, "https://A.example/3");
+  EXPECT_EQ(ask("/link").body, "http://A.example/1");
+  // One key stands for both schemes.
+  EXPECT_TRUE(store->purge("a.example/link"));
+  EXPECT_EQ(ask("/link", "X-Forwarded-Proto: https\r\n").body, "https://A.example/4");
+}
+
+TEST_P(Cache, names_in_a_query_that_are_the_same_when_decoded_keep_their_order) {
+  app.use(cache({.ttl = 1h, .store = store}));
+  app.get("/first", [](Context& c) { c.text(c.query("a")); });
+  start();
+  EXPECT_EQ(ask("/first?a=1&%61=2").body, "1");
+  EXPECT_EQ(ask("/first?%61=2&a=1").body, "2");
+}
+
+TEST_P(Cache, expires_says_how_long_where_nothing_else_does) {
+  app.use(cache({.ttl = 1h, .store = store}));
+  const std::vector<std::pair<std::string, bool>> cases{
+      {"0", false},
+      {"Thu, 01 Jan 2015 00:00:00 GMT", false},
+      {"Fri, 01 Jan 2100 00:00:00 GMT", true},
+  };
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    app.get("/" + std::to_string(i), [&, i](Context& c) {
+      c.set_header("Expires", cases[i].first);
+      count_calls(c);
+    });
+  }
+  app.get("/both", [&](Context& c) {
+    c.set_header("Expires", "0").set_header("Cache-Control", "max-age=60");
+    count_calls(c);
+  });
+  start();
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    EXPECT_EQ(calls_for_two("/" + std::to_string(i)), cases[i].second ? 1 : 2) << cases[i].first;
+  }
+  EXPECT_EQ(calls_for_two("/both"), 1);
+}
+
+TEST_P(Cache, an_old_answer_has_nothing_of_the_one_that_failed) {
+  std::atomic<bool> fails_behind{false};
+  std::atomic<bool> fails{false};
+  app.use([&](Context&, Next& next) {
+    next();
+    if (fails_behind) throw std::runtime_error("it broke");
+  });
+  app.use(cache({.ttl = 1ms, .stale_while_revalidate = 1h, .store = store}));
+  app.use([&](Context& c, Next& next) {
+    if (fails) c.answer().lasting_header("X-Lasting", std::string(25, 'l'));
+    next();
+  });
+  app.get("/old", [&](Context& c) {
+    if (fails) throw std::runtime_error("it broke");
+    count_calls(c);
+  });
+  start();
+  ASSERT_EQ(ask("/old").body, "call 1");
+  fails = true;
+  Answer old;
+  ASSERT_TRUE(eventually([&] { return (old = ask("/old")).field("x-cache") == "STALE"; }));
+  EXPECT_EQ(old.body, "call 1");
+  EXPECT_EQ(old.field("x-lasting"), "");
+  // Nothing lasts that is not there.
+  fails_behind = true;
+  const Answer failed = ask("/old");
+  EXPECT_EQ(failed.status, 500);
+  EXPECT_EQ(failed.field("age"), "");
+  EXPECT_EQ(failed.field("x-cache"), "");
+}
+
+TEST_P(Cache, who_asks_for_nothing_to_be_kept_has_nobody_wait) {
+  app.use(cache({.ttl = 1h, .wait = 60s, .store = store}));
+  app.get("/slow", [&](Context& c) {
+    if (!c.header("cache-control").empty()) gate.pass();
+    count_calls(c);
+  });
+  start();
+  RawClient first = connect();
+  first.send(get_request("/slow", "Cache-Control: no-store\r\n"));
+  ASSERT_TRUE(eventually([&] { return gate.waiting() == 1; }));
+  EXPECT_EQ(ask("/slow").body, "call 1");
+  EXPECT_EQ(ask("/slow").field("x-cache"), "HIT");
+  gate.open();
+  EXPECT_EQ(first.read_answer().body, "call 2");
+}
+
+TEST_P(Cache, who_has_waited_long_enough_has_its_own_made) {
+  app.use(cache({.ttl = 1h, .wait = 1ms, .store = store}));
+  std::atomic<int> begun{0};
+  app.get("/slow", [&](Context& c) {
+    if (++begun == 1) gate.pass();
+    count_calls(c);
+  });
+  start();
+  RawClient first = connect();
+  first.send(get_request("/slow"));
+  ASSERT_TRUE(eventually([&] { return gate.waiting() == 1; }));
+  EXPECT_EQ(ask("/slow").body, "call 1");
+  EXPECT_EQ(store->stats().coalesced, 1U);
+  gate.open();
+  EXPECT_EQ(first.read_answer().body, "call 2");
 }
 
 TEST(CacheOptions, what_makes_no_sense_is_refused) {
