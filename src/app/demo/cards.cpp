@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
 
 #include <weft/bind.hpp>
 #include <weft/middleware/body_limit.hpp>
@@ -63,16 +62,16 @@ template <>
 struct weft::Schema<weft::demo::Order> {
   using Order = weft::demo::Order;
   static constexpr auto fields = weft::fields(
-      weft::field("name", &Order::name, weft::length(1, 40)),
-      weft::field("weave", &Order::weave), weft::field("metres", &Order::metres, weft::range(1, 50)),
+      weft::field("name", &Order::name, weft::length(1, 40)), weft::field("weave", &Order::weave),
+      weft::field("metres", &Order::metres, weft::range(1, 50)),
       weft::field("mail", &Order::mail, weft::length(1, 100), weft::email()));
 };
 template <>
 struct weft::Schema<weft::demo::Receipt> {
   using Receipt = weft::demo::Receipt;
-  static constexpr auto fields = weft::fields(
-      weft::field("name", &Receipt::name), weft::field("weave", &Receipt::weave),
-      weft::field("metres", &Receipt::metres), weft::field("cents", &Receipt::cents));
+  static constexpr auto fields =
+      weft::fields(weft::field("name", &Receipt::name), weft::field("weave", &Receipt::weave),
+                   weft::field("metres", &Receipt::metres), weft::field("cents", &Receipt::cents));
 };
 template <>
 struct weft::Schema<weft::demo::Visits> {
@@ -82,11 +81,11 @@ struct weft::Schema<weft::demo::Visits> {
 namespace weft::demo {
 namespace {
 
-Receipt receipt_for(Order order) {
+Receipt receipt_for(const Order& order) {
   int cents_a_metre = 300;
   if (order.weave == Weave::twill) cents_a_metre = 400;
   if (order.weave == Weave::satin) cents_a_metre = 550;
-  return {std::move(order.name), order.weave, order.metres, order.metres * cents_a_metre};
+  return {order.name, order.weave, order.metres, order.metres * cents_a_metre};
 }
 
 void echo(Context& c) {
@@ -128,12 +127,11 @@ void show_text(Context& c) {
 // The key is made at each start, and no other process has it: cookies of an earlier one count as
 // none. Without TLS, as here, browsers keep no Secure cookie and none called __Host-.
 Middleware visit_sessions() {
-  return sessions({.keys = {random_token()},
-                   .cookie_name = "weft-demo-visits",
-                   .cookie = {.path = "/visits",
-                              .secure = false,
-                              .http_only = true,
-                              .same_site = SameSite::strict}});
+  return sessions(
+      {.keys = {random_token()},
+       .cookie_name = "weft-demo-visits",
+       .cookie = {
+           .path = "/visits", .secure = false, .http_only = true, .same_site = SameSite::strict}});
 }
 
 void add_requests(App& app, Metrics& figures) {
@@ -147,10 +145,9 @@ void add_requests(App& app, Metrics& figures) {
   auto& orders = figures.counter("demo_orders_total", "Orders with nothing wrong in them.");
   app.post("/orders",
            describe_route({.summary = "An order, checked field by field", .tags = {"Requests"}}),
-           body_limit(kMostTextBytes),
-           typed([&orders](Order order) -> Created<Receipt> {
+           body_limit(kMostTextBytes), typed([&orders](const Order& order) -> Created<Receipt> {
              orders.add();
-             return {receipt_for(std::move(order))};
+             return {receipt_for(order)};
            }));
   app.post("/upload",
            describe_route({.summary = "The size of a file of a form", .tags = {"Requests"}}),
