@@ -9,7 +9,8 @@
   const whole = new Intl.NumberFormat();
 
   const kilobytes = (bytes) => bytes < 1000 ? `${bytes} B` : `${(bytes / 1000).toFixed(1)} kB`;
-  const shortNumber = (number) => number < 10 ? number.toFixed(1) : whole.format(Math.round(number));
+  const shortNumber = (number) =>
+    number < 10 ? number.toFixed(1) : whole.format(Math.round(number));
   const spanOf = (seconds) => {
     const all = Math.floor(seconds);
     const two = (number) => String(number).padStart(2, '0');
@@ -221,7 +222,8 @@
     method: 'POST', body: byId('text').value, headers: {'content-type': 'text/plain'}}));
 
   // What is no number is sent as it is, for the server to complain of.
-  const numberOr = (text) => text.trim() !== '' && Number.isFinite(Number(text)) ? Number(text) : text;
+  const numberOr = (text) =>
+    text.trim() !== '' && Number.isFinite(Number(text)) ? Number(text) : text;
   const order = () => ask('order', '/orders', {
     method: 'POST',
     headers: {'content-type': 'application/json'},
@@ -272,8 +274,9 @@
     const chip = document.createElement('i');
     chip.textContent = answer.status;
     if (!answer.ok) chip.className = 'failed';
-    byId('limited-chips').append(chip);
-    if (byId('limited-chips').children.length > MOST_CHIPS) byId('limited-chips').firstChild.remove();
+    const chips = byId('limited-chips');
+    chips.append(chip);
+    if (chips.childElementCount > MOST_CHIPS) chips.firstElementChild.remove();
   };
   byId('limited-button').addEventListener('click', async () => {
     try {
