@@ -1,8 +1,9 @@
 # Embeds a page in the library: its HTML, style and script as text, and what a Content-Security-Policy
 # says to allow the style and the script, their SHA-256 in base64.
 #
-# weft_embed_page(TARGET FOLDER HEADER) makes HEADER of FOLDER/page.html, page.css and page.js at
-# every build in which one of them has changed.
+# weft_embed_page(TARGET FOLDER HEADER NAMESPACE) makes HEADER of FOLDER/page.html, page.css and
+# page.js at every build in which one of them has changed. Each page has a namespace of its own,
+# because what is in it has the same names.
 
 if(CMAKE_SCRIPT_MODE_FILE)
   cmake_minimum_required(VERSION 3.25)
@@ -34,7 +35,7 @@ if(CMAKE_SCRIPT_MODE_FILE)
   endfunction()
 
   set(header "// Made of ${FOLDER}.\n#pragma once\n\n#include <string_view>\n\n")
-  string(APPEND header "namespace weft::app {\n\n")
+  string(APPEND header "namespace ${NAMESPACE} {\n\n")
   foreach(kind IN ITEMS html css js)
     file(READ "${FOLDER}/page.${kind}" text)
     if(text MATCHES "\\)embedded\"")
@@ -47,18 +48,18 @@ if(CMAKE_SCRIPT_MODE_FILE)
     string(APPEND header
       "inline constexpr std::string_view kPage_${kind}_hash = \"'sha256-${encoded}'\";\n\n")
   endforeach()
-  string(APPEND header "}  // namespace weft::app\n")
+  string(APPEND header "}  // namespace ${NAMESPACE}\n")
   file(WRITE "${OUTPUT}" "${header}")
   return()
 endif()
 
 set(weft_embed_page_script "${CMAKE_CURRENT_LIST_FILE}")
 
-function(weft_embed_page target folder header)
+function(weft_embed_page target folder header namespace)
   set(output "${PROJECT_BINARY_DIR}/generated/${header}")
   add_custom_command(OUTPUT "${output}"
     COMMAND ${CMAKE_COMMAND} -D "FOLDER=${PROJECT_SOURCE_DIR}/${folder}" -D "OUTPUT=${output}"
-      -P "${weft_embed_page_script}"
+      -D "NAMESPACE=${namespace}" -P "${weft_embed_page_script}"
     DEPENDS "${folder}/page.html" "${folder}/page.css" "${folder}/page.js"
       "${weft_embed_page_script}"
     COMMENT "" VERBATIM)

@@ -141,8 +141,11 @@ App& App::openapi(const OpenApiOptions& options) {
   page->policy = policy_of(options);
   page->tag = app::tag_of(page->text);
   get(options.docs_path, hidden, [page = std::shared_ptr<const Page>(std::move(page))](Context& c) {
-    c.set_header("Content-Security-Policy", page->policy);
-    c.set_header("X-Content-Type-Options", "nosniff").set_header("Referrer-Policy", "no-referrer");
+    // In place of what middleware says of all answers: of two policies a browser keeps to both.
+    AnswerView answer = c.answer();
+    answer.replace_header("Content-Security-Policy", page->policy);
+    answer.replace_header("X-Content-Type-Options", "nosniff");
+    answer.replace_header("Referrer-Policy", "no-referrer");
     if (is_known_already(c, page->tag)) return;
     c.html(page->text);
   });

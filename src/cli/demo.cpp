@@ -1,4 +1,6 @@
 // `weft demo`: serves the demonstration until SIGTERM or SIGINT.
+#include <chrono>
+
 #include <weft/app.hpp>
 
 #include "app/demo/demo.hpp"
@@ -10,10 +12,15 @@ namespace {
 
 int run_demo(Arguments arguments) {
   Options options;
+  // Who ends it has its page open, whose stream of events has no end.
+  options.limits.drain_grace = std::chrono::seconds(1);
   if (const auto status =
           app::parse_serve_flags("weft demo", kDemoCommand.summary, arguments, options)) {
     return *status;
   }
+
+  // The demonstration shows them there in any case.
+  if (options.metrics_path == demo::kMetricsPath) options.metrics_path.clear();
 
   App application;
   const demo::Demo demo(application);

@@ -473,6 +473,18 @@ TEST_P(OpenApi, the_page_is_whole_and_runs_nothing_but_its_own_script) {
   EXPECT_EQ(ask("/v1/docs", same).status, 304);
 }
 
+TEST_P(OpenApi, the_page_keeps_its_policy_behind_one_for_all_answers) {
+  own->use(secure_headers());
+  own->openapi({});
+  own->start(options);
+  const http::test::Answer answer = ask("/docs");
+  const std::string name = "\nContent-Security-Policy:";
+  const std::size_t first = answer.head.find(name);
+  ASSERT_NE(first, std::string::npos) << answer.head;
+  EXPECT_EQ(answer.head.find(name, first + 1), std::string::npos) << answer.head;
+  EXPECT_NE(answer.field("content-security-policy").find("script-src 'sha256-"), std::string::npos);
+}
+
 TEST(OpenApiRules, a_broken_document_is_told_from_a_sound_one) {
   const std::string sound = golden("pets.json");
   ASSERT_EQ(app::test::broken_rules(sound), std::vector<std::string>());

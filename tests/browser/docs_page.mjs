@@ -3,7 +3,7 @@
 // Anything that is not as it should be is an exception; ends with 0 otherwise.
 import assert from 'node:assert/strict';
 
-import {openBrowser} from './pages.mjs';
+import {openBrowser, runChecks} from './pages.mjs';
 
 const [address, chromium] = process.argv.slice(2);
 const {browser, open} = await openBrowser(chromium);
@@ -135,15 +135,6 @@ const checks = {
   },
 };
 
-let failed = 0;
-for (const [name, check] of Object.entries(checks)) {
-  try {
-    await check();
-    console.log(`ok: ${name}`);
-  } catch (error) {
-    ++failed;
-    console.log(`FAILED: ${name}\n${error.stack}`);
-  }
-}
+const failed = await runChecks(checks);
 await browser.close();
 process.exit(failed === 0 ? 0 : 1);

@@ -1,4 +1,4 @@
-// What tests of pages share: the browser, and pages that complain of errors.
+// What tests of pages share: the browser, pages that complain of errors, and how checks are run.
 import {createRequire} from 'node:module';
 
 // Lies in the build folder, which run.py says.
@@ -27,4 +27,19 @@ export const openBrowser = async (executablePath) => {
     return page;
   };
   return {browser, open};
+};
+
+// Runs all, by name, and returns how many failed.
+export const runChecks = async (checks) => {
+  let failed = 0;
+  for (const [name, check] of Object.entries(checks)) {
+    try {
+      await check();
+      console.log(`ok: ${name}`);
+    } catch (error) {
+      ++failed;
+      console.log(`FAILED: ${name}\n${error.stack}`);
+    }
+  }
+  return failed;
 };

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Starts a server and has a script of Node.js look at its pages in Chromium.
 
-usage: run.py FOLDER SCRIPT SERVER [FLAGS...]
+usage: run.py FOLDER SCRIPT SERVER [WORDS...]
 
 What drives the browser comes from npm's registry and is kept in FOLDER. Ends with 77 where there
 is no Node.js, no Chromium, or no way to that registry.
@@ -52,14 +52,14 @@ def install_modules(folder, npm):
 
 def main():
     if len(sys.argv) < 4:
-        sys.exit(f"usage: {sys.argv[0]} FOLDER SCRIPT SERVER [FLAGS...]")
-    folder, script, server, *flags = sys.argv[1:]
+        sys.exit(f"usage: {sys.argv[0]} FOLDER SCRIPT SERVER [WORDS...]")
+    folder, script, server, *words = sys.argv[1:]
     harness.end_cleanly_on_sigterm()
     node, npm = program("node", "nodejs"), program("npm", "npm")
     chromium = program("chromium", "chromium")
     install_modules(Path(folder), npm)
     os.environ["WEFT_BROWSER_MODULES"] = folder
-    with harness.running_server(f"{server} --port {{port}} {' '.join(flags)}") as (_, port):
+    with harness.running_server(f"{server} {' '.join(words)} --port {{port}}") as (_, port):
         done = subprocess.run([node, str(HERE / script), f"http://127.0.0.1:{port}", chromium],
                               check=False, timeout=SCRIPT_SECONDS)
     sys.exit(done.returncode)

@@ -1,159 +1,74 @@
 #include "app/demo/demo.hpp"
 
-#include <charconv>
-#include <chrono>
-#include <memory>
-#include <optional>
-#include <string_view>
-#include <utility>
+#include <string>
 
-#include <weft/green.hpp>
-#include <weft/json.hpp>
+#include <weft/middleware/compress.hpp>
+#include <weft/middleware/etag.hpp>
+#include <weft/middleware/health.hpp>
+#include <weft/middleware/limiter.hpp>
+#include <weft/middleware/recover.hpp>
+#include <weft/middleware/request_id.hpp>
+#include <weft/middleware/secure_headers.hpp>
+#include <weft/route_description.hpp>
 #include <weft/version.hpp>
 
+#include "app/demo/cards.hpp"
 #include "app/demo/page.hpp"
 
 namespace weft::demo {
 namespace {
 
-using Milliseconds = std::chrono::duration<double, std::milli>;
-using SteadyClock = std::chrono::steady_clock;
-
-// Visitors must not be able to hold many stacks for long: neither one of them nor all together.
-constexpr unsigned kMostSleepMs = 10'000;
-constexpr unsigned kMostParked = 1'000;
-constexpr unsigned kMostAsleep = 5'000;
-
-std::optional<unsigned> parse_number(std::string_view text, unsigned most) {
-  unsigned value = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
-  if (text.empty() || error != std::errc{} || stop != end || value > most) return std::nullopt;
-  return value;
+// What is no page runs nothing. An opener policy is for TLS alone: without it browsers complain.
+SecureHeadersOptions strict_headers() {
+  return {.content_security_policy = "default-src 'none'; frame-ancestors 'none'",
+          .frame_options = "DENY",
+          .cross_origin_opener_policy = ""};
 }
 
-void refuse(Context& c, std::string_view what) {
-  c.status(400);
-  c.json({{"error", what}});
-}
-
-void show_page(Context& c) {
-  c.set_header("Content-Security-Policy",
-               "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
-               "connect-src 'self'; img-src data:; base-uri 'none'; frame-ancestors 'none'");
-  c.set_header("Cache-Control", "no-cache");
-  c.html(page());
-}
-
-// Places for green threads that sleep, out of those for all requests; given back at the end.
-class Places {
- public:
-  // None when fewer than `count` are free.
-  static std::optional<Places> take(std::atomic<unsigned>& taken, unsigned count) noexcept {
-    unsigned before = taken.load(std::memory_order_relaxed);
-    do {
-      if (count > kMostAsleep - before) return std::nullopt;
-    } while (!taken.compare_exchange_weak(before, before + count, std::memory_order_relaxed));
-    return Places(taken, count);
-  }
-  Places(Places&& other) noexcept : taken_(other.taken_), count_(std::exchange(other.count_, 0)) {}
-  ~Places() { taken_.fetch_sub(count_, std::memory_order_relaxed); }
-  Places(const Places&) = delete;
-  Places& operator=(const Places&) = delete;
-  Places& operator=(Places&&) = delete;
-
-  // Splits one off.
-  Places one() noexcept {
-    --count_;
-    return Places(taken_, 1);
-  }
-
- private:
-  Places(std::atomic<unsigned>& taken, unsigned count) noexcept : taken_(taken), count_(count) {}
-
-  std::atomic<unsigned>& taken_;
-  unsigned count_;
-};
-
-void refuse_for_now(Context& c) {
-  c.status(503).set_header("Retry-After", "1");
-  c.json({{"error", "too many green threads are asleep; try again in a moment"}});
-}
-
-// What the green threads of one /park share with the handler that waits for them. Shared, because
-// the handler may be gone before them when its client goes away.
-struct ParkRun {
-  SteadyClock::time_point started = SteadyClock::now();
-  unsigned finished = 0;
-  double first_ms = 0;
-  double last_ms = 0;
-};
-
-void echo(Context& c) {
-  // Always plain text, so that what a stranger sends is never run as a page.
-  c.set_header("X-Content-Type-Options", "nosniff");
-  c.text(c.body());
+OpenApiOptions document() {
+  return {.title = "weft demo",
+          .version = std::string(version()),
+          .description = "What the demonstration answers. Nothing that is sent to it is kept.",
+          .tags = {{"Live", "What this server does"},
+                   {"Green threads", "Handlers that wait"},
+                   {"Requests", "What comes with them"},
+                   {"Middleware", "What stands around handlers"}}};
 }
 
 }  // namespace
 
-Demo::Demo(App& app) : app_(app) {
-  app.get("/", show_page);
-  app.get("/api/stats", [this](Context& c) { show_stats(c); });
-  app.get("/users/:id", [](Context& c) { c.json({{"id", c.param("id")}}); });
-  app.get("/sleep/:ms", [this](Context& c) { nap(c); });
-  app.post("/park/:count/:ms", [this](Context& c) { park_many(c); });
-  app.post("/echo", echo);
+Demo::Demo(App& app) : live_(app, parking_, *figures_) {
+  app.use(health(), request_id(), secure_headers(strict_headers()),
+          recover({.shape = RecoverShape::json}));
+  // In front of what packs and tags answers: these are small, and never the same again.
+  add_live_routes(app);
+  app.use(etag(), compress());
+  app.openapi(document());
+  app.get("/", describe_route({.hidden = true}), show_page);
+  app.get(kMetricsPath, describe_route({.hidden = true}), metrics({.registry = figures_}));
+  add_parking_routes(app);
+  add_cards(app, *figures_);
 }
 
-void Demo::nap(Context& c) {
-  const auto ms = parse_number(c.param("ms"), kMostSleepMs);
-  if (!ms) return refuse(c, "ask for 0 to 10000 milliseconds");
-  const auto place = Places::take(asleep_, 1);
-  if (!place) return refuse_for_now(c);
-  const auto started = SteadyClock::now();
-  weft::sleep(std::chrono::milliseconds(*ms));
-  c.json({{"slept_ms", Milliseconds(SteadyClock::now() - started).count()}});
+void Demo::add_live_routes(App& app) {
+  app.get("/api/stats",
+          describe_route({.summary = "The figures", .tags = {"Live"}})
+              .answers(200, "The figures", "application/json"),
+          [this](Context& c) { live_.show(c); });
+  app.get("/api/events",
+          describe_route({.summary = "The figures, pushed once a second", .tags = {"Live"}})
+              .answers(200, "Events named \"figures\"", "text/event-stream")
+              .answers(503, "Too many streams are open", "text/plain"),
+          max_in_flight({.requests = kMostStreams}), [this](Context& c) { live_.push(c); });
 }
 
-void Demo::park_many(Context& c) {
-  const auto count = parse_number(c.param("count"), kMostParked);
-  const auto ms = parse_number(c.param("ms"), kMostSleepMs);
-  if (!count || !ms) return refuse(c, "ask for at most 1000 green threads and 10000 milliseconds");
-  auto places = Places::take(asleep_, *count);
-  if (!places) return refuse_for_now(c);
-  const auto run = std::make_shared<ParkRun>();
-  for (unsigned started = 0; started < *count; ++started) {
-    weft::spawn([run, place = places->one(), duration = std::chrono::milliseconds(*ms)] {
-      weft::sleep(duration);
-      run->last_ms = Milliseconds(SteadyClock::now() - run->started).count();
-      if (run->finished++ == 0) run->first_ms = run->last_ms;
-    });
-  }
-  weft::sleep(std::chrono::milliseconds(*ms));
-  while (run->finished < *count) weft::sleep(std::chrono::milliseconds(1));
-  c.json({{"finished", run->finished}, {"first_ms", run->first_ms}, {"last_ms", run->last_ms}});
-}
-
-void Demo::show_stats(Context& c) const {
-  const ServerStats stats = app_.stats();
-  c.set_header("Cache-Control", "no-store");
-  c.json({
-      {"version", version()},
-      {"commit", commit()},
-      {"uptime_seconds", std::chrono::duration<double>(stats.uptime).count()},
-      {"workers", stats.workers},
-      {"asleep", asleep_.load(std::memory_order_relaxed)},
-      {"backend", {{"name", stats.backend}, {"reason", stats.backend_reason}}},
-      {"requests", stats.requests},
-      {"handler_errors", stats.handler_errors},
-      {"connections", {{"open", stats.connections_open}, {"accepted", stats.connections_accepted}}},
-      {"answers",
-       {{"2xx", stats.answers_2xx},
-        {"3xx", stats.answers_3xx},
-        {"4xx", stats.answers_4xx},
-        {"5xx", stats.answers_5xx}}},
-  });
+void Demo::add_parking_routes(App& app) {
+  app.get("/sleep/{ms}",
+          describe_route({.summary = "Sleep, and say for how long", .tags = {"Green threads"}}),
+          [this](Context& c) { parking_.nap(c); });
+  app.post("/park/{count}/{ms}",
+           describe_route({.summary = "Have many sleep at once", .tags = {"Green threads"}}),
+           [this](Context& c) { parking_.park_many(c); });
 }
 
 }  // namespace weft::demo

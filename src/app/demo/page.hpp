@@ -1,12 +1,17 @@
 // The demonstration's one page: HTML with its style and script inside, nothing loaded from outside.
 //
-// A constant of the program; safe from any thread.
+// Safe from any thread.
 #pragma once
 
 #include <string_view>
 
+#include <weft/context.hpp>
+
 namespace weft::demo {
 
-std::string_view page() noexcept;
+// Answers with the page.
+void show_page(Context& c);
+// What runs in it.
+std::string_view page_script() noexcept;
 
 }  // namespace weft::demo
