@@ -11,6 +11,7 @@
 #include "app/middleware/cache_rules.hpp"
 #include "app/middleware/cache_store.hpp"
 #include "app/middleware/conditional.hpp"
+#include "app/middleware/passed_bodies.hpp"
 #include "http/exchange.hpp"
 #include "http/header_text.hpp"
 #include "http/method.hpp"
@@ -24,7 +25,6 @@ namespace weft {
 namespace {
 
 using app::CacheClock;
-using app::CacheFlight;
 using app::CacheStore;
 
 bool has_line(std::string_view lines, std::string_view wanted) {
@@ -69,8 +69,9 @@ class CachedRequest {
         : store(cache_store), key(cache_key), name(std::move(flight_name)) {
       joined = store.join(key, name);
     }
-    ~Flight() {
-      if (joined.leads) store.end_flight(key, name, *joined.flight);
+    ~Flight() { end(); }
+    void end() noexcept {
+      if (std::exchange(joined.leads, false)) store.end_flight(key, name, *joined.flight);
     }
     Flight(const Flight&) = delete;
     Flight& operator=(const Flight&) = delete;
@@ -79,6 +80,21 @@ class CachedRequest {
     std::string_view key;
     std::string name;
     CacheStore::Joined joined;
+  };
+  // Ends a flight when its answer becomes a stream, which is not kept and may go on for ever.
+  class StreamWatch final : public app::PassedBodies {
+   public:
+    StreamWatch(CachedRequest& request, Flight& flight) noexcept
+        : PassedBodies(request.exchange_), request_(request), flight_(flight) {}
+    void begin_answer_stream(std::optional<std::uint64_t> length) override {
+      behind().begin_answer_stream(length);
+      request_.keep_out(flight_);
+      flight_.end();
+    }
+
+   private:
+    CachedRequest& request_;
+    Flight& flight_;
   };
 
   // False when it has waited.
@@ -101,7 +117,7 @@ class CachedRequest {
     }
     Flight flight(store_, key_, std::move(found_.flight));
     if (flight.joined.leads) {
-      run(&*flight.joined.flight);
+      run(&flight);
       return true;
     }
     if (found_.answer != nullptr) {
@@ -122,12 +138,12 @@ class CachedRequest {
 
   // Has the handler answer, and keeps what it says; what there is of an old answer is given in
   // place of a failure.
-  void run(CacheFlight* flight = nullptr) {
+  void run(Flight* flight = nullptr) {
     count(store_.misses);
     const Before before{std::string(exchange_.response().fields.view()),
                         exchange_.response().lasting};
     try {
-      next_();
+      call_handler(flight);
     } catch (const HttpError&) {
       throw;
     } catch (const std::exception&) {
@@ -154,6 +170,12 @@ class CachedRequest {
     if (kept_ && !is_head_) app::answer_conditionally(exchange_);
   }
 
+  void call_handler(Flight* flight) {
+    if (flight == nullptr) return next_();
+    const StreamWatch watch(*this, *flight);
+    next_();
+  }
+
   bool give_old(const Before& before) {
     http::Response& response = exchange_.response();
     if (found_.answer == nullptr || response.head_is_out ||
@@ -168,9 +190,9 @@ class CachedRequest {
   }
 
   // Others are not to wait for answers of which nothing is kept.
-  void keep_out(const CacheFlight& flight) {
+  void keep_out(const Flight& flight) {
     constexpr std::chrono::seconds kPause{5};
-    if (flight.awaited) store_.keep_out(key_, CacheClock::now() + kPause);
+    if (flight.joined.flight->awaited) store_.keep_out(key_, CacheClock::now() + kPause);
   }
 
   bool forbids_to_keep() const { return app::request_says(exchange_.head(), "no-store"); }

@@ -542,6 +542,30 @@ TEST_P(Cache, who_asks_for_nothing_to_be_kept_has_nobody_wait) {
   EXPECT_EQ(first.read_answer().body, "call 2");
 }
 
+TEST_P(Cache, nobody_waits_for_the_end_of_a_stream) {
+  app.use(cache({.ttl = 1h, .wait = 60s, .store = store}));
+  std::atomic<int> begun{0};
+  app.get("/stream", [&](Context& c) {
+    if (++begun == 1) gate.pass();
+    c.stream("text/plain", 1).write("a").flush();
+    while (begun < 3) sleep(1ms);
+  });
+  start();
+  RawClient first = connect();
+  first.send(get_request("/stream"));
+  ASSERT_TRUE(eventually([&] { return gate.waiting() == 1; }));
+  RawClient second = connect();
+  second.send(get_request("/stream"));
+  ASSERT_TRUE(eventually([&] { return store->stats().coalesced == 1; }));
+  gate.open();
+  EXPECT_TRUE(eventually([&] { return begun == 2; }));
+  RawClient third = connect();
+  third.send(get_request("/stream"));
+  EXPECT_TRUE(eventually([&] { return begun == 3; }));
+  begun = 3;
+  for (RawClient* client : {&first, &second, &third}) EXPECT_EQ(client->read_answer().status, 200);
+}
+
 TEST_P(Cache, who_has_waited_long_enough_has_its_own_made) {
   app.use(cache({.ttl = 1h, .wait = 1ms, .store = store}));
   std::atomic<int> begun{0};
