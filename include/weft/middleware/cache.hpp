@@ -2,12 +2,13 @@
 //
 //     app.use(weft::cache({.ttl = 30s}));
 //
-// Whole answers to GET, which answer HEAD, too. How long is what the answer's Cache-Control says
-// (s-maxage, or else max-age), or else the option's ttl. As a cache that many share (RFC 9111) it
+// Whole answers to GET, which answer HEAD, too. How long is what the answer says (s-maxage, or else
+// max-age, or else Expires), or else the option's ttl. As a cache that many share (RFC 9111) it
 // keeps nothing that is `no-store`, `no-cache` or `private`, sets a cookie, varies by `*`, or that
-// is streamed; what answers a request with credentials only if it is said to be `public`. Of
-// several requests that miss the same one runs the handler, and the others wait for its answer, on
-// whatever worker they are. Any thread.
+// is streamed; what answers a request with Authorization or Cookie only if it says `public`,
+// s-maxage or must-revalidate. Keys in other places it does not know: who checks them stands
+// outside of it. Of several requests that miss the same one runs the handler, and the others wait
+// for its answer, on whatever worker they are. Any thread.
 #pragma once
 
 #include <chrono>
@@ -35,8 +36,9 @@ class ResponseCache {
   ResponseCache(const ResponseCache&) = delete;
   ResponseCache& operator=(const ResponseCache&) = delete;
 
-  // The key of a request unless the options say otherwise: the host in lower case, the path, and
-  // the query with its pairs in the order of their names: "example.org/list?page=2&sort=name".
+  // The key of a request unless the options say otherwise: Context::host() in lower case, the path,
+  // and the query with its pairs in the order of their names, unless one of these is escaped:
+  // "example.org/list?page=2&sort=name". Of each key http and https have answers of their own.
   static std::string key_of(Context& context);
 
   // Forgets the answers of that key, in all their variants. Whether there were any.
@@ -77,8 +79,8 @@ struct CacheOptions {
   std::function<std::string(Context&)> key;
   // A longer body is not kept, nor is one that a sixteenth of the store does not hold.
   std::size_t max_body_bytes = std::size_t{1024} * 1024;
-  // So long a request waits for the answer to another, and then has its own made: below the time
-  // after which clients give up.
+  // So long a request waits for the answer to another, all in all, and then has its own made: below
+  // the time after which clients give up.
   std::chrono::milliseconds wait{5'000};
   // Take requests with a Cookie for such without credentials: where cookies do not change answers.
   bool ignore_cookies = false;
