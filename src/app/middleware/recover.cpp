@@ -34,7 +34,9 @@ class Recover {
     } catch (const http::RequestAborted&) {
       throw;
     } catch (const HttpError& error) {
-      if (!options_.http_errors || context.answer().head_is_sent()) throw;
+      // One with a type of its own is worded already, as the complaints of bind() are.
+      const bool is_plain = error.content_type().starts_with("text/plain");
+      if (!options_.http_errors || !is_plain || context.answer().head_is_sent()) throw;
       answer(context, error.status(), error.what());
     } catch (const std::exception& error) {
       recover_from(context, error);

@@ -69,7 +69,11 @@ TEST_F(Recovered, answers_may_be_json_those_of_http_errors_too) {
           [](Context&) { throw HttpError(409, "taken\n"); });
   app.use(recover({.shape = RecoverShape::json, .http_errors = true}));
   add_failures(app);
+  app.get("/worded", [](Context&) {
+    throw HttpError(422, R"({"errors":[{"field":"age"}]})", "application/json");
+  });
   RawClient client = start();
+  EXPECT_EQ(client.get("/worded").body, R"({"errors":[{"field":"age"}]})");
   for (const char* path : {"/throws", "/not-begun"}) {
     const Answer answer = client.get(path);
     EXPECT_EQ(answer.status, 500);
