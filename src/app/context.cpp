@@ -7,6 +7,7 @@
 #include "http/exchange.hpp"
 #include "http/header_text.hpp"
 #include "http/query.hpp"
+#include "http/response_fields.hpp"
 #include "http/trailers.hpp"
 #include "http/uri.hpp"
 
@@ -27,11 +28,6 @@ std::string_view decoded(http::Exchange& exchange, std::string_view raw, http::U
 void require_one_line(std::string_view type) {
   if (http::is_field_value(type)) return;
   throw std::invalid_argument("the Content-Type holds a line break or another control byte");
-}
-
-void require_head_to_come(http::Exchange& exchange) {
-  if (!exchange.response().head_is_out) return;
-  throw std::logic_error("the status and the headers have been sent already");
 }
 
 void set_type(http::Response& response, std::string_view type) {
@@ -93,7 +89,7 @@ std::string_view Context::trailer(std::string_view name, std::string_view fallba
 }
 
 Context& Context::status(int code) {
-  require_head_to_come(exchange_);
+  http::require_head_to_come(exchange_.response());
   if (code < 200 || code > 599) {
     throw std::invalid_argument("a status must be from 200 to 599, not " + std::to_string(code));
   }
@@ -102,7 +98,7 @@ Context& Context::status(int code) {
 }
 
 Context& Context::set_header(std::string_view name, std::string_view value) {
-  require_head_to_come(exchange_);
+  http::require_head_to_come(exchange_.response());
   http::Response& response = exchange_.response();
   if (http::equals_ignoring_case(name, "content-type")) {
     require_one_line(value);

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "app/html_text.hpp"
 #include "weft/detail/descriptor.hpp"
 
 namespace weft::app {
@@ -33,21 +34,6 @@ bool leads_to_folder(int folder, const dirent& entry) {
   if (entry.d_type != DT_UNKNOWN && entry.d_type != DT_LNK) return entry.d_type == DT_DIR;
   struct stat state{};
   return ::fstatat(folder, entry.d_name, &state, 0) == 0 && S_ISDIR(state.st_mode);
-}
-
-std::string escaped_for_html(std::string_view text) {
-  std::string result;
-  for (const char byte : text) {
-    switch (byte) {
-      case '&': result += "&amp;"; break;
-      case '<': result += "&lt;"; break;
-      case '>': result += "&gt;"; break;
-      case '"': result += "&quot;"; break;
-      case '\'': result += "&#39;"; break;
-      default: result += byte;
-    }
-  }
-  return result;
 }
 
 std::string escaped_for_link(std::string_view name) {
@@ -86,15 +72,17 @@ std::optional<std::vector<FolderEntry>> list_folder(int root, const std::string&
 }
 
 std::string listing_page(std::string_view path, const std::vector<FolderEntry>& entries) {
-  const std::string title = escaped_for_html(path);
+  std::string title;
+  append_for_html(title, path);
   std::string page = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>" +
                      title + "</title>\n<h1>" + title + "</h1>\n<ul>\n";
   if (path != "/") page += "<li><a href=\"../\">../</a>\n";
   for (const FolderEntry& entry : entries) {
     const std::string slash = entry.is_folder ? "/" : "";
     // The dot and slash keep a name with a colon from being a scheme.
-    page += "<li><a href=\"./" + escaped_for_link(entry.name) + slash + "\">" +
-            escaped_for_html(entry.name) + slash + "</a>\n";
+    page += "<li><a href=\"./" + escaped_for_link(entry.name) + slash + "\">";
+    append_for_html(page, entry.name);
+    page += slash + "</a>\n";
   }
   return page + "</ul>\n</html>\n";
 }

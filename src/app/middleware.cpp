@@ -7,6 +7,7 @@
 #include "app/application.hpp"
 #include "app/route_entry.hpp"
 #include "http/exchange.hpp"
+#include "http/letter_case.hpp"
 #include "http/response_fields.hpp"
 #include "http/site.hpp"
 #include "weft/answer_view.hpp"
@@ -14,22 +15,6 @@
 #include "weft/http_error.hpp"
 
 namespace weft {
-
-namespace {
-
-std::string in_lower_case(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-  return lower;
-}
-
-void require_head_to_come(http::Exchange& exchange) {
-  if (exchange.response().head_is_out) {
-    throw std::logic_error("the status and the headers have been sent already");
-  }
-}
-
-}  // namespace
 
 // ---- AnswerView
 
@@ -40,12 +25,12 @@ std::string_view AnswerView::content_type() const noexcept {
 }
 
 std::optional<std::string_view> AnswerView::header(std::string_view name) const {
-  return http::find_field(exchange_.response(), in_lower_case(name));
+  return http::find_field(exchange_.response(), http::in_lower_case(std::string(name)));
 }
 
 void AnswerView::remove_header(std::string_view name) {
-  require_head_to_come(exchange_);
-  http::remove_fields(exchange_.response(), in_lower_case(name));
+  http::require_head_to_come(exchange_.response());
+  http::remove_fields(exchange_.response(), http::in_lower_case(std::string(name)));
 }
 
 void AnswerView::replace_header(std::string_view name, std::string_view value) {
@@ -77,7 +62,7 @@ std::uint64_t AnswerView::size() const noexcept {
 }
 
 void AnswerView::clear() {
-  require_head_to_come(exchange_);
+  http::require_head_to_come(exchange_.response());
   http::Response& response = exchange_.response();
   response.status = 200;
   response.content_type = {};

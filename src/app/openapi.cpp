@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "app/app_state.hpp"
+#include "app/html_text.hpp"
 #include "app/openapi_document.hpp"
 #include "docs_page.hpp"
 #include "http/entity_tag.hpp"
@@ -19,19 +20,6 @@
 namespace weft {
 
 namespace {
-
-void append_escaped(std::string_view text, std::string& out) {
-  for (const char c : text) {
-    switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += c;
-    }
-  }
-}
 
 // A path as seen from a page at another one, so that both may be moved together.
 std::string relative_to(std::string_view page, std::string_view path) {
@@ -60,9 +48,11 @@ std::string page_of(const OpenApiOptions& options) {
     rest.remove_prefix(name.size() + 1);
     if (name == "style") page += app::kPage_css;
     if (name == "script") page += app::kPage_js;
-    if (name == "title") append_escaped(options.title, page);
-    if (name == "path") append_escaped(options.path, page);
-    if (name == "document") append_escaped(relative_to(options.docs_path, options.path), page);
+    if (name == "title") app::append_for_html(page, options.title);
+    if (name == "path") app::append_for_html(page, options.path);
+    if (name == "document") {
+      app::append_for_html(page, relative_to(options.docs_path, options.path));
+    }
   }
 }
 

@@ -10,6 +10,7 @@
 #include "app/flags.hpp"
 #include "app/log/access_format.hpp"
 #include "app/settings.hpp"
+#include "http/letter_case.hpp"
 #include "http/log_text.hpp"
 #include "http/trusted_proxies.hpp"
 
@@ -109,7 +110,7 @@ std::optional<std::string> respelt(Kind kind, std::string_view text) {
   if (!number) return std::nullopt;
   std::string letters;
   for (const char byte : text) {
-    if (byte != ' ') letters += byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte + 32) : byte;
+    if (byte != ' ') letters += http::lower_case(byte);
   }
   if (letters.empty()) return std::nullopt;
   std::string_view unit;

@@ -19,6 +19,7 @@
 #include "gvt/blocking_io.hpp"
 #include "http/client/url.hpp"
 #include "http/head_parser.hpp"
+#include "http/letter_case.hpp"
 #include "ksvc/core/assert.hpp"
 #include "ksvc/router/backend_choice.hpp"
 #include "net/shared_listener.hpp"
@@ -41,16 +42,10 @@ constexpr std::size_t kReadBytes = 16 * 1024;
 constexpr std::chrono::milliseconds kGrace{200};
 constexpr int kBacklog = 128;
 
-bool same_name(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [lower](char x, char y) { return lower(x) == lower(y); });
-}
-
 std::string_view find_field(const std::vector<ClientField>& fields, std::string_view name,
                             std::string_view fallback) noexcept {
   for (const ClientField& field : fields) {
-    if (same_name(field.name, name)) return field.value;
+    if (http::equal_in_any_case(field.name, name)) return field.value;
   }
   return fallback;
 }
@@ -211,7 +206,7 @@ std::string_view TestResponse::header(std::string_view name,
 std::vector<std::string_view> TestResponse::headers(std::string_view name) const {
   std::vector<std::string_view> values;
   for (const ClientField& field : fields_) {
-    if (same_name(field.name, name)) values.emplace_back(field.value);
+    if (http::equal_in_any_case(field.name, name)) values.emplace_back(field.value);
   }
   return values;
 }
@@ -334,9 +329,9 @@ TestResponse TestClient::ask_once(const TestRequest& asked) {
   State& state = *state_;
   ClientRequest request = asked.request_;
   const std::string path = request.url.substr(0, request.url.find('?'));
-  const bool brings_cookies =
-      std::any_of(request.headers.begin(), request.headers.end(),
-                  [](const ClientField& field) { return same_name(field.name, "cookie"); });
+  const bool brings_cookies = std::any_of(
+      request.headers.begin(), request.headers.end(),
+      [](const ClientField& field) { return http::equal_in_any_case(field.name, "cookie"); });
   if (state.options.keep_cookies && !brings_cookies) {
     std::string field = state.cookies.field(path, std::time(nullptr));
     if (!field.empty()) request.headers.push_back({"Cookie", std::move(field)});
@@ -410,8 +405,9 @@ TestResponse TestClient::request(const TestRequest& request) {
     next.request_.body_of_unknown_length = false;
     next.chunks_.clear();
     next.trailers_.clear();
-    std::erase_if(next.request_.headers,
-                  [](const ClientField& field) { return same_name(field.name, "content-type"); });
+    std::erase_if(next.request_.headers, [](const ClientField& field) {
+      return http::equal_in_any_case(field.name, "content-type");
+    });
   }
 }
 

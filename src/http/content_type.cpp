@@ -1,4 +1,5 @@
 #include "http/content_type.hpp"
+#include "http/letter_case.hpp"
 
 #include <algorithm>
 #include <array>
@@ -68,9 +69,7 @@ std::string_view content_type_of(std::string_view file_name) {
   const std::string_view given = file_name.substr(dot + 1);
   if (given.size() > kLongest) return kUnknown;
   std::array<char, kLongest> lower{};
-  std::ranges::transform(given, lower.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-  });
+  std::ranges::transform(given, lower.begin(), lower_case);
   const std::string_view extension(lower.data(), given.size());
   const auto* const row = std::ranges::lower_bound(kRows, extension, {}, &Row::extension);
   return row != std::end(kRows) && row->extension == extension ? row->type : kUnknown;

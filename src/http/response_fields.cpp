@@ -1,11 +1,17 @@
 #include "http/response_fields.hpp"
 
+#include <stdexcept>
 #include <string>
 
 #include "http/head_parser.hpp"
 #include "http/header_text.hpp"
 
 namespace weft::http {
+
+void require_head_to_come(const Response& response) {
+  if (!response.head_is_out) return;
+  throw std::logic_error("the status and the headers have been sent already");
+}
 
 std::optional<std::string_view> find_field(const Response& response, std::string_view name) {
   std::optional<std::string_view> found;

@@ -12,6 +12,9 @@
 
 namespace weft::http {
 
+// Throws std::logic_error when the head is out, so that nothing in it can be changed any more.
+void require_head_to_come(const Response& response);
+
 // Calls `see(whole line with its end, name, value)` for each field that is set, until it is false.
 template <class See>
 void for_each_field(std::string_view lines, const See& see) {

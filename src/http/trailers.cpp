@@ -6,6 +6,7 @@
 #include <string>
 
 #include "http/head_parser.hpp"
+#include "http/letter_case.hpp"
 #include "http/response.hpp"
 
 namespace weft::http {
@@ -41,12 +42,6 @@ bool belongs_into_head(std::string_view name) {
                      [name](std::string_view lower) { return equals_ignoring_case(name, lower); });
 }
 
-bool are_equal_in_any_case(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [lower](char x, char y) { return lower(x) == lower(y); });
-}
-
 }  // namespace
 
 std::optional<std::string_view> find_trailer(std::string_view lines, std::string_view name) {
@@ -55,7 +50,7 @@ std::optional<std::string_view> find_trailer(std::string_view lines, std::string
     std::string_view line = lines.substr(0, lines.find("\r\n"));
     lines.remove_prefix(std::min(line.size() + 2, lines.size()));
     const std::size_t colon = line.find(':');
-    if (colon == std::string_view::npos || !are_equal_in_any_case(line.substr(0, colon), name)) {
+    if (colon == std::string_view::npos || !equal_in_any_case(line.substr(0, colon), name)) {
       continue;
     }
     line.remove_prefix(colon + 1);

@@ -7,6 +7,7 @@
 
 #include "app/flags.hpp"
 #include "http/header_text.hpp"
+#include "http/letter_case.hpp"
 #include "http/log_text.hpp"
 
 namespace weft::app {
@@ -61,10 +62,6 @@ constexpr std::array kNamed{
     std::pair{'C', Kind::cookie},
 };
 
-char in_lower_case(char c) noexcept {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-}
-
 bool is_known(char letter) {
   return std::ranges::find(kDirectives, letter, &Directive::letter) != kDirectives.end() ||
          std::ranges::find(kNamed, letter, &std::pair<char, Kind>::first) != kNamed.end();
@@ -78,7 +75,7 @@ std::string no_such(char letter) {
   const bool shown = letter > 0x20 && letter < 0x7f;
   const std::string name = std::string("%") + (shown ? std::string(1, letter) : std::string("..."));
   const char other =
-      letter >= 'a' && letter <= 'z' ? static_cast<char>(letter - 32) : in_lower_case(letter);
+      letter >= 'a' && letter <= 'z' ? static_cast<char>(letter - 32) : http::lower_case(letter);
   const std::string meant = other != letter && is_known(other) ? std::string("%") + other : "";
   return "there is no " + name + (meant.empty() ? "; write %% for a percent sign" : "") +
          did_you_mean(meant);
@@ -171,7 +168,7 @@ class PatternParser {
                                       (kind == Kind::cookie ? "cookie" : "header"));
       }
       std::string name(argument);
-      if (kind != Kind::cookie) std::ranges::transform(name, name.begin(), in_lower_case);
+      if (kind != Kind::cookie) std::ranges::transform(name, name.begin(), http::lower_case);
       format_.pieces.push_back({kind, std::move(name)});
       return std::nullopt;
     }

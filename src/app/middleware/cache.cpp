@@ -14,6 +14,7 @@
 #include "app/middleware/passed_bodies.hpp"
 #include "http/exchange.hpp"
 #include "http/header_text.hpp"
+#include "http/letter_case.hpp"
 #include "http/method.hpp"
 #include "http/query.hpp"
 #include "http/response_fields.hpp"
@@ -273,8 +274,7 @@ ResponseCache::~ResponseCache() = default;
 std::string ResponseCache::key_of(Context& context) {
   const http::HeadView head = context.exchange().head();
   // As handlers know it, who may write it into their answers.
-  std::string key(context.host());
-  for (char& c : key) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+  std::string key = http::in_lower_case(std::string(context.host()));
   key += head.path();
   if (head.query().empty()) return key;
   std::vector<http::QueryPair> pairs;

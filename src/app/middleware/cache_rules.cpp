@@ -6,6 +6,7 @@
 
 #include "http/date.hpp"
 #include "http/header_text.hpp"
+#include "http/letter_case.hpp"
 #include "http/response_fields.hpp"
 
 namespace weft::app {
@@ -50,9 +51,7 @@ bool read_vary(std::string_view value, std::vector<std::string>& names) {
     const std::string_view name = http::take_element(value);
     if (name == "*") return false;
     if (name.empty()) continue;
-    std::string lower(name);
-    for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-    names.push_back(std::move(lower));
+    names.push_back(http::in_lower_case(std::string(name)));
   }
   return true;
 }

@@ -10,6 +10,7 @@
 #include "app/middleware/encoder.hpp"
 #include "http/head_parser.hpp"
 #include "http/header_text.hpp"
+#include "http/letter_case.hpp"
 #include "http/response_fields.hpp"
 #include "http/status.hpp"
 #include "weft/blocking.hpp"
@@ -19,12 +20,6 @@ namespace weft::app {
 namespace {
 
 using http::ContentCoding;
-
-std::string in_lower_case(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-  return lower;
-}
 
 void require_level(const char* name, int level, int least, int most) {
   if (level >= least && level <= most) return;
@@ -76,7 +71,7 @@ Compression::Compression(const CompressOptions& options)
     throw std::invalid_argument("compress: no codings; name one of zstd, br and gzip at least");
   }
   for (const std::string& type : options.types) {
-    const std::string lower = in_lower_case(type);
+    const std::string lower = http::in_lower_case(std::string(type));
     if (lower.starts_with("*+") && lower.size() > 2) {
       endings_.push_back(lower.substr(1));
     } else if (lower.ends_with("/*") && lower.size() > 2 && lower.find('*') == lower.size() - 1) {

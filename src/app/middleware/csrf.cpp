@@ -9,6 +9,7 @@
 #include "app/secrets.hpp"
 #include "http/exchange.hpp"
 #include "http/header_text.hpp"
+#include "http/letter_case.hpp"
 #include "weft/context.hpp"
 #include "weft/secrets.hpp"
 #include "weft/session.hpp"
@@ -36,14 +37,6 @@ bool is_origin(std::string_view text) {
   return !authority.empty() && authority.find_first_of("/?#@ ") == std::string_view::npos;
 }
 
-bool equals_ignoring_case(std::string_view left, std::string_view right) {
-  const auto lower = [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-  };
-  return std::equal(left.begin(), left.end(), right.begin(), right.end(),
-                    [&](char a, char b) { return lower(a) == lower(b); });
-}
-
 std::string combined(std::string_view left, std::string_view right) {
   std::string out(left);
   for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<char>(out[i] ^ right[i]);
@@ -56,7 +49,7 @@ class Csrf {
     if (!options.keys.empty()) keys_ = app::keys_for(options.keys, "weft csrf token", "csrf");
     options_.keys.clear();
     // Which is how fields are found without a copy.
-    for (char& c : options_.header) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    options_.header = http::in_lower_case(std::move(options_.header));
   }
 
   void handle(Context& context, Next& next) const {
@@ -118,15 +111,16 @@ class Csrf {
   }
 
   bool is_trusted_origin(std::string_view origin) const {
-    return std::any_of(options_.trusted_origins.begin(), options_.trusted_origins.end(),
-                       [&](const std::string& one) { return equals_ignoring_case(one, origin); });
+    return std::any_of(
+        options_.trusted_origins.begin(), options_.trusted_origins.end(),
+        [&](const std::string& one) { return http::equal_in_any_case(one, origin); });
   }
 
   // Behind a proxy that ends TLS the scheme is not known here; the host and the port are.
   static bool is_own_origin(std::string_view origin, std::string_view host) {
     const std::size_t scheme = origin.find("://");
     return scheme != std::string_view::npos && !host.empty() &&
-           equals_ignoring_case(origin.substr(scheme + 3), host);
+           http::equal_in_any_case(origin.substr(scheme + 3), host);
   }
 
   const char* token_refusal(Context& context) const {

@@ -6,6 +6,7 @@
 #include "app/middleware/authorization.hpp"
 #include "app/secrets.hpp"
 #include "http/header_text.hpp"
+#include "http/letter_case.hpp"
 #include "weft/context.hpp"
 
 namespace weft {
@@ -15,16 +16,11 @@ namespace {
 // Of fewer bytes all keys could be tried.
 constexpr std::size_t kLeastKeyBytes = 16;
 
-std::string in_lower_case(std::string text) {
-  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-  return text;
-}
-
 class KeyAuth {
  public:
   explicit KeyAuth(const KeyAuthOptions& options)
       : options_(options), challenge_(app::challenge("ApiKey", options.realm, "key_auth")) {
-    options_.header = in_lower_case(std::move(options_.header));
+    options_.header = http::in_lower_case(std::move(options_.header));
     app::fill_randomly(digest_key_);
     for (const auto& [key, name] : options.keys) names_.emplace(digest(key), name);
     options_.keys.clear();

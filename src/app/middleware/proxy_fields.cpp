@@ -6,6 +6,7 @@
 
 #include "http/exchange.hpp"
 #include "http/header_text.hpp"
+#include "http/letter_case.hpp"
 #include "http/trailing_slash.hpp"
 #include "http/trusted_proxies.hpp"
 #include "http/upgrade.hpp"
@@ -22,19 +23,10 @@ bool is_one_of(std::string_view name, const auto& lower_case_names) {
                      [name](std::string_view lower) { return equals_ignoring_case(name, lower); });
 }
 
-bool same_name(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [lower](char x, char y) { return lower(x) == lower(y); });
-}
-
 // Whether the two are one to upstreams that make variables of fields (RFC 3875 §4.1.18): there an
 // underscore is what a hyphen becomes.
 bool become_one(std::string_view a, std::string_view b) {
-  const auto folded = [](char c) {
-    if (c == '_') return '-';
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c;
-  };
+  const auto folded = [](char c) { return c == '_' ? '-' : http::lower_case(c); };
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                     [folded](char x, char y) { return folded(x) == folded(y); });
 }
@@ -75,8 +67,9 @@ class Listed {
     }
   }
   bool has(std::string_view name) const {
-    return std::any_of(names_.begin(), names_.end(),
-                       [name](std::string_view listed) { return same_name(listed, name); });
+    return std::any_of(names_.begin(), names_.end(), [name](std::string_view listed) {
+      return http::equal_in_any_case(listed, name);
+    });
   }
 
  private:
@@ -203,7 +196,7 @@ std::string location_through(const ProxyOptions& options, const ProxyUpstream& u
     const std::size_t end = std::min(path.find_first_of("/?#"), path.size());
     const std::string_view authority = path.substr(0, end);
     // To where the client asks already it may stay as it is, but for its path.
-    if (!same_name(authority, upstream.authority) && authority != host) {
+    if (!http::equal_in_any_case(authority, upstream.authority) && authority != host) {
       return std::string(location);
     }
     path.remove_prefix(end);

@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "http/exchange.hpp"
+#include "http/letter_case.hpp"
 #include "http/response.hpp"
 #include "weft/context.hpp"
 
@@ -110,7 +111,7 @@ class NameRequests {
     // Refuses what is no header, or one that the server writes.
     http::Response().add_field(options.header, "");
     begin_of_line_ = options.header + ": ";
-    for (char& c : options_.header) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    options_.header = http::in_lower_case(std::move(options_.header));
     if (options.most_bytes < 1 || options.most_bytes > kMostBytes) {
       throw std::invalid_argument("request_id(): most_bytes must be from 1 to 1024, not " +
                                   std::to_string(options.most_bytes));

@@ -4,6 +4,7 @@
 
 #include "http/head_parser.hpp"
 #include "http/header_text.hpp"
+#include "http/letter_case.hpp"
 #include "http/scan.hpp"
 
 namespace weft::http {
@@ -15,17 +16,11 @@ constexpr std::string_view kVersionShape = "HTTP/1.d ";
 bool is_digit(char byte) { return byte >= '0' && byte <= '9'; }
 bool is_blank(char byte) { return byte == ' ' || byte == '\t'; }
 
-char lower(char byte) { return byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte | 0x20) : byte; }
-
 }  // namespace
 
 std::optional<std::string_view> AnswerHead::find(std::string_view name) const {
   for (const FieldSpans& field : fields) {
-    const std::string_view own = view(field.name);
-    const auto same = [](char a, char b) { return lower(a) == lower(b); };
-    if (std::equal(own.begin(), own.end(), name.begin(), name.end(), same)) {
-      return view(field.value);
-    }
+    if (equal_in_any_case(view(field.name), name)) return view(field.value);
   }
   return std::nullopt;
 }

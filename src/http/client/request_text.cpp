@@ -5,22 +5,17 @@
 
 #include "http/head_parser.hpp"
 #include "http/header_text.hpp"
+#include "http/letter_case.hpp"
 #include "http/uri.hpp"
 
 namespace weft::http {
 
 namespace {
 
-// Both in any case.
-bool same_name(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [lower](char x, char y) { return lower(x) == lower(y); });
-}
-
 bool has(const std::vector<ClientField>& fields, std::string_view name) {
-  return std::any_of(fields.begin(), fields.end(),
-                     [name](const ClientField& field) { return same_name(field.name, name); });
+  return std::any_of(fields.begin(), fields.end(), [name](const ClientField& field) {
+    return equal_in_any_case(field.name, name);
+  });
 }
 
 void append(std::string& head, std::string_view name, std::string_view value) {
@@ -56,10 +51,11 @@ std::string refusal_of(const ClientField& field) {
   if (!is_field_value(field.value)) {
     return "the value of header " + field.name + " holds a line break or another control byte";
   }
-  if (same_name(field.name, "content-length") || same_name(field.name, "transfer-encoding")) {
+  if (equal_in_any_case(field.name, "content-length") ||
+      equal_in_any_case(field.name, "transfer-encoding")) {
     return "header " + field.name + " follows from the body; leave it out";
   }
-  if (same_name(field.name, "host") && !is_authority(field.value)) {
+  if (equal_in_any_case(field.name, "host") && !is_authority(field.value)) {
     return "header Host is not a host with optional port";
   }
   return {};
@@ -73,14 +69,14 @@ std::string write_request(const ClientRequest& request, const ClientUrl& url,
   head.append(request.method).append(" ").append(url.target).append(" HTTP/1.1\r\n");
   const auto hosts =
       std::count_if(request.headers.begin(), request.headers.end(),
-                    [](const ClientField& field) { return same_name(field.name, "host"); });
+                    [](const ClientField& field) { return equal_in_any_case(field.name, "host"); });
   if (hosts > 1) return "there is more than one header Host";
   if (hosts == 0) append(head, "Host", url.authority);
   for (const ClientField& field : request.headers) {
     if (std::string refusal = refusal_of(field); !refusal.empty()) return refusal;
     append(head, field.name, field.value);
-    text.may_upgrade |= same_name(field.name, "upgrade");
-    if (!same_name(field.name, "connection")) continue;
+    text.may_upgrade |= equal_in_any_case(field.name, "upgrade");
+    if (!equal_in_any_case(field.name, "connection")) continue;
     for (std::string_view list = field.value; !list.empty();) {
       text.closes |= equals_ignoring_case(take_element(list), "close");
     }

@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "http/head_parser.hpp"
+#include "http/letter_case.hpp"
 #include "http/scan.hpp"
 #include "http/uri.hpp"
 
@@ -32,10 +33,7 @@ std::string parse_authority(std::string_view text, ClientUrl& url) {
   const bool bracketed = text.starts_with('[');
   const std::size_t host_end =
       bracketed ? text.find(']') + 1 : std::min(text.find(':'), text.size());
-  std::string host(text.substr(0, host_end));
-  std::transform(host.begin(), host.end(), host.begin(), [](char byte) {
-    return byte >= 'A' && byte <= 'Z' ? static_cast<char>(byte | 0x20) : byte;
-  });
+  std::string host = in_lower_case(std::string(text.substr(0, host_end)));
   if (host.empty()) return "there is no host in it";
   const std::string_view port = text.substr(std::min(host_end + 1, text.size()));
   url.port = 80;
