@@ -75,7 +75,7 @@ class Session {
   // What the session is known by; a session that is asked for its id is kept, even when it is
   // empty. Not for others to see: with a SessionStore it is all one needs.
   std::string_view id();
-  // Whether it has come with this request, and so is empty but for what was set since.
+  // Whether the client brought none, so that it begins here and has only what was set since.
   bool is_new() const noexcept;
   // When it began.
   std::chrono::system_clock::time_point created() const noexcept;

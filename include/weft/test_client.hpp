@@ -198,7 +198,6 @@ class TestClient {
   // Keeps one, for all paths.
   void set_cookie(std::string name, std::string value);
   // Forgets all of them.
-  // Forgets all of them.
   void clear_cookies() noexcept;
 
   // What the server has logged so far.

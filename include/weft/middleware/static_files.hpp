@@ -1,7 +1,7 @@
 // static_files(): the files of a folder as answers, in front of routes or as a route of their own.
 //
-//     app.use(weft::static_files("public"));    // a request that fits no file goes on to the
-//     routes app.files("/assets", "dist/assets");      // or as routes, beneath a path
+//     app.use(weft::static_files("public"));       // what fits no file goes on to the routes
+//     app.files("/assets", "dist/assets");         // or as routes, beneath a path
 //
 // Only what is beneath the folder is given, whatever links or names lead elsewhere; hidden files
 // never are. Files have ETag and Last-Modified, and conditional requests and those for one range
