@@ -24,6 +24,11 @@ using test::unpack;
 
 class Compress : public http::test::ServerTest {
  protected:
+  // Last in a test whose handlers use its locals.
+  void stop_before_locals_go() {
+    gate.open();
+    app.stop();
+  }
   static std::string request(std::string_view target, std::string_view accept,
                              std::string_view method = "GET") {
     std::string text = std::string(method) + " " + std::string(target) + " HTTP/1.1\r\nHost: a\r\n";
@@ -83,6 +88,7 @@ TEST_P(Compress, whole_answers_are_packed_in_each_coding_and_unpack_to_what_was_
   EXPECT_EQ(plain.field("vary"), "Accept-Encoding");
   EXPECT_EQ(ask("/text", "gzip;q=0.5, br;q=0.7, zstd;q=0.1").field("content-encoding"), "br");
   EXPECT_EQ(ask("/text", "gzip;q=0").body, body);
+  stop_before_locals_go();
 }
 
 TEST_P(Compress, head_says_what_get_says) {
@@ -150,6 +156,7 @@ TEST_P(Compress, what_is_not_to_be_packed_is_left_as_it_is) {
   for (const char* const coding : kCodings) {
     EXPECT_EQ(unpack(coding, ask("/noise", std::string(coding) + ", *;q=0").body), noise);
   }
+  stop_before_locals_go();
 }
 
 TEST_P(Compress, a_strong_tag_becomes_a_weak_one) {
@@ -204,6 +211,7 @@ TEST_P(Compress, streams_are_packed_as_they_are_written) {
   EXPECT_EQ(ask("/image", "gzip").body, body);
   EXPECT_EQ(ask("/empty", "gzip").body, "");
   EXPECT_EQ(ask("/empty", "gzip").field("content-encoding"), "");
+  stop_before_locals_go();
 }
 
 TEST_P(Compress, what_is_flushed_arrives_before_the_next_is_written) {
@@ -244,6 +252,7 @@ TEST_P(Compress, what_is_flushed_arrives_before_the_next_is_written) {
     EXPECT_EQ(listener.ask(request("/events", coding)).field("content-encoding"), coding);
     EXPECT_TRUE(wait_for(listener, "data: one\n\n")) << coding;
   }
+  stop_before_locals_go();
 }
 
 TEST_P(Compress, a_stream_that_fails_is_not_taken_for_whole) {
@@ -309,6 +318,7 @@ TEST_P(Compress, files_are_packed_and_parts_of_them_are_not) {
   EXPECT_EQ(part.body, body.substr(10, 5'000));
   EXPECT_EQ(ask("/file", "").body, body);
   std::filesystem::remove(path);
+  stop_before_locals_go();
 }
 
 TEST_P(Compress, streams_beyond_the_bound_are_sent_as_they_are) {
@@ -341,6 +351,7 @@ TEST_P(Compress, long_bodies_are_packed_beside_the_worker) {
   for (const char* const coding : kCodings) {
     EXPECT_EQ(unpack(coding, ask("/long", coding).body), body) << coding;
   }
+  stop_before_locals_go();
 }
 
 TEST_P(Compress, other_protocols_pass_through) {

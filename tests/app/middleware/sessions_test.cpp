@@ -383,6 +383,7 @@ TEST_P(SessionsTest, beyond_the_bound_are_refused_where_they_are_filled) {
   EXPECT_EQ(get("/store/long?size=990").status, 200);
   EXPECT_EQ(get("/store/long?size=991").status, 500);
   EXPECT_EQ(get("/says").status, 200);
+  app.stop();
   EXPECT_EQ(said,
             "the session would have 2901 bytes, of 2900 that it may have: keep less in it, or give "
             "SessionsOptions a .store and more .bytes");
