@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <new>
 
+#include "ksvc/backend/mapping_order.hpp"
 #include "ksvc/backend/socket_calls.hpp"
 #include "ksvc/backend/uring_entry.hpp"
 #include "ksvc/clock/monotonic_clock.hpp"
@@ -59,6 +60,7 @@ Result<void> UringCore::open(const BackendOptions& options, Traits traits) {
   const unsigned entries = std::min(options.submission_entries, options.completion_entries);
   int failed = io_uring_queue_init_params(entries, &ring_, &params);
   if (failed != 0) return Error::from_errno(-failed);
+  after_rings_are_mapped();
   ring_made_ = true;
   sqpoll_ = traits.sqpoll;
 
@@ -84,7 +86,9 @@ Result<void> UringCore::open(const BackendOptions& options, Traits traits) {
 
 UringCore::~UringCore() {
   // Before the members go: the kernel must let go of the blocks first.
-  if (ring_made_) io_uring_queue_exit(&ring_);
+  if (!ring_made_) return;
+  before_rings_are_unmapped();
+  io_uring_queue_exit(&ring_);
 }
 
 bool UringCore::supports(int opcode) const noexcept {

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "ksvc/backend/mapping_order.hpp"
 #include "ksvc/backend/uring_abi.hpp"
 
 namespace weft::ksvc {
@@ -33,8 +34,9 @@ int send_by_call(int ring_fd, CorrelationId corr_id) noexcept {
 
 struct RingMessageNotifier::SenderRing {
   // Any thread enters it, so it must not be promised to one.
-  SenderRing() : failed(-io_uring_queue_init(2, &ring, 0)) {}
+  SenderRing() : failed(-io_uring_queue_init(2, &ring, 0)) { after_rings_are_mapped(); }
   ~SenderRing() {
+    before_rings_are_unmapped();
     if (failed == 0) io_uring_queue_exit(&ring);
   }
   SenderRing(const SenderRing&) = delete;
