@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <tuple>
 #include <utility>
 
 #include "app/flags.hpp"
@@ -228,8 +229,9 @@ void Configuration::read_text(std::string_view text, const std::string& name) {
   if (!file.meaningful) return;
   for (const TomlEntry& entry : file.entries) read_entry(entry, text, name);
   end_source();
-  std::ranges::stable_sort(mistakes_, {},
-                           [](const Mistake& mistake) { return mistake.place.line; });
+  std::ranges::sort(mistakes_, {}, [](const Mistake& mistake) {
+    return std::tuple(mistake.place.line, mistake.place.column);
+  });
 }
 
 void Configuration::add_mistake(const std::string& name, std::string_view text, const Place& place,

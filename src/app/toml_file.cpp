@@ -82,7 +82,7 @@ void add_all(const toml::table& root, TomlFile& file) {
                             place_of(key.source())});
     add_entries(*section, std::string(key.str()), file);
   }
-  std::ranges::stable_sort(file.entries, {}, [](const TomlEntry& entry) {
+  std::ranges::sort(file.entries, {}, [](const TomlEntry& entry) {
     return std::tuple(entry.key_place.line, entry.key_place.column);
   });
 }
