@@ -74,6 +74,7 @@ const checks = {
     assert.deepEqual(await fields.locator('.row > .line > .name').allInnerTexts(),
       ['name', 'count', 'parts']);
     await fields.locator('.nested > summary').click();
+    await fields.locator('.nested .name').first().waitFor();
     assert.deepEqual(await fields.locator('.nested .name').allInnerTexts(), ['label', 'size']);
     assert.match(await fields.innerText(), /1 to 20 characters/);
     await page.close();
