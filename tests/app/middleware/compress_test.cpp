@@ -418,7 +418,11 @@ TEST(Encoders, are_used_again_by_their_thread_and_counted_while_they_stream) {
   for (const char* const name : kCodings) {
     const auto coding = *http::content_coding_of(name);
     for (const auto size : {std::optional<std::size_t>(5'000), std::optional<std::size_t>()}) {
-      const app::Encoder* const first = app::take_encoder({coding, 3, size}).get();
+      const app::Encoder* first = nullptr;
+      {
+        const app::TakenEncoder taken = app::take_encoder({coding, 3, size});
+        first = taken.get();
+      }
       const app::TakenEncoder again = app::take_encoder({coding, 3, size});
       EXPECT_EQ(again.get(), first) << name;
       EXPECT_EQ(app::streams_under_way(), size ? 0U : 1U) << name;
