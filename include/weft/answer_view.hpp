@@ -32,11 +32,8 @@ class AnswerView {
   std::optional<std::string_view> header(std::string_view name) const;
   // Takes all headers of that name out. Too late once the head is sent.
   void remove_header(std::string_view name);
-  // Sets a header in place of all of that name. Throws as Context::set_header() does.
-  void replace_header(std::string_view name, std::string_view value);
-
-  // The same for one that the answer has whatever becomes of the request: when the handler throws,
-  // other headers go, and so they do at clear().
+  // Sets a header, as Context::set_header() does, that the answer has whatever becomes of the
+  // request: when the handler throws, other headers go, and so they do at clear().
   void lasting_header(std::string_view name, std::string_view value);
 
   // Whether the body is written piece by piece, or is a file's.

@@ -13,6 +13,7 @@
 #include "weft/describe.hpp"
 #include "weft/dns.hpp"
 #include "weft/endpoint.hpp"
+#include "weft/error_format.hpp"
 #include "weft/events.hpp"
 #include "weft/file.hpp"
 #include "weft/file_root.hpp"
