@@ -3,6 +3,7 @@
 
 #include "weft/answer_view.hpp"
 #include "weft/app.hpp"
+#include "weft/app_settings.hpp"
 #include "weft/bind.hpp"
 #include "weft/blocking.hpp"
 #include "weft/cancel.hpp"
