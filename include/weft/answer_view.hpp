@@ -8,7 +8,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -27,9 +26,9 @@ class AnswerView {
   int status() const noexcept;
   // Empty when there is none.
   std::string_view content_type() const noexcept;
-  // The first header of that name, in any case, that a handler or middleware has set; the server's
-  // own (Date, Content-Length, …) are not among them.
-  std::optional<std::string_view> header(std::string_view name) const;
+  // The first header of that name, in any case, that a handler or middleware has set; `fallback`
+  // when there is none. The server's own (Date, Content-Length, …) are not among them.
+  std::string_view header(std::string_view name, std::string_view fallback = {}) const;
   // Takes all headers of that name out. Too late once the head is sent.
   void remove_header(std::string_view name);
   // Sets a header, as Context::set_header() does, that the answer has whatever becomes of the

@@ -176,8 +176,8 @@ class Context {
   // break out of the line, and for those that the server alone writes: Connection, Content-Length,
   // Date, Server and Transfer-Encoding.
   Context& set_header(std::string_view name, std::string_view value);
-  // Adds one beside those of that name: a Link, a Vary, a Server-Timing. Throws as set_header(),
-  // and for Content-Type, of which there is one.
+  // Adds one beside those of that name: a Link, a Vary, a Server-Timing. Content-Type, of
+  // which there is one, is replaced. Throws as set_header().
   Context& add_header(std::string_view name, std::string_view value);
 
   // Each sets the whole body, and its Content-Type unless set_header() has done that. Neither is

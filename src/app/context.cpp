@@ -111,10 +111,8 @@ Context& Context::set_header(std::string_view name, std::string_view value) {
 }
 
 Context& Context::add_header(std::string_view name, std::string_view value) {
+  if (http::equals_ignoring_case(name, "content-type")) return set_header(name, value);
   http::require_head_to_come(exchange_.response());
-  if (http::equals_ignoring_case(name, "content-type")) {
-    throw std::invalid_argument("there is one Content-Type: set it by set_header()");
-  }
   exchange_.response().add_field(name, value);
   return *this;
 }

@@ -25,8 +25,9 @@ std::string_view AnswerView::content_type() const noexcept {
   return exchange_.response().content_type;
 }
 
-std::optional<std::string_view> AnswerView::header(std::string_view name) const {
-  return http::find_field(exchange_.response(), http::in_lower_case(std::string(name)));
+std::string_view AnswerView::header(std::string_view name, std::string_view fallback) const {
+  return http::find_field(exchange_.response(), http::in_lower_case(std::string(name)))
+      .value_or(fallback);
 }
 
 void AnswerView::remove_header(std::string_view name) {

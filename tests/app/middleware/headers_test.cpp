@@ -65,10 +65,9 @@ TEST_F(Headers, that_last_stay_when_a_handler_throws_and_when_the_answer_is_clea
   });
   app.get("/twice", [](Context& c) {
     c.add_header("X-Two", "1").add_header("x-two", "2").add_header("X-Three", "3");
-    c.set_header("X-TWO", *c.answer().header("x-three"));
+    c.set_header("X-TWO", c.answer().header("x-three"));
     EXPECT_THROW(c.set_header("X-Two", "a\nb"), std::invalid_argument);
-    EXPECT_THROW(c.add_header("content-type", "text/html"), std::invalid_argument);
-    c.text("");
+    c.add_header("content-type", "text/a").add_header("Content-Type", "text/b").text("");
   });
   app.get("/removed", [](Context& c) {
     c.answer().remove_header("x-lasting");
@@ -96,8 +95,11 @@ TEST_F(Headers, that_last_stay_when_a_handler_throws_and_when_the_answer_is_clea
   EXPECT_EQ(set.field("x-plain"), "");
   EXPECT_EQ(set.field("x-lasting") + set.field("x-lasting-too"), "52");
   const Answer twice = ask(client, "GET", "/twice");
-  EXPECT_EQ(twice.fields.count("x-two"), 1U);
   EXPECT_EQ(twice.field("x-two"), "3");
+  EXPECT_EQ(twice.field("content-type"), "text/b");
+  EXPECT_FALSE(says(twice.head, "text/a")) << twice.head;
+  EXPECT_FALSE(says(twice.head, "X-Two: 1")) << twice.head;
+  EXPECT_FALSE(says(twice.head, "x-two: 2")) << twice.head;
   const Answer replaced = ask(client, "GET", "/replaced");
   EXPECT_EQ(replaced.field("x-lasting"), std::string(400, 'y'));
   EXPECT_EQ(replaced.field("x-lasting-too"), "2");
