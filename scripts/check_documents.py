@@ -29,8 +29,7 @@ from pathlib import Path
 LEFT_OUT = {"docs/green-threads.md", "docs/http.md"}
 # Fragments do not use all that they show, and a main() may end without a return.
 FLAGS = ["-std=c++20", "-Wall", "-Wextra", "-Wno-unused",
-         "-Wno-unused-parameter", "-Wno-return-type",
-         "-Wno-missing-field-initializers"]
+         "-Wno-unused-parameter", "-Wno-return-type"]
 # A block of its own within, for fragments with an `app` of theirs.
 FUNCTION = "auto block_{}(weft::App& app, weft::Context& c, int argc, char** argv) {{ {{"
 DECLARES = re.compile(

@@ -8,7 +8,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -27,16 +26,13 @@ class AnswerView {
   int status() const noexcept;
   // Empty when there is none.
   std::string_view content_type() const noexcept;
-  // The first header of that name, in any case, that a handler or middleware has set; the server's
-  // own (Date, Content-Length, …) are not among them.
-  std::optional<std::string_view> header(std::string_view name) const;
+  // The first header of that name, in any case, that a handler or middleware has set; `fallback`
+  // when there is none. The server's own (Date, Content-Length, …) are not among them.
+  std::string_view header(std::string_view name, std::string_view fallback = {}) const;
   // Takes all headers of that name out. Too late once the head is sent.
   void remove_header(std::string_view name);
-  // Sets a header in place of all of that name. Throws as Context::set_header() does.
-  void replace_header(std::string_view name, std::string_view value);
-
-  // The same for one that the answer has whatever becomes of the request: when the handler throws,
-  // other headers go, and so they do at clear().
+  // Sets a header, as Context::set_header() does, that the answer has whatever becomes of the
+  // request: when the handler throws, other headers go, and so they do at clear().
   void lasting_header(std::string_view name, std::string_view value);
 
   // Whether the body is written piece by piece, or is a file's.

@@ -21,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include "weft/error_format.hpp"
 #include "weft/limits.hpp"
 #include "weft/openapi.hpp"
 #include "weft/rewrite.hpp"
@@ -44,12 +45,12 @@ struct Options {
   // Where it is not empty, the server listens on a Unix socket at this path instead, and the file
   // goes when the server does. One that a server left behind when it died is replaced; one on which
   // somebody listens is not, and neither is any other file.
-  std::string uds;
+  std::string uds = {};
   unsigned uds_mode = 0;  // permission bits of that file, such as 0660; 0: what the umask leaves
   // Where it is not empty, the server listens on a socket that it inherited, and which stays open:
   // the number of a descriptor, or "systemd" for the one that a service manager hands over by
   // LISTEN_FDS, or "systemd:NAME" for one of several. Meanwhile nobody else may accept from it.
-  std::string fd;
+  std::string fd = {};
   unsigned workers = 1;  // 0: one per processor
   // "auto", "io_uring" or "epoll". With auto, the environment variable WEFT_BACKEND is asked next,
   // then the kernel: epoll where io_uring cannot be had, and ServerStats say why.
@@ -66,30 +67,30 @@ struct Options {
   // Of each handler, and each green thread that does not ask for more.
   std::size_t stack_bytes = 64 * 1024;
   // Bounds on clients.
-  Limits limits;
+  Limits limits = {};
   // Paths with a slash too many, or too few.
   TrailingSlash trailing_slash = TrailingSlash::strict;
   // Who may say for whom it asks, in Forwarded or X-Forwarded-… fields: addresses, networks such as
   // "10.0.0.0/8" or "fd00::/8", and the names "loopback", "private" and "unix" (all that comes over
   // a Unix socket), with commas between them. Empty: nobody. See Context::client_address().
-  std::string trusted_proxies;
+  std::string trusted_proxies = {};
   // Which fields those write: "x-forwarded" (X-Forwarded-For, -Proto and -Host) or "forwarded" (RFC
   // 7239). Only these are read, for a proxy passes on the others as its client wrote them.
   std::string proxy_headers = "x-forwarded";
   bool server_header = true;  // answers carry `Server: weft`
   bool quiet = false;         // no start-up line
   // Where it is not empty, GET of this path shows the figures of the server: see metrics.hpp.
-  std::string metrics_path;
+  std::string metrics_path = {};
   // Where it is not empty, a line is written there for each request, also for those that reach no
   // route: a file, "-" for standard output, or "/dev/stderr". Nobody waits for it: log_writer.hpp.
-  std::string access_log;
+  std::string access_log = {};
   // "common", "combined", "json" or a pattern, such as `%h %t "%r" %s %b %D`.
   std::string access_log_format = "combined";
   // What the server says about itself on standard error: "error", "warning", "info" or "debug".
   std::string log_level = "info";
 
   // The file that from_arguments() read, by --config or WEFT_CONFIG; empty: none.
-  std::string config;
+  std::string config = {};
 
   // Reads a TOML file where --config or the variable WEFT_CONFIG names one, then the variables
   // WEFT_..., then the flags; what comes later wins, and what is given nowhere is as in `defaults`.
@@ -112,8 +113,8 @@ struct ServerStats {
   std::uint64_t answers_4xx = 0;           // statuses 400 to 499
   std::uint64_t answers_5xx = 0;           // statuses 500 to 599
   unsigned workers = 0;                    // OS threads that serve
-  std::string backend;                     // "io_uring" or "epoll"
-  std::string backend_reason;              // why that one
+  std::string backend = {};                // "io_uring" or "epoll"
+  std::string backend_reason = {};         // why that one
   std::chrono::milliseconds uptime{0};     // since the start
 };
 
@@ -160,8 +161,10 @@ class App : public RouteVerbs<App> {
     keep_state(typeid(T), std::move(shared));
     return *this;
   }
-  // The answer where no route fits the path; the status is 404 already. Before the start, as the
-  // next two.
+  // The shape of all errors that are not a handler's own, those of the server and of middleware
+  // included: see error_format.hpp. Before the start, as the next three, which have the last word.
+  App& error_format(ErrorFormat format);
+  // The answer where no route fits the path; the status is 404 already.
   App& not_found(Handler handler);
   // The answer where one does, but not for the method; 405 and Allow are set already.
   App& method_not_allowed(Handler handler);

@@ -30,7 +30,7 @@ namespace weft {
 
 // How to read, and how much.
 struct BindOptions {
-  JsonLimits json;  // of a body of JSON
+  JsonLimits json = {};  // of a body of JSON
   // Complaints that are listed; who sends rubbish need not be told of all of it.
   std::size_t errors = 32;
   // A name that no field has is an error, as if every Schema said so.
@@ -39,9 +39,9 @@ struct BindOptions {
 
 // What is wrong with one field.
 struct FieldError {
-  std::string field;    // its name
-  std::string path;     // where it is: "$.friends[2].age"
-  std::string message;  // "must be at most 150"
+  std::string field = {};    // its name
+  std::string path = {};     // where it is: "$.friends[2].age"
+  std::string message = {};  // "must be at most 150"
 };
 
 // Thrown when something is wrong with fields: answered 422 with {"errors":[{"field":..,"path":..,
@@ -126,6 +126,10 @@ bool is_valid_text(std::string_view text) noexcept;
 
 template <class T>
 std::string wanted() {
+  if constexpr (HasParse<T>) {
+    if constexpr (requires { std::string(T::wanted); }) return std::string(T::wanted);
+    return "is malformed";
+  }
   if constexpr (std::same_as<T, bool>) return "must be true or false";
   if constexpr (std::integral<T>) {
     return "must be an integer from " + std::to_string(std::numeric_limits<T>::min()) + " to " +
@@ -154,7 +158,12 @@ bool take_name(std::string_view text, T& into) {
 // A number as JSON would write it, of T's width; no blanks, no plus sign.
 template <class T>
 bool take_text(std::string_view text, T& into) {
-  if constexpr (std::same_as<T, std::string>) {
+  if constexpr (HasParse<T>) {
+    if (!is_valid_text(text)) return false;
+    auto parsed = T::parse(text);
+    if (parsed) into = std::move(*parsed);
+    return parsed.has_value();
+  } else if constexpr (std::same_as<T, std::string>) {
     if (!is_valid_text(text)) return false;
     into.assign(text);
     return true;
@@ -190,10 +199,21 @@ bool take_number(const JsonNode& node, T& into) {
   return false;
 }
 
+template <class Rule>
+inline constexpr bool kIsEach = false;
+template <class Rule>
+inline constexpr bool kIsEach<Each<Rule>> = true;
+
 template <class T, class Rule>
 void check_rule(const T& value, const Rule& rule, const PathStep& at, Complaints& complaints) {
   if constexpr (kIsOptional<T>) {
     if (value) check_rule(*value, rule, at, complaints);
+  } else if constexpr (kIsEach<Rule>) {
+    static_assert(kIsVector<T>, "weft::each() is a rule for the elements of a vector");
+    for (std::size_t i = 0; i < value.size() && !complaints.full(); ++i) {
+      check_rule<typename T::value_type>(value[i], rule.rule, PathStep{&at, {}, i, true},
+                                         complaints);
+    }
   } else if constexpr (!std::same_as<Rule, Defaulted>) {
     if (auto message = rule.complaint(value)) complaints.add(at, std::move(*message));
   }
@@ -281,12 +301,16 @@ void read(const JsonNode& node, T& into, const PathStep& at, Complaints& complai
   } else if constexpr (HasSchema<T>) {
     read_struct(node, into, at, complaints);
   } else {
-    static_assert(IsScalar<T>, "a field's type needs a weft::Schema or weft::Names");
+    static_assert(IsScalar<T>,
+                  "a field's type needs a weft::Schema, an enum weft::Names, or a static "
+                  "parse(std::string_view)");
     bool taken = false;
     if constexpr (std::same_as<T, bool>) {
       if (const auto value = node.as_bool()) into = *value, taken = true;
     } else if constexpr (std::same_as<T, std::string>) {
       if (const auto value = node.as_string()) into.assign(*value), taken = true;
+    } else if constexpr (HasParse<T>) {
+      taken = node.as_string() && take_text(*node.as_string(), into);
     } else if constexpr (HasNames<T>) {
       taken = node.as_string() && take_name(*node.as_string(), into);
     } else {
@@ -412,51 +436,6 @@ T read_json(const JsonNode& node, const BindOptions& options = {}) {
   return into;
 }
 
-// Appends the text of a struct with a Schema, or of what holds such.
-template <class T>
-void write_json_of(const T& value, std::string& out) {
-  if constexpr (detail::kIsOptional<T>) {
-    if (!value) return write_json(nullptr, out);
-    write_json_of(*value, out);
-  } else if constexpr (detail::kIsVector<T>) {
-    out += '[';
-    bool first = true;
-    for (const auto& element : value) {
-      if (!std::exchange(first, false)) out += ',';
-      write_json_of<typename T::value_type>(element, out);
-    }
-    out += ']';
-  } else if constexpr (detail::kIsMap<T>) {
-    out += '{';
-    bool first = true;
-    for (const auto& [name, element] : value) {
-      if (!std::exchange(first, false)) out += ',';
-      write_json(std::string_view(name), out);
-      out += ':';
-      write_json_of(element, out);
-    }
-    out += '}';
-  } else if constexpr (detail::HasSchema<T>) {
-    out += '{';
-    bool first = true;
-    const auto write_field = [&](const auto& field) {
-      if (!std::exchange(first, false)) out += ',';
-      write_json(field.name, out);
-      out += ':';
-      write_json_of(value.*field.member, out);
-    };
-    std::apply([&](const auto&... all) { (write_field(all), ...); }, Schema<T>::fields);
-    out += '}';
-  } else if constexpr (detail::HasNames<T>) {
-    for (const auto& [name, known] : Names<T>::names) {
-      if (known == value) return write_json(name, out);
-    }
-    write_json(nullptr, out);
-  } else {
-    write_json(JsonValue(value), out);
-  }
-}
-
 // ---- Context's doors
 
 template <class T>
@@ -514,13 +493,6 @@ T Context::param_as(std::string_view name) {
   T value{};
   if (!detail::take_text(param(name), value)) refuse_value(name, detail::wanted<T>());
   return value;
-}
-template <class T>
-  requires detail::kIsDescribed<T>
-void Context::json(const T& value) {
-  std::string text;
-  write_json_of(value, text);
-  bytes(text, "application/json");
 }
 
 }  // namespace weft

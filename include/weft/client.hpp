@@ -56,8 +56,8 @@ std::string_view name(ClientErrorCode code) noexcept;
 // Why there is no answer.
 struct ClientError {
   ClientErrorCode code = ClientErrorCode::connect_failed;  // to branch on
-  std::string text;  // what happened, and to what, for a person
-  int os_errno = 0;  // where the system gave one
+  std::string text = {};  // what happened, and to what, for a person
+  int os_errno = 0;       // where the system gave one
 
   // "timed_out: no byte of the answer came from 127.0.0.1:80 within 15000 ms"
   std::string message() const;
@@ -113,14 +113,14 @@ struct ClientDone {};
 
 // A field of a request.
 struct ClientField {
-  std::string name;   // as it is sent
-  std::string value;  // without blanks around it
+  std::string name = {};   // as it is sent
+  std::string value = {};  // without blanks around it
 };
 
 // A field of an answer, valid as long as a copy of the answer's head is.
 struct ClientFieldView {
-  std::string_view name;   // as it was sent
-  std::string_view value;  // without blanks around it
+  std::string_view name = {};   // as it was sent
+  std::string_view value = {};  // without blanks around it
 };
 
 // Bounds on what a server may send; it is a stranger.
@@ -162,14 +162,14 @@ struct ClientRetries {
 // How a Client goes about its requests.
 struct ClientOptions {
   // In front of URLs that begin with a slash: "http://127.0.0.1:8080/api".
-  std::string base_url;
+  std::string base_url = {};
   // All connections go to this Unix socket ("@name": the abstract namespace); what URLs name is
   // said to the server only. URLs that begin with a slash are of localhost then.
-  std::string unix_socket;
+  std::string unix_socket = {};
   // Empty: none is sent, unless the request brings one.
   std::string user_agent = "weft";
   // Sent with every request that does not bring a field of that name itself.
-  std::vector<ClientField> headers;
+  std::vector<ClientField> headers = {};
 
   // Looking up the name is not interrupted; the time is checked when it has ended.
   std::chrono::milliseconds connect_timeout{5'000};
@@ -193,34 +193,34 @@ struct ClientOptions {
   // False: a connection per request, which the server is told.
   bool keep_alive = true;
 
-  ClientRetries retries;  // none
+  ClientRetries retries = {};  // none
   // Redirects that request() follows; 0: a redirect is the answer.
   unsigned redirects = 0;
-  ClientLimits limits;  // on answers
+  ClientLimits limits = {};  // on answers
 };
 
 // What is asked.
 struct ClientRequest {
   std::string method = "GET";  // in capitals
-  std::string url;             // "http://...", or "/..." behind ClientOptions::base_url
+  std::string url = {};        // "http://...", or "/..." behind ClientOptions::base_url
   // Sent in this order, as they are. Refused: Content-Length and Transfer-Encoding, which follow
   // from the body, and what would break out of a line. A Host replaces that of the URL.
-  std::vector<ClientField> headers;
+  std::vector<ClientField> headers = {};
   // All of it; its length is announced.
-  std::string body;
+  std::string body = {};
 
   // For stream(), in place of `body`: write() brings as much as this …
-  std::optional<std::uint64_t> body_length;
+  std::optional<std::uint64_t> body_length = {};
   // … or an amount that shows in the end (sent chunked; trailers may follow).
   bool body_of_unknown_length = false;
 
   // Each is of this request alone, in place of the client's.
-  std::string unix_socket;
-  std::optional<std::chrono::milliseconds> timeout;
+  std::string unix_socket = {};
+  std::optional<std::chrono::milliseconds> timeout = {};
   // Whether it does no harm to send it twice. By default so are GET, HEAD, OPTIONS, TRACE, PUT and
   // DELETE. One that gets no byte of an answer on a kept connection is sent again on a new one,
   // once; a kept connection may end at the moment it is used.
-  std::optional<bool> idempotent;
+  std::optional<bool> idempotent = {};
 };
 
 // Status and fields of an answer. Copies share it.

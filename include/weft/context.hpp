@@ -171,30 +171,29 @@ class Context {
   [[noreturn]] static void abort(int status, std::string_view text = {});
   // 200 unless set. Throws std::invalid_argument outside 200 to 599.
   Context& status(int code);
-  // Adds a header; Content-Type is replaced instead. Throws std::invalid_argument when name or
-  // value hold what would break out of the line, and for those that the server alone writes:
-  // Connection, Content-Length, Date, Server and Transfer-Encoding.
+  // Sets a header, in place of all of that name; where one of those lasts, so does this (see
+  // AnswerView::lasting_header()). Throws std::invalid_argument when name or value hold what would
+  // break out of the line, and for those that the server alone writes: Connection, Content-Length,
+  // Date, Server and Transfer-Encoding.
   Context& set_header(std::string_view name, std::string_view value);
+  // Adds one beside those of that name: a Link, a Vary, a Server-Timing. Content-Type, of
+  // which there is one, is replaced. Throws as set_header().
+  Context& add_header(std::string_view name, std::string_view value);
 
   // Each sets the whole body, and its Content-Type unless set_header() has done that. Neither is
   // sent with a status that has no body: 204, 205 and 304.
   void text(std::string_view body);
   void html(std::string_view body);
   void json(std::initializer_list<JsonMember> object);
+  // A struct with a Schema, a range, a map, an optional, or what else JsonValue takes. What is JSON
+  // already is sent by bytes(text, "application/json").
   void json(const JsonValue& value);
-  // A struct with a Schema, or a vector, map or optional of such; see weft/bind.hpp.
-  template <class T>
-    requires detail::kIsDescribed<T>
-  void json(const T& value);
   // As text() and html().
   void xml(std::string_view body);
   // A template filled in, with its Content-Type by the end of its name; see weft/templates.hpp.
   void render(const Templates& templates, std::string_view name,
               std::initializer_list<JsonMember> data);
   void render(const Templates& templates, std::string_view name, const JsonValue& data);
-  template <class T>
-    requires detail::kIsDescribed<T>
-  void render(const Templates& templates, std::string_view name, const T& data);
   // Any content; the type must outlive the handler, as a literal does. Throws
   // std::invalid_argument when the type holds what would break out of its line.
   void bytes(std::string_view body, std::string_view content_type);

@@ -30,41 +30,41 @@ struct TypeDescription {
   };
   // Which of these it is.
   Kind kind = Kind::string;
-  bool nullable = false;                 // null, or absent
-  bool is_signed = false;                // of integers
-  unsigned bits = 0;                     // of integers and numbers
-  std::vector<std::string> names;        // of an enumeration
-  std::vector<TypeDescription> element;  // one, of array and map
-  std::size_t object = 0;                // its index in SchemaDescription::objects
+  bool nullable = false;                      // null, or absent
+  bool is_signed = false;                     // of integers
+  unsigned bits = 0;                          // of integers and numbers
+  std::vector<std::string> names = {};        // of an enumeration
+  std::vector<TypeDescription> element = {};  // one, of array and map
+  std::size_t object = 0;                     // its index in SchemaDescription::objects
 };
 
 // A field of a struct.
 struct FieldDescription {
   // Each as the Schema has it; a constraint is a rule.
-  std::string name;
-  TypeDescription type;
+  std::string name = {};
+  TypeDescription type = {};
   bool required = true;
-  std::vector<Constraint> constraints;
-  std::string fallback;  // what it is when it is absent, as JSON; empty: nothing in particular
+  std::vector<Constraint> constraints = {};
+  std::string fallback = {};  // what it is when it is absent, as JSON; empty: nothing in particular
 };
 
 // A struct.
 struct ObjectDescription {
-  std::string name;              // what its Schema calls it, or nothing
-  std::string type_name;         // what C++ calls it, without namespaces: "User", "Page_User"
-  std::string about;             // what its Schema says about it, or nothing
+  std::string name = {};         // what its Schema calls it, or nothing
+  std::string type_name = {};    // what C++ calls it, without namespaces: "User", "Page_User"
+  std::string about = {};        // what its Schema says about it, or nothing
   const void* type = nullptr;    // which struct it is: an address of its own for each
   bool refuses_unknown = false;  // names that none of its fields has
   // In the order of the Schema.
-  std::vector<FieldDescription> fields;
+  std::vector<FieldDescription> fields = {};
 };
 
 // A type with all structs that occur in it.
 struct SchemaDescription {
   // The type itself.
-  TypeDescription root;
+  TypeDescription root = {};
   // All structs, once each.
-  std::vector<ObjectDescription> objects;
+  std::vector<ObjectDescription> objects = {};
 };
 
 namespace detail {
@@ -107,7 +107,9 @@ class Describer {
       made.kind = Kind::object;
       made.object = object<T>();
     } else {
-      static_assert(std::same_as<T, std::string>, "a field's type needs a weft::Schema");
+      static_assert(std::same_as<T, std::string> || HasParse<T>,
+                    "a type in a document needs a weft::Schema, an enum weft::Names, or a static "
+                    "parse(std::string_view)");
     }
     return made;
   }

@@ -4,8 +4,10 @@
 //     [](weft::Context& c) -> weft::Task<void> { co_await …; }         // when the coroutine ends
 //     [](weft::Context& c, weft::Respond respond) { … }               // when `respond` is called
 //
-// Each may be used with every connection model. The Context of the last one is the handler's until
-// it returns, and then whoever's `respond` hands it to. All workers call the same object.
+// None gives a value: a function whose result is the answer is wrapped, weft::typed(...), which
+// typed.hpp has. Each may be used with every connection model. The Context of the last one is the
+// handler's until it returns, and then whoever's `respond` hands it to. All workers call the same
+// object.
 #pragma once
 
 #include <concepts>
@@ -34,6 +36,10 @@ inline constexpr bool kIsTask = false;
 template <class T>
 inline constexpr bool kIsTask<Task<T>> = true;
 
+// What a plain handler may give: nothing, or the Context& that it got, as c.status(204) does.
+template <class T>
+inline constexpr bool kIsNoAnswer = std::is_void_v<T> || std::same_as<T, Context&>;
+
 }  // namespace detail
 
 class Handler {
@@ -51,9 +57,16 @@ class Handler {
   Handler(Function&& function) {
     using Result = std::invoke_result_t<std::decay_t<Function>&, Context&>;
     if constexpr (detail::kIsTask<Result>) {
-      static_assert(std::same_as<Result, Task<void>>, "a handler's coroutine gives a Task<void>");
-      function_.template emplace<Coroutine>(std::forward<Function>(function));
+      static_assert(std::same_as<Result, Task<void>>,
+                    "the value of this handler's coroutine would be dropped: let it be a "
+                    "Task<void> that answers through its Context&, or wrap it: weft::typed(...)");
+      if constexpr (std::same_as<Result, Task<void>>) {
+        function_.template emplace<Coroutine>(std::forward<Function>(function));
+      }
     } else {
+      static_assert(detail::kIsNoAnswer<Result>,
+                    "what this handler returns would be dropped: answer through its Context&, "
+                    "c.json(...) say, or wrap it: weft::typed(...)");
       function_.template emplace<Call>(std::forward<Function>(function));
     }
   }
@@ -61,7 +74,11 @@ class Handler {
     requires(!std::same_as<std::remove_cvref_t<Function>, Handler> &&
              detail::AnswersByToken<std::decay_t<Function>>)
   Handler(Function&& function)
-      : function_(std::in_place_type<Callback>, std::forward<Function>(function)) {}
+      : function_(std::in_place_type<Callback>, std::forward<Function>(function)) {
+    using Result = std::invoke_result_t<std::decay_t<Function>&, Context&, Respond>;
+    static_assert(std::is_void_v<Result>,
+                  "what this handler returns would be dropped: it answers through its Respond");
+  }
 
   // Whether there is a function to call.
   explicit operator bool() const noexcept {

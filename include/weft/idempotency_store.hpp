@@ -18,10 +18,10 @@ namespace weft {
 
 // An answer that was given, as it is given again.
 struct KeptAnswer {
-  int status = 0;            // 0: it was not kept, being a stream or too large
-  std::string content_type;  // empty: none
-  std::vector<std::pair<std::string, std::string>> headers;  // that handlers have set
-  std::string body;                                          // all of it
+  int status = 0;                 // 0: it was not kept, being a stream or too large
+  std::string content_type = {};  // empty: none
+  std::vector<std::pair<std::string, std::string>> headers = {};  // that handlers have set
+  std::string body = {};                                          // all of it
 };
 
 class IdempotencyStore {

@@ -13,7 +13,7 @@
 namespace weft {
 
 struct Identity {
-  std::string name;                      // of the user, the client or the key
+  std::string name = {};                 // of the user, the client or the key
   std::string scheme = {};               // "basic", "bearer", "key": how it was shown
   std::vector<std::string> scopes = {};  // what it may do, where that is known
 

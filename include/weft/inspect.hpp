@@ -15,14 +15,14 @@ struct GreenThreadInfo {
   // `ready` is on its way to run.
   enum class State : std::uint8_t { running, ready, waiting };
 
-  std::uint64_t id = 0;                // of its worker's
-  std::string name;                    // as given to spawn(), or empty
-  unsigned worker = 0;                 // from 0
-  State state = State::waiting;        // when its worker looked
-  std::string waits_for;               // "a mutex", "I/O" ...; empty unless it waits
-  const void* object = nullptr;        // what it waits at, if that has an address
-  std::chrono::nanoseconds since{};    // for how long it has been waiting
-  std::vector<std::string> backtrace;  // innermost first: "function (file:line)"
+  std::uint64_t id = 0;                     // of its worker's
+  std::string name = {};                    // as given to spawn(), or empty
+  unsigned worker = 0;                      // from 0
+  State state = State::waiting;             // when its worker looked
+  std::string waits_for = {};               // "a mutex", "I/O" ...; empty unless it waits
+  const void* object = nullptr;             // what it waits at, if that has an address
+  std::chrono::nanoseconds since{};         // for how long it has been waiting
+  std::vector<std::string> backtrace = {};  // innermost first: "function (file:line)"
 };
 
 // How a snapshot is taken.

@@ -17,13 +17,18 @@
 #include <cstdint>
 #include <initializer_list>
 #include <iterator>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
+
+#include "weft/schema.hpp"
 
 namespace weft {
 
+class JsonValue;
 struct JsonMember;
 struct JsonElement;
 
@@ -33,7 +38,27 @@ concept JsonInteger = std::integral<T> && !std::same_as<T, bool> && !std::same_a
                       !std::same_as<T, wchar_t> && !std::same_as<T, char8_t> &&
                       !std::same_as<T, char16_t> && !std::same_as<T, char32_t>;
 
-// A value, as a text, a number or braces make it. Owns nothing, so never keep one.
+namespace detail {
+
+// What is written as its type says: a range, a map, what has a Schema or Names. That it can be is
+// asserted where it is written.
+template <class T>
+concept WrittenByType =
+    !std::same_as<T, JsonValue> && !std::same_as<T, JsonMember> && !std::same_as<T, JsonElement> &&
+    !std::same_as<T, std::initializer_list<JsonMember>> &&
+    !std::same_as<T, std::initializer_list<JsonElement>> && !std::is_arithmetic_v<T> &&
+    !std::is_null_pointer_v<T> && !std::is_pointer_v<T> && !kIsOptional<T> &&
+    !std::convertible_to<const T&, std::string_view>;
+
+template <class T>
+void write_described(const void* value, std::string& out);
+// Whether anything in it is written as its type says, however deep.
+[[nodiscard]] bool holds_described(const JsonValue& value) noexcept;
+
+}  // namespace detail
+
+// A value, as a text, a number, braces, a range or a type with a Schema make it. Owns nothing, so
+// never keep one.
 class JsonValue {
  public:
   // What it is in JSON, and how it is kept.
@@ -46,6 +71,7 @@ class JsonValue {
     string,
     array,
     object,
+    described,  // a range, a map, or what has a Schema or Names
   };
 
   // Each makes the value of its argument's kind; without one it is null.
@@ -82,6 +108,12 @@ class JsonValue {
       : kind_(Kind::object), size_(members.size()), members_(std::data(members)) {}
   constexpr JsonValue(std::initializer_list<JsonElement> elements)
       : kind_(Kind::array), size_(elements.size()), elements_(std::data(elements)) {}
+  // A range, a map whose keys are texts, or what has a Schema or Names. It is written when this is.
+  template <detail::WrittenByType T>
+  constexpr JsonValue(const T& value)
+      : kind_(Kind::described),
+        write_(&detail::write_described<T>),
+        described_(std::addressof(value)) {}
   JsonValue(char) = delete;
 
   // Which of the following calls makes sense.
@@ -95,10 +127,15 @@ class JsonValue {
   [[nodiscard]] constexpr std::size_t size() const { return size_; }
   [[nodiscard]] constexpr const JsonMember* members() const { return members_; }
   [[nodiscard]] constexpr const JsonElement* elements() const { return elements_; }
+  // Appends the text of what is described.
+  void write_described(std::string& out) const { write_(described_, out); }
 
  private:
   Kind kind_ = Kind::null;
-  std::size_t size_ = 0;
+  union {
+    std::size_t size_ = 0;
+    void (*write_)(const void* described, std::string& out);
+  };
   union {
     bool boolean_;
     std::int64_t signed_;
@@ -107,6 +144,7 @@ class JsonValue {
     const char* text_;
     const JsonMember* members_;
     const JsonElement* elements_;
+    const void* described_;
   };
 };
 
@@ -149,5 +187,84 @@ void write_json(const JsonValue& value, std::string& out);
 // Writes at most `capacity` bytes and returns how many the whole text needs. If that is more than
 // `capacity`, what was written is a cut-off prefix.
 [[nodiscard]] std::size_t write_json(const JsonValue& value, char* out, std::size_t capacity);
+
+namespace detail {
+
+template <class T>
+concept JsonMap = requires {
+  typename T::key_type;
+  typename T::mapped_type;
+} && std::convertible_to<const typename T::key_type&, std::string_view>;
+template <class T>
+concept JsonRange = requires(const T& range) {
+  std::begin(range) != std::end(range);
+  // One that is made of its like, as a path of the file system is, would never end.
+  requires !std::same_as<std::remove_cvref_t<decltype(*std::begin(range))>, T>;
+};
+template <class T>
+concept PlainJson =
+    std::same_as<T, JsonValue> || std::is_null_pointer_v<T> || std::same_as<T, bool> ||
+    JsonInteger<T> || std::floating_point<T> || std::convertible_to<const T&, std::string_view>;
+
+}  // namespace detail
+
+// Appends the text of a value by its type: a text, a number, an optional, a range or map of such,
+// or a struct with a Schema.
+template <class T>
+void write_json_of(const T& value, std::string& out) {
+  if constexpr (std::convertible_to<const T&, std::string_view>) {
+    write_json(JsonValue(static_cast<std::string_view>(value)), out);
+  } else if constexpr (detail::PlainJson<T>) {
+    write_json(JsonValue(value), out);
+  } else if constexpr (detail::kIsOptional<T>) {
+    if (!value) return write_json(nullptr, out);
+    write_json_of(*value, out);
+  } else if constexpr (detail::HasSchema<T>) {
+    out += '{';
+    bool first = true;
+    const auto write_field = [&](const auto& field) {
+      if (!std::exchange(first, false)) out += ',';
+      write_json(field.name, out);
+      out += ':';
+      write_json_of(value.*field.member, out);
+    };
+    std::apply([&](const auto&... all) { (write_field(all), ...); }, Schema<T>::fields);
+    out += '}';
+  } else if constexpr (detail::HasToText<T>) {
+    write_json(std::string_view(value.to_text()), out);
+  } else if constexpr (detail::HasNames<T>) {
+    for (const auto& [name, known] : Names<T>::names) {
+      if (known == value) return write_json(name, out);
+    }
+    write_json(nullptr, out);
+  } else if constexpr (detail::JsonMap<T>) {
+    out += '{';
+    bool first = true;
+    for (const auto& [name, element] : value) {
+      if (!std::exchange(first, false)) out += ',';
+      write_json(std::string_view(name), out);
+      out += ':';
+      write_json_of(element, out);
+    }
+    out += '}';
+  } else if constexpr (detail::JsonRange<T>) {
+    out += '[';
+    bool first = true;
+    for (auto&& element : value) {
+      if (!std::exchange(first, false)) out += ',';
+      write_json_of<std::remove_cvref_t<decltype(element)>>(element, out);
+    }
+    out += ']';
+  } else {
+    static_assert(detail::HasSchema<T>,
+                  "this type cannot be written as JSON: give it a weft::Schema, an enum "
+                  "weft::Names, or hand over a text, a number, a range or a map of such");
+  }
+}
+
+template <class T>
+void detail::write_described(const void* value, std::string& out) {
+  write_json_of(*static_cast<const T*>(value), out);
+}
 
 }  // namespace weft

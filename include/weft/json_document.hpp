@@ -23,10 +23,10 @@ namespace weft {
 
 // What is wrong with a text that should be JSON, and where.
 struct JsonError {
-  std::string message;     // "a comma or } is missing"
-  std::size_t line = 1;    // from 1
-  std::size_t column = 1;  // from 1, in bytes
-  std::size_t offset = 0;  // from 0, in bytes
+  std::string message = {};  // "a comma or } is missing"
+  std::size_t line = 1;      // from 1
+  std::size_t column = 1;    // from 1, in bytes
+  std::size_t offset = 0;    // from 0, in bytes
 
   // "line 2, column 7 (offset 20): a comma or } is missing"
   std::string text() const;

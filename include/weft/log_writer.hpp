@@ -35,7 +35,7 @@ struct LogWriterOptions {
   // The permission bits of a file that is made, less what the umask takes.
   unsigned mode = 0644;
   // The line that tells of dropped ones; empty: "# 3 lines were dropped: ...".
-  std::function<std::string(std::uint64_t dropped)> dropped_line;
+  std::function<std::string(std::uint64_t dropped)> dropped_line = {};
 };
 
 // Figures of a LogWriter, since it was made.

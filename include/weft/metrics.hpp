@@ -135,7 +135,7 @@ class Metrics {
 // What metrics() shows.
 struct MetricsOptions {
   // The application's own figures; null: those of App::state<Metrics>(), if there are any.
-  std::shared_ptr<Metrics> registry;
+  std::shared_ptr<Metrics> registry = {};
   // Whether the figures of the server are among them. Only then are its requests counted.
   bool server = true;
 };

@@ -38,7 +38,11 @@ class Middleware {
   template <class F>
     requires(!std::same_as<std::remove_cvref_t<F>, Middleware> &&
              std::invocable<std::decay_t<F>&, Context&, Next&>)
-  Middleware(F&& function) : function_(std::forward<F>(function)) {}
+  Middleware(F&& function) : function_(std::forward<F>(function)) {
+    static_assert(detail::kIsNoAnswer<std::invoke_result_t<std::decay_t<F>&, Context&, Next&>>,
+                  "what this middleware returns would be dropped: it answers through its Context&, "
+                  "and is no coroutine, for next() waits as it is");
+  }
 
   // Runs it.
   void operator()(Context& context, Next& next) const { function_(context, next); }
@@ -92,8 +96,13 @@ struct RouteParts {
       part.add_to(*this);
     } else if constexpr (MiddlewareLike<Part>) {
       links.emplace_back(std::forward<Part>(part));
-    } else {
+    } else if constexpr (std::constructible_from<Handler, Part>) {
       handler = Handler(std::forward<Part>(part));
+    } else {
+      static_assert(std::constructible_from<Handler, Part>,
+                    "a route takes middleware, called with (Context&, Next&), and last a handler, "
+                    "called with (Context&); a function with types of its own is wrapped: "
+                    "weft::typed(...)");
     }
   }
 };
@@ -108,9 +117,13 @@ RouteParts route_parts(Parts&&... parts) {
 
 template <class... Parts>
 std::vector<Middleware> links_of(Parts&&... parts) {
+  static_assert((MiddlewareLike<Parts> && ...),
+                "middleware is called with (weft::Context&, weft::Next&)");
   std::vector<Middleware> links;
-  links.reserve(sizeof...(parts));
-  (links.emplace_back(std::forward<Parts>(parts)), ...);
+  if constexpr ((MiddlewareLike<Parts> && ...)) {
+    links.reserve(sizeof...(parts));
+    (links.emplace_back(std::forward<Parts>(parts)), ...);
+  }
   return links;
 }
 

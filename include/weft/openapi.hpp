@@ -26,24 +26,24 @@ struct SecurityScheme {
     cookie,   // a key in a cookie
     open_id,  // OpenID Connect, found at a URL
   };
-  std::string name;          // by which routes refer to it
-  Kind kind = Kind::bearer;  // which of these
-  std::string field;         // of header, query and cookie: its name
-  std::string format;        // of bearer: what the token looks like, "JWT" say
-  std::string url;           // of open_id: where its configuration is
-  std::string description;   // for people
+  std::string name = {};         // by which routes refer to it
+  Kind kind = Kind::bearer;      // which of these
+  std::string field = {};        // of header, query and cookie: its name
+  std::string format = {};       // of bearer: what the token looks like, "JWT" say
+  std::string url = {};          // of open_id: where its configuration is
+  std::string description = {};  // for people
 };
 
 // Where the application is to be found.
 struct OpenApiServer {
-  std::string url;          // absolute, or relative to the document's
-  std::string description;  // for people
+  std::string url = {};          // absolute, or relative to the document's
+  std::string description = {};  // for people
 };
 
 // A heading under which routes are listed.
 struct OpenApiTag {
-  std::string name;         // as RouteNotes::tags says it
-  std::string description;  // for people
+  std::string name = {};         // as RouteNotes::tags says it
+  std::string description = {};  // for people
 };
 
 // What the document says besides the routes, and where it is.

@@ -16,9 +16,9 @@ namespace weft {
 // For App::rewrite().
 struct RewriteRule {
   // Begins with '/'.
-  std::string from;
+  std::string from = {};
   // Begins with '/', and has no query.
-  std::string to;
+  std::string to = {};
 };
 
 }  // namespace weft

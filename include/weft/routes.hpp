@@ -30,6 +30,7 @@ namespace weft {
 
 class App;
 class RouteGroup;
+class RouteDescription;
 struct RouteNotes;
 
 // What to do with a path that no route answers, but would with a slash more or less at its end.
@@ -125,6 +126,10 @@ class RouteGroup : public RouteVerbs<RouteGroup> {
   // What is said of all routes that are added to this group from now on, for documents; see
   // route_description.hpp. Their tags come before a route's own.
   RouteGroup& describe(const RouteNotes& notes);
+  // The same with what they all take and answer: describe_route({.tags = {"books"}}).error(401).
+  // What a route says of a status counts for it. Throws std::invalid_argument for a body or a value
+  // of the path, which are a route's own.
+  RouteGroup& describe(const RouteDescription& description);
   // Middleware for the routes that are added to this group from now on, and for requests below its
   // prefix that no route fits.
   template <class... Links>

@@ -12,7 +12,10 @@
 // A field is required unless it is a std::optional or marked with weft::defaulted(). A Schema may
 // also have `static constexpr std::string_view name` and `description`, for descriptions; `static
 // constexpr bool refuse_unknown = true`; and `static void check(const T&, weft::Complaints&)`,
-// which is called once every field is right (see bind.hpp). Plain data; any thread.
+// which is called once every field is right (see bind.hpp). A field's type may be one of the
+// application's that stands in one text: it has `static std::optional<T> parse(std::string_view)`,
+// and may have `static constexpr std::string_view wanted`, "must be an ISBN", and `to_text()
+// const`, to be written. Plain data; any thread.
 #pragma once
 
 #include <array>
@@ -86,19 +89,20 @@ template <class T>
 concept HasSchema = requires { Schema<T>::fields; };
 template <class T>
 concept HasNames = std::is_enum_v<T> && requires { Names<T>::names; };
+// A type of the application's that is read from a text.
+template <class T>
+concept HasParse = requires(std::string_view text) {
+  { T::parse(text) } -> std::same_as<std::optional<T>>;
+};
+// And written as one.
+template <class T>
+concept HasToText = requires(const T& value) {
+  { value.to_text() } -> std::convertible_to<std::string_view>;
+};
 // What is one text in a form, a query or a header.
 template <class T>
-concept IsScalar = std::is_arithmetic_v<T> || std::same_as<T, std::string> || HasNames<T>;
-
-// What c.json() writes by a Schema.
-template <class T>
-inline constexpr bool kIsDescribed = HasSchema<T>;
-template <class T>
-inline constexpr bool kIsDescribed<std::vector<T>> = kIsDescribed<T>;
-template <class T>
-inline constexpr bool kIsDescribed<std::optional<T>> = kIsDescribed<T>;
-template <class T>
-inline constexpr bool kIsDescribed<std::map<std::string, T>> = kIsDescribed<T>;
+concept IsScalar =
+    std::is_arithmetic_v<T> || std::same_as<T, std::string> || HasNames<T> || HasParse<T>;
 
 // How many characters a text has, which is UTF-8; what else has elements, how many of these.
 std::size_t count_characters(std::string_view text) noexcept;
@@ -190,19 +194,11 @@ struct Matches {
   }
 };
 
+// Whoever checks asks its rule about each element, so that each complaint has a place of its own.
 template <class Rule>
 struct Each {
   Rule rule;
 
-  template <class T>
-  std::optional<std::string> complaint(const std::vector<T>& values) const {
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      if (auto found = rule.complaint(values[i])) {
-        return "element " + std::to_string(i) + " " + *found;
-      }
-    }
-    return std::nullopt;
-  }
   void describe(std::vector<Constraint>& out) const {
     const std::size_t before = out.size();
     rule.describe(out);
@@ -257,7 +253,7 @@ template <class Predicate>
 constexpr auto matches(Predicate predicate, std::string_view message) {
   return detail::Matches<Predicate>{predicate, message};
 }
-// The rule for each element of a vector.
+// The rule for each element of a vector; each that breaks it is a complaint, "$.tags[1]".
 template <class Rule>
 constexpr detail::Each<Rule> each(Rule rule) {
   return {rule};

@@ -59,20 +59,13 @@ class Templates {
   Templates& operator=(const Templates&) = delete;
 
   // The template of that name, relative to the folder, filled in. Throws TemplateError when there
-  // is none, and when what has been reloaded is malformed. Data is an object, as a rule.
+  // is none, and when what has been reloaded is malformed. Data is an object, as a
+  // rule: in braces, or a struct with a Schema.
   std::string render(std::string_view name, const JsonValue& data) const;
   std::string render(std::string_view name, std::initializer_list<JsonMember> data) const {
     return render(name, JsonValue(data));
   }
   std::string render(std::string_view name, const JsonNode& data) const;
-  // A struct with a Schema, or what holds such.
-  template <class T>
-    requires detail::kIsDescribed<T>
-  std::string render(std::string_view name, const T& data) const {
-    std::string text;
-    write_json_of(data, text);
-    return render_json(name, text);
-  }
   // All of them, sorted.
   std::vector<std::string> names() const;
 
@@ -80,16 +73,9 @@ class Templates {
   struct Set;
   struct Folder;
 
-  std::string render_json(std::string_view name, std::string_view json) const;
   std::shared_ptr<const Set> current() const;
 
   std::unique_ptr<Folder> folder_;
 };
-
-template <class T>
-  requires detail::kIsDescribed<T>
-void Context::render(const Templates& templates, std::string_view name, const T& data) {
-  answer_rendered(name, templates.render(name, data));
-}
 
 }  // namespace weft

@@ -34,13 +34,13 @@ namespace weft {
 // How a TestClient asks, and how its server is set up.
 struct TestClientOptions {
   // Of the server; host, port, uds and fd are not looked at.
-  Options server;
+  Options server = {};
   // The address that Context::peer() gives; empty: none, as on a Unix socket.
   std::string peer = "127.0.0.1";
   // What Host says, unless a request brings its own.
   std::string host = "localhost";
   // Sent with every request that does not bring a field of that name itself.
-  std::vector<ClientField> headers;
+  std::vector<ClientField> headers = {};
   // Redirects that are followed, as long as they stay on the server; 0: a redirect is the answer.
   unsigned redirects = 0;
   // Whether cookies that answers set are sent with later requests, as a browser does; those that
@@ -90,7 +90,7 @@ class TestRequest {
   TestRequest& header(std::string name, std::string value);
   // A body of known length, and its Content-Type.
   TestRequest& body(std::string bytes, std::string content_type = "application/octet-stream");
-  // The same, of JSON.
+  // The same, of JSON: braces, a struct with a Schema, what else JsonValue takes.
   TestRequest& json(const JsonValue& value);
   TestRequest& json(std::initializer_list<JsonMember> object);
   // The same, of a form.
@@ -184,8 +184,15 @@ class TestClient {
   // PATCH.
   TestResponse patch(std::string target, std::string body,
                      std::string content_type = "application/octet-stream");
-  // POST of a JSON object: client.post_json("/users", {{"name", "Ada"}}).
+  // POST of JSON: client.post_json("/users", {{"name", "Ada"}}), or a struct with a Schema.
   TestResponse post_json(std::string target, std::initializer_list<JsonMember> object);
+  TestResponse post_json(std::string target, const JsonValue& value);
+  // PUT of JSON.
+  TestResponse put_json(std::string target, std::initializer_list<JsonMember> object);
+  TestResponse put_json(std::string target, const JsonValue& value);
+  // PATCH of JSON.
+  TestResponse patch_json(std::string target, std::initializer_list<JsonMember> object);
+  TestResponse patch_json(std::string target, const JsonValue& value);
   // POST of a form.
   TestResponse post_form(std::string target, const TestForm& form);
 

@@ -8,18 +8,22 @@
 //     }));
 //
 // A parameter is, by its type: a bool, number, text or enum with Names, the pattern's parameters in
-// their order; a struct with a Schema (or a vector or map of such), the body, JSON or a form; a
-// FromQuery<T>, FromHeader<T>, FromPath<T>, FromForm<T> or FromJson<T>, a struct from there; and
-// Context&, the request itself. What does not fit is answered 400, 415 or 422 before the handler is
-// called. The result is JSON, but for a text, which is text/plain; a std::optional without a value
-// is 404; WithStatus has a status of its own; a std::variant is whichever it holds. A handler
-// without result answers 204, or with what it does to its Context&. It may be a coroutine, a
-// Task<Result>. Documents (openapi.hpp) have all of that from here.
-// All workers call the same object.
+// their order, and so is a type with `static std::optional<T> parse(std::string_view)`; a struct
+// with a Schema (or a vector or map of such), the body as JSON; a FromQuery<T>, FromHeader<T>,
+// FromPath<T>, FromForm<T> or FromBody<T> (JSON or a form), a struct from there; Context&, the
+// request itself; and a type with `static T from_request(Context&)`, what that makes of it (a
+// `static void describe(RouteDescription&)` says what it may answer, for documents). What does not
+// fit is answered 400, 415 or 422 before the handler is called. A form is taken only where it is
+// asked for, since any page of any site can have a browser send one, with its cookies: see csrf().
+// The result is JSON, but for a text, which is text/plain; a std::optional without a value is 404;
+// WithStatus has a status of its own; a std::variant is whichever it holds. A handler without
+// result answers 204, or with what it does to its Context&. It may be a coroutine, a Task<Result>.
+// Documents (openapi.hpp) have all of that from here. All workers call the same object.
 #pragma once
 
 #include <array>
 #include <cstddef>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,6 +31,7 @@
 #include <type_traits>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "weft/bind.hpp"
 #include "weft/route_description.hpp"
@@ -63,6 +68,8 @@ template <class T>
 using FromForm = detail::From<T, detail::DescribedPart::Source::form>;
 template <class T>
 using FromJson = detail::From<T, detail::DescribedPart::Source::json>;
+template <class T>
+using FromBody = detail::From<T, detail::DescribedPart::Source::body>;
 
 // A result with a status of its own; without a type it has no body.
 template <int code, class T = void>
@@ -94,6 +101,10 @@ template <int code, class T>
 inline constexpr bool kHasStatus<WithStatus<code, T>> = true;
 template <class T>
 concept IsText = std::convertible_to<const T&, std::string_view>;
+template <class T>
+concept HasFromRequest = requires(Context& context) {
+  { T::from_request(context) } -> std::same_as<T>;
+};
 
 // What a function takes and gives.
 template <class F>
@@ -114,12 +125,23 @@ struct Signature<R (C::*)(A...) const noexcept(n)> : Signature<R (*)(A...)> {};
 template <class F>
 concept HasSignature = requires { typename Signature<F>::Result; };
 
-enum class ArgumentKind : std::uint8_t { context, path_value, part, body };
+// What a body of JSON can be read into.
+template <class T>
+inline constexpr bool kIsBody = HasSchema<T>;
+template <class T>
+inline constexpr bool kIsBody<std::optional<T>> = IsScalar<T> || kIsBody<T>;
+template <class T>
+inline constexpr bool kIsBody<std::vector<T>> = IsScalar<T> || kIsBody<T>;
+template <class T>
+inline constexpr bool kIsBody<std::map<std::string, T>> = IsScalar<T> || kIsBody<T>;
+
+enum class ArgumentKind : std::uint8_t { context, own, path_value, part, body };
 
 template <class A>
 constexpr ArgumentKind argument_kind() {
   using T = std::remove_cvref_t<A>;
   if (std::same_as<T, Context>) return ArgumentKind::context;
+  if (HasFromRequest<T>) return ArgumentKind::own;
   if (kIsFrom<T>) return ArgumentKind::part;
   if (IsScalar<T> || std::same_as<T, std::string_view>) return ArgumentKind::path_value;
   return ArgumentKind::body;
@@ -161,6 +183,7 @@ T take_part(Context& context) {
   if constexpr (T::kSource == Source::path) return {context.bind_path<Value>()};
   if constexpr (T::kSource == Source::form) return {context.bind_form<Value>()};
   if constexpr (T::kSource == Source::json) return {context.bind_json<Value>()};
+  if constexpr (T::kSource == Source::body) return {context.bind<Value>()};
 }
 
 template <class A>
@@ -169,12 +192,18 @@ Argument<A> take_argument(Context& context, [[maybe_unused]] std::size_t path_in
   constexpr ArgumentKind kKind = argument_kind<A>();
   if constexpr (kKind == ArgumentKind::context) {
     return context;
+  } else if constexpr (kKind == ArgumentKind::own) {
+    return T::from_request(context);
   } else if constexpr (kKind == ArgumentKind::part) {
     return take_part<T>(context);
   } else if constexpr (kKind == ArgumentKind::path_value) {
     return take_path_value<T>(context, path_index);
   } else {
-    return context.bind<T>();
+    static_assert(kIsBody<T>,
+                  "a parameter of a typed handler is a value of the path, a struct with a "
+                  "weft::Schema, a weft::From..., a Context&, or a type with a static "
+                  "from_request(weft::Context&)");
+    return context.bind_json<T>();
   }
 }
 
@@ -220,7 +249,10 @@ struct Caller<std::tuple<A...>> {
     using Source = DescribedPart::Source;
     constexpr ArgumentKind kKind = argument_kind<One>();
     if constexpr (kKind == ArgumentKind::path_value) to.path_value<T>();
-    if constexpr (kKind == ArgumentKind::body) to.body<T>();
+    if constexpr (kKind == ArgumentKind::own) {
+      if constexpr (requires { T::describe(to); }) T::describe(to);
+    }
+    if constexpr (kKind == ArgumentKind::body) to.json_body<T>();
     if constexpr (kKind == ArgumentKind::part) {
       using Value = typename T::Value;
       if constexpr (T::kSource == Source::query) to.query<Value>();
@@ -228,6 +260,7 @@ struct Caller<std::tuple<A...>> {
       if constexpr (T::kSource == Source::path) to.path<Value>();
       if constexpr (T::kSource == Source::form) to.form<Value>();
       if constexpr (T::kSource == Source::json) to.json_body<Value>();
+      if constexpr (T::kSource == Source::body) to.body<Value>();
     }
   }
 };
@@ -283,7 +316,7 @@ void describe_answer(RouteDescription& to, int status) {
     describe_each(to, status, static_cast<const T*>(nullptr));
   } else if constexpr (kIsOptional<T>) {
     describe_answer<typename T::value_type>(to, status);
-    to.answers(404, {}, "text/plain");
+    to.error(404);
   } else if constexpr (IsText<T>) {
     to.answers(status, {}, "text/plain");
   } else {

@@ -3,6 +3,7 @@
 
 #include "weft/answer_view.hpp"
 #include "weft/app.hpp"
+#include "weft/app_settings.hpp"
 #include "weft/bind.hpp"
 #include "weft/blocking.hpp"
 #include "weft/cancel.hpp"
@@ -13,6 +14,7 @@
 #include "weft/describe.hpp"
 #include "weft/dns.hpp"
 #include "weft/endpoint.hpp"
+#include "weft/error_format.hpp"
 #include "weft/events.hpp"
 #include "weft/file.hpp"
 #include "weft/file_root.hpp"

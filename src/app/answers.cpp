@@ -22,10 +22,13 @@ bool is_address_byte(char c) {
 template <class Send>
 bool as_attachment(Context& context, http::Exchange& exchange, std::string_view name,
                    const Send& send) {
-  const std::string before(exchange.response().fields.view());
+  http::Response& response = exchange.response();
+  const std::string before(response.fields.view());
+  const std::size_t lasting = response.lasting;
   context.set_header("Content-Disposition", app::attachment(name));
   if (send()) return true;
-  exchange.response().fields.assign(before);
+  response.fields.assign(before);
+  response.lasting = lasting;
   return false;
 }
 

@@ -19,6 +19,7 @@
 #include <variant>
 
 #include "app/app_state.hpp"
+#include "app/error_wording.hpp"
 #include "app/fd_wish.hpp"
 #include "app/stop_signals.hpp"
 #include "ksvc/core/assert.hpp"
@@ -258,6 +259,7 @@ std::shared_ptr<App::Running> App::launch(http::Site& site, const Options& optio
   site.serves_unix = !options.uds.empty() || is_unix_socket(inherited);
   site.trusted_proxies = trusted_proxies_of(options);
   site.proxy_fields = proxy_fields_of(options);
+  site.error_wording = app::wording_of(application.error_format);
   site.on_error = nullptr;
   if (application.on_error) {
     site.on_error = [&application](http::Exchange& exchange, const std::exception& error) {

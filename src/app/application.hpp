@@ -13,6 +13,7 @@
 #include "app/route_entry.hpp"
 #include "http/exchange.hpp"
 #include "weft/context.hpp"
+#include "weft/error_format.hpp"
 
 namespace weft::app {
 
@@ -36,6 +37,7 @@ struct Application {
   std::map<std::type_index, std::shared_ptr<void>> states;
   std::vector<Middleware> links;  // of all routes that are added from now on
   std::deque<Prefix> prefixes;    // a deque: groups hold the addresses of what is in it
+  ErrorFormat error_format = ErrorFormat::text;
   Handler not_found;
   Handler method_not_allowed;
   ErrorHandler on_error;

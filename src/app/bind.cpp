@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "app/form_data.hpp"
+#include "app/malformed_json.hpp"
 #include "app/media_type.hpp"
 #include "app/utf8.hpp"
 #include "http/exchange.hpp"
@@ -135,12 +136,7 @@ void Complaints::throw_if_any() {
 JsonDocument Context::json_body(const JsonLimits& limits) {
   auto parsed = JsonDocument::parse(body(), limits);
   if (auto* const error = std::get_if<JsonError>(&parsed)) {
-    std::string text = "{\"error\":\"the body is no JSON\",\"message\":";
-    write_json(error->message, text);
-    text += ",\"line\":" + std::to_string(error->line) +
-            ",\"column\":" + std::to_string(error->column) +
-            ",\"offset\":" + std::to_string(error->offset) + "}\n";
-    throw HttpError(400, text, "application/json");
+    throw app::MalformedJson(*error);
   }
   return std::move(std::get<JsonDocument>(parsed));
 }

@@ -65,6 +65,23 @@ std::string unknown_key(std::string_view section, std::string_view key) {
   return text;
 }
 
+// The setting of the application that has this shape; null for one of the server's.
+OwnSetting* own_of(OwnSettings* own, const Setting& shape) {
+  return own != nullptr && shape.section == kOwnSection ? own->find(shape.key) : nullptr;
+}
+
+std::string unknown_own_key(const OwnSettings& own, std::string_view key) {
+  std::vector<std::string_view> known;
+  for (const OwnSetting& one : own.all) known.push_back(one.key);
+  for (const Setting& setting : settings()) {
+    if (setting.key == key) {
+      return std::string(key) + " belongs in the section [" + std::string(setting.section) + "]";
+    }
+  }
+  return "there is no setting " + http::printable(key) + " in [" + std::string(kOwnSection) + "]" +
+         did_you_mean(nearest(key, known));
+}
+
 // Numbers of TOML stand for what the same number means in text.
 std::variant<Value, std::string> value_of(const Setting& setting, const TomlValue& given) {
   const std::string name = setting.name();
@@ -125,6 +142,13 @@ std::size_t characters_in(std::string_view text) {
       text, [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0) != 0x80; }));
 }
 
+// With a comment that says where it is from.
+void add_line(std::string line, const std::string& origin, std::string& text) {
+  constexpr std::size_t kCommentColumn = 36;
+  line.resize(std::max(kCommentColumn, line.size() + 2), ' ');
+  text += line + "# " + http::printable(origin) + "\n";
+}
+
 }  // namespace
 
 std::string to_text(const Mistake& mistake) {
@@ -163,6 +187,11 @@ const std::string& Configuration::origin(const Setting& setting) const {
 }
 
 void Configuration::set(const Setting& setting, const Value& value, std::string origin) {
+  if (OwnSetting* const own = own_of(own_, setting)) {
+    own->write(value);
+    own->origin = std::move(origin);
+    return;
+  }
   const auto* text = std::get_if<std::string>(&value);
   const bool names_a_place =
       setting.listens_on != ListensOn::nothing && (text == nullptr || !text->empty());
@@ -241,8 +270,41 @@ void Configuration::add_mistake(const std::string& name, std::string_view text, 
                        std::move(what), std::string(line_of(text, place.line)), place});
 }
 
+void Configuration::read_own_entry(const TomlEntry& entry, std::string_view text,
+                                   const std::string& name) {
+  if (own_ == nullptr || entry.key.empty()) return;
+  OwnSetting* const own = own_->find(entry.key);
+  if (own == nullptr) {
+    return add_mistake(name, text, entry.key_place, unknown_own_key(*own_, entry.key));
+  }
+  const auto value = value_of(own->shape, entry.value);
+  if (const auto* refused = std::get_if<std::string>(&value)) {
+    return add_mistake(name, text, entry.value_place, *refused);
+  }
+  set(own->shape, std::get<Value>(value), name + ":" + std::to_string(entry.key_place.line));
+}
+
+void Configuration::require_own() {
+  if (own_ == nullptr) return;
+  for (const OwnSetting& one : own_->all) {
+    if (!one.required) continue;
+    const Value value = one.read();
+    const auto* const text = std::get_if<std::string>(&value);
+    const bool is_given = one.origin != kDefault && (text == nullptr || !text->empty());
+    if (is_given) continue;
+    mistakes_.push_back({"",
+                         one.shape.name() + " is not set: give it by --" + one.shape.flag +
+                             ", by the variable " + one.shape.variable + ", or in a file",
+                         "",
+                         {}});
+  }
+}
+
 void Configuration::read_entry(const TomlEntry& entry, std::string_view text,
                                const std::string& name) {
+  if (entry.section == kOwnSection && (own_ != nullptr || own_may_pass_)) {
+    return read_own_entry(entry, text, name);
+  }
   const bool known_section = std::ranges::find(sections(), entry.section) != sections().end();
   if (entry.key.empty() && !entry.section.empty()) {
     if (!known_section) add_mistake(name, text, entry.key_place, unknown_section(entry.section));
@@ -272,6 +334,17 @@ void Configuration::read_environment(const Environment& environment) {
       mistakes_.push_back({"", refusal(setting, setting.variable, *text), "", {}});
     }
   }
+  if (own_ != nullptr) {
+    for (OwnSetting& one : own_->all) {
+      const auto text = environment(one.shape.variable);
+      if (!text || text->empty()) continue;
+      if (const auto value = parse_value(one.shape, *text)) {
+        set(one.shape, *value, "environment " + one.shape.variable);
+      } else {
+        mistakes_.push_back({"", refusal(one.shape, one.shape.variable, *text), "", {}});
+      }
+    }
+  }
   end_source();
 }
 
@@ -290,10 +363,15 @@ std::string to_toml(const Configuration& configuration) {
       std::string line = unused(setting, configuration.options()) ? "# " : "";
       line += std::string(setting.key) + " = " +
               toml_of(setting, setting.field.read(configuration.options()));
-      constexpr std::size_t kCommentColumn = 36;
-      line.resize(std::max(kCommentColumn, line.size() + 2), ' ');
-      text += line + "# " + http::printable(configuration.origin(setting)) + "\n";
+      add_line(std::move(line), configuration.origin(setting), text);
     }
+  }
+  if (configuration.own() == nullptr || configuration.own()->all.empty()) return text;
+  text += "\n[" + std::string(kOwnSection) + "]\n";
+  for (const OwnSetting& one : configuration.own()->all) {
+    std::string line = one.key + " = " + toml_of(one.shape, one.read());
+    if (one.secret) line = "# " + one.key + " is a secret";
+    add_line(std::move(line), one.origin, text);
   }
   return text;
 }

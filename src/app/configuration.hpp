@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/own_settings.hpp"
 #include "app/settings.hpp"
 #include "app/toml_file.hpp"
 #include "weft/app.hpp"
@@ -36,20 +37,28 @@ class Configuration {
  public:
   explicit Configuration(Options defaults);
 
+  // Before them: the application's settings, which are filled; or that there may be such in a file,
+  // of which nothing is known.
+  void take_own(OwnSettings& own) { own_ = &own; }
+  void let_own_pass() { own_may_pass_ = true; }
   // In this order. `name` is what the file is called in messages.
   void read_file(const std::string& path);
   void read_text(std::string_view text, const std::string& name);
   void read_environment(const Environment& environment);
   void set_by_flag(const Setting& setting, const Value& value);
-  // Behind the last one: what does not go together is a mistake.
+  // Behind each one: what does not go together is a mistake.
   void end_source();
+  // Behind the last one: what an application must be given, and is not, is a mistake.
+  void require_own();
 
   const Options& options() const noexcept { return options_; }
   const std::vector<Mistake>& mistakes() const noexcept { return mistakes_; }
+  const OwnSettings* own() const noexcept { return own_; }
   // "default", "weft.toml:3", "environment WEFT_PORT" or "flag --port".
   const std::string& origin(const Setting& setting) const;
 
  private:
+  void read_own_entry(const TomlEntry& entry, std::string_view text, const std::string& name);
   void set(const Setting& setting, const Value& value, std::string origin);
   void add_mistake(const std::string& name, std::string_view text, const Place& place,
                    std::string what);
@@ -59,6 +68,8 @@ class Configuration {
   Options options_;
   std::vector<std::string> origins_;  // by the place in settings()
   std::vector<Mistake> mistakes_;
+  OwnSettings* own_ = nullptr;
+  bool own_may_pass_ = false;
   std::vector<const Setting*> listens_;  // what the present source says about where to listen
 };
 

@@ -105,8 +105,15 @@ Context& Context::set_header(std::string_view name, std::string_view value) {
     response.content_type = exchange_.keep(std::string(value));
     response.content_type_chosen = true;
   } else {
-    response.add_field(name, value);
+    http::set_field(response, name, value);
   }
+  return *this;
+}
+
+Context& Context::add_header(std::string_view name, std::string_view value) {
+  if (http::equals_ignoring_case(name, "content-type")) return set_header(name, value);
+  http::require_head_to_come(exchange_.response());
+  exchange_.response().add_field(name, value);
   return *this;
 }
 
@@ -124,6 +131,11 @@ void Context::json(std::initializer_list<JsonMember> object) { json(JsonValue(ob
 
 void Context::json(const JsonValue& value) {
   set_type(exchange_.response(), kJson);
+  if (detail::holds_described(value)) {
+    std::string text;
+    write_json(value, text);
+    return exchange_.response().body.assign(text);
+  }
   exchange_.response().body.fill(
       [&value](char* out, std::size_t capacity) { return write_json(value, out, capacity); });
 }

@@ -14,6 +14,7 @@
 #include "http/file_answer.hpp"
 #include "http/served_file.hpp"
 #include "http/served_path.hpp"
+#include "http/site.hpp"
 #include "http/status.hpp"
 #include "weft/cancel.hpp"
 #include "weft/context.hpp"
@@ -64,10 +65,10 @@ int status_of_file(const Error& error) {
 
 bool refuse_file(http::Exchange& exchange, int status) {
   http::Response& response = exchange.response();
-  response.status = status;
-  if (!response.content_type_chosen) response.content_type = "text/plain; charset=utf-8";
-  response.body.assign(http::reason_phrase(status));
-  response.body.append("\n");
+  const http::ErrorWording& wording = exchange.site().error_wording;
+  const std::string_view type = response.content_type;
+  http::answer_error(wording, response, status, std::string(http::reason_phrase(status)) + "\n");
+  if (response.content_type_chosen && wording.text == nullptr) response.content_type = type;
   return false;
 }
 

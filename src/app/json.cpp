@@ -17,6 +17,7 @@ class StringOutput {
   explicit StringOutput(std::string& out) : out_(out) {}
   void put(char byte) { out_ += byte; }
   void put(std::string_view text) { out_ += text; }
+  void put_described(const JsonValue& value) { value.write_described(out_); }
 
  private:
   std::string& out_;
@@ -36,6 +37,11 @@ class BoundedOutput {
       std::memcpy(out_ + needed_, text.data(), std::min(text.size(), capacity_ - needed_));
     }
     needed_ += text.size();
+  }
+  void put_described(const JsonValue& value) {
+    std::string text;
+    value.write_described(text);
+    put(std::string_view(text));
   }
   [[nodiscard]] std::size_t needed() const { return needed_; }
 
@@ -152,10 +158,23 @@ void write(Output& out, const JsonValue& value) {
     case JsonValue::Kind::string: return write_string(out, value.string());
     case JsonValue::Kind::array: return write_array(out, value);
     case JsonValue::Kind::object: return write_object(out, value);
+    case JsonValue::Kind::described: return out.put_described(value);
   }
 }
 
 }  // namespace
+
+bool detail::holds_described(const JsonValue& value) noexcept {
+  const auto holds = [](const auto& one) { return holds_described(one.value); };
+  switch (value.kind()) {
+    case JsonValue::Kind::described: return true;
+    case JsonValue::Kind::array:
+      return std::any_of(value.elements(), value.elements() + value.size(), holds);
+    case JsonValue::Kind::object:
+      return std::any_of(value.members(), value.members() + value.size(), holds);
+    default: return false;
+  }
+}
 
 void write_json(const JsonValue& value, std::string& out) {
   StringOutput output(out);

@@ -6,6 +6,7 @@
 
 #include "app/application.hpp"
 #include "app/route_entry.hpp"
+#include "gvt/symbols.hpp"
 #include "http/exchange.hpp"
 #include "http/letter_case.hpp"
 #include "http/response_fields.hpp"
@@ -24,19 +25,14 @@ std::string_view AnswerView::content_type() const noexcept {
   return exchange_.response().content_type;
 }
 
-std::optional<std::string_view> AnswerView::header(std::string_view name) const {
-  return http::find_field(exchange_.response(), http::in_lower_case(std::string(name)));
+std::string_view AnswerView::header(std::string_view name, std::string_view fallback) const {
+  return http::find_field(exchange_.response(), http::in_lower_case(std::string(name)))
+      .value_or(fallback);
 }
 
 void AnswerView::remove_header(std::string_view name) {
   http::require_head_to_come(exchange_.response());
   http::remove_fields(exchange_.response(), http::in_lower_case(std::string(name)));
-}
-
-void AnswerView::replace_header(std::string_view name, std::string_view value) {
-  http::Response::require_field(name, value);
-  remove_header(name);
-  exchange_.response().add_field(name, value);
 }
 
 void AnswerView::lasting_header(std::string_view name, std::string_view value) {
@@ -114,7 +110,7 @@ void* Context::find_state(const std::type_info& type) const noexcept {
 
 void Context::require_state(const void* found, const std::type_info& type) {
   if (found != nullptr) return;
-  throw std::logic_error(std::string("the application has no state of type ") + type.name() +
+  throw std::logic_error("the application has no state of type " + gvt::demangle(type.name()) +
                          "; give it some with App::state() before it starts");
 }
 

@@ -113,7 +113,7 @@ App& App::openapi(const OpenApiOptions& options) {
     std::shared_ptr<const app::DocumentText> document;
     {
       const std::lock_guard lock(routes->mutex);
-      document = routes->document->of(routes->entries);
+      document = routes->document->of(routes->entries, routes->application.error_format);
     }
     if (is_known_already(c, document->tag)) return;
     c.bytes(document->text, "application/json");
@@ -132,10 +132,9 @@ App& App::openapi(const OpenApiOptions& options) {
   page->tag = app::tag_of(page->text);
   get(options.docs_path, hidden, [page = std::shared_ptr<const Page>(std::move(page))](Context& c) {
     // In place of what middleware says of all answers: of two policies a browser keeps to both.
-    AnswerView answer = c.answer();
-    answer.replace_header("Content-Security-Policy", page->policy);
-    answer.replace_header("X-Content-Type-Options", "nosniff");
-    answer.replace_header("Referrer-Policy", "no-referrer");
+    c.set_header("Content-Security-Policy", page->policy);
+    c.set_header("X-Content-Type-Options", "nosniff");
+    c.set_header("Referrer-Policy", "no-referrer");
     if (is_known_already(c, page->tag)) return;
     c.html(page->text);
   });

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "app/json_text.hpp"
+#include "app/openapi_errors.hpp"
 #include "app/openapi_paths.hpp"
 #include "app/openapi_schema.hpp"
 #include "http/route_pattern.hpp"
@@ -25,8 +26,7 @@ namespace {
 
 using Source = detail::DescribedPart::Source;
 
-constexpr std::string_view kFieldErrors = "FieldErrors";
-constexpr std::string_view kJsonError = "JsonError";
+constexpr std::string_view kBytes = "application/octet-stream";
 
 // ---- Names of operations
 
@@ -49,8 +49,8 @@ std::string id_of(std::string_view method, const DocumentPath& path) {
 
 class Document {
  public:
-  Document(const OpenApiOptions& options, const std::deque<RouteEntry>& routes)
-      : options_(options), components_({std::string(kFieldErrors), std::string(kJsonError)}) {
+  Document(const OpenApiOptions& options, const std::deque<RouteEntry>& routes, ErrorFormat errors)
+      : options_(options), errors_(errors), components_(names_of_errors(errors)) {
     // In the order they were added in, so that names stay when more come.
     for (const RouteEntry& route : routes) add_schemas(route);
     paths_ = paths_of(routes);
@@ -328,8 +328,61 @@ class Document {
     }
     return types;
   }
+  // A form with files: its fields stand beside them, so they are not a struct of their own here.
+  void write_form_with_files(const RouteDescription& description) {
+    out_.key("multipart/form-data").begin_object().key("schema").begin_object();
+    out_.member("type", "object").key("properties").begin_object();
+    std::vector<std::string> required;
+    for (const auto& part : description.parts()) {
+      if (part.source != Source::form) continue;
+      const SchemaDescription schema = part.schema();
+      for (const FieldDescription& field : schema.objects.at(schema.root.object).fields) {
+        out_.key(field.name);
+        components_.write(out_, schema, field.type, &field);
+        const bool is_list = field.type.kind == TypeDescription::Kind::array;
+        if (field.required && !is_list) required.push_back(field.name);
+      }
+    }
+    for (const auto& [name, notes] : description.files()) {
+      out_.key(name).begin_object();
+      if (notes.several) out_.member("type", "array");
+      out_.member_if_any("description", notes.about);
+      if (notes.several) out_.key("items").begin_object();
+      out_.member("contentMediaType", notes.type.empty() ? kBytes : std::string_view(notes.type));
+      if (notes.several) out_.end_object();
+      out_.end_object();
+      if (notes.required) required.push_back(name);
+    }
+    out_.end_object();
+    if (!required.empty()) out_.strings("required", required);
+    out_.end_object();
+    write_encodings(description);
+    out_.end_object();
+  }
+  void write_encodings(const RouteDescription& description) {
+    const auto& files = description.files();
+    const auto has_type = [](const auto& file) { return !file.notes.type.empty(); };
+    if (std::none_of(files.begin(), files.end(), has_type)) return;
+    out_.key("encoding").begin_object();
+    for (const auto& [name, notes] : files) {
+      if (notes.type.empty()) continue;
+      out_.key(name).begin_object().member("contentType", notes.type).end_object();
+    }
+    out_.end_object();
+  }
   void write_body(const RouteEntry& route) {
     if (!route.description) return;
+    const RouteDescription& description = *route.description;
+    if (!description.bytes_type().empty() || !description.files().empty()) {
+      out_.key("requestBody").begin_object().key("content").begin_object();
+      if (!description.files().empty()) write_form_with_files(description);
+      if (!description.bytes_type().empty()) {
+        out_.key(description.bytes_type()).begin_object().key("schema").begin_object();
+        out_.member("contentMediaType", description.bytes_type()).end_object().end_object();
+      }
+      out_.end_object().member("required", true).end_object();
+      return;
+    }
     for (const auto& part : route.description->parts()) {
       if (!is_body(part.source)) continue;
       const SchemaDescription schema = part.schema();
@@ -352,6 +405,8 @@ class Document {
     struct Content {
       detail::SchemaOf schema = nullptr;
       std::string_view error = {};
+
+      bool operator==(const Content&) const = default;
     };
     std::map<std::string, std::vector<Content>> contents;
   };
@@ -365,34 +420,51 @@ class Document {
     } else if (!meaning.empty() && answer.meaning != meaning) {
       answer.meaning.append("; ").append(meaning);
     }
-    if (!type.empty()) answer.contents[std::string(type)].push_back(content);
+    if (type.empty()) return;
+    auto& contents = answer.contents[std::string(type)];
+    if (std::find(contents.begin(), contents.end(), content) == contents.end()) {
+      contents.push_back(content);
+    }
   }
   static bool may_misfit(detail::SchemaOf schema) {
     return schema().root.kind != TypeDescription::Kind::string;
   }
-  static Answers answers_of(const RouteEntry& route) {
+  // One of weft's own; `error` is the name of what says more than a text, or empty.
+  void add_error(Answers& answers, int status, std::string_view meaning,
+                 std::string_view error = {}) const {
+    const std::string_view type = type_of_error(errors_, error);
+    if (error.empty() && errors_ != ErrorFormat::text) error = name_of_error(errors_);
+    add_answer(answers, status, meaning, type, {nullptr, error});
+  }
+  Answers answers_of(const RouteEntry& route) const {
     Answers answers;
     if (!route.description) return answers;
     const RouteDescription& description = *route.description;
     for (const auto& answer : description.answers()) {
-      add_answer(answers, answer.status, answer.meaning, answer.type, {answer.schema, {}});
+      if (answer.is_error) {
+        add_error(answers, answer.status, answer.meaning);
+      } else {
+        add_answer(answers, answer.status, answer.meaning, answer.type, {answer.schema, {}});
+      }
     }
-    constexpr std::string_view kJson = "application/json";
-    constexpr std::string_view kText = "text/plain";
     if (std::any_of(description.path_values().begin(), description.path_values().end(),
                     &may_misfit)) {
-      add_answer(answers, 400, "A parameter of the path does not fit", kText, {});
+      add_error(answers, 400, "A parameter of the path does not fit");
     }
     if (!description.parts().empty()) {
-      add_answer(answers, 422, "Something is wrong with fields", kJson, {nullptr, kFieldErrors});
+      add_error(answers, 422, "Something is wrong with fields", kFieldErrors);
     }
     for (const auto& part : description.parts()) {
       if (!is_body(part.source)) continue;
       if (part.source != Source::form) {
-        add_answer(answers, 400, "The body is no JSON", kJson, {nullptr, kJsonError});
+        add_error(answers, 400, "The body is no JSON", kJsonError);
       }
-      if (part.source == Source::form) add_answer(answers, 400, "The form is malformed", kText, {});
-      add_answer(answers, 415, "The body has a Content-Type that is not taken", kText, {});
+      if (part.source == Source::form) add_error(answers, 400, "The form is malformed");
+      add_error(answers, 415, "The body has a Content-Type that is not taken");
+    }
+    if (!description.files().empty()) {
+      add_error(answers, 400, "The form is malformed");
+      add_error(answers, 415, "The body has a Content-Type that is not taken");
     }
     return answers;
   }
@@ -442,41 +514,8 @@ class Document {
 
   // ---- Components
 
-  static void write_field_errors(JsonText& out) {
-    out.begin_object().member("type", "object");
-    out.member("description", "What is wrong with fields of the request.");
-    out.key("properties").begin_object().key("errors").begin_object();
-    out.member("type", "array").key("items").begin_object().member("type", "object");
-    out.key("properties").begin_object();
-    for (const auto& [name, words] : {std::pair("field", "Its name."),
-                                      std::pair("path", "Where it is, \"$.friends[2].age\" say."),
-                                      std::pair("message", "What it must be.")}) {
-      out.key(name).begin_object().member("type", "string");
-      out.member("description", words).end_object();
-    }
-    out.end_object().strings("required", {"field", "path", "message"});
-    out.end_object().end_object().end_object();
-    out.strings("required", {"errors"}).end_object();
-  }
-  static void write_json_error(JsonText& out) {
-    out.begin_object().member("type", "object");
-    out.member("description", "Why the body is no JSON, and where.");
-    out.key("properties").begin_object();
-    for (const char* name : {"error", "message"}) {
-      out.key(name).begin_object().member("type", "string").end_object();
-    }
-    for (const char* name : {"line", "column", "offset"}) {
-      out.key(name).begin_object().member("type", "integer").end_object();
-    }
-    out.end_object().strings("required", {"error", "message", "line", "column", "offset"});
-    out.end_object();
-  }
   void write_components() {
-    SchemaComponents::Others errors;
-    if (used_errors_.contains(kFieldErrors)) {
-      errors.emplace(kFieldErrors, &write_field_errors);
-    }
-    if (used_errors_.contains(kJsonError)) errors.emplace(kJsonError, &write_json_error);
+    const SchemaComponents::Others errors = error_schemas(used_errors_, errors_);
     out_.key("components").begin_object().key("schemas").begin_object();
     components_.write_all(out_, errors);
     out_.end_object();
@@ -512,6 +551,7 @@ class Document {
   }
 
   const OpenApiOptions& options_;
+  ErrorFormat errors_;
   SchemaComponents components_;
   DocumentPaths paths_;
   JsonText out_;
@@ -532,14 +572,16 @@ std::string tag_of(std::string_view text) {
   return tag.data();
 }
 
-std::string openapi_text(const OpenApiOptions& options, const std::deque<RouteEntry>& routes) {
-  return Document(options, routes).text();
+std::string openapi_text(const OpenApiOptions& options, const std::deque<RouteEntry>& routes,
+                         ErrorFormat errors) {
+  return Document(options, routes, errors).text();
 }
 
-std::shared_ptr<const DocumentText> ServedDocument::of(const std::deque<RouteEntry>& routes) {
+std::shared_ptr<const DocumentText> ServedDocument::of(const std::deque<RouteEntry>& routes,
+                                                       ErrorFormat errors) {
   if (!made_ || made_of_ != routes.size()) {
     DocumentText made;
-    made.text = openapi_text(options_, routes);
+    made.text = openapi_text(options_, routes, errors);
     made.tag = tag_of(made.text);
     made_ = std::make_shared<const DocumentText>(std::move(made));
     made_of_ = routes.size();

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "app/route_entry.hpp"
+#include "weft/error_format.hpp"
 #include "weft/openapi.hpp"
 
 namespace weft::app {
@@ -18,7 +19,9 @@ namespace weft::app {
 // An ETag for a text; not against an adversary: it tells versions of one document apart.
 std::string tag_of(std::string_view text);
 
-std::string openapi_text(const OpenApiOptions& options, const std::deque<RouteEntry>& routes);
+// `errors`: what answers to errors look like.
+std::string openapi_text(const OpenApiOptions& options, const std::deque<RouteEntry>& routes,
+                         ErrorFormat errors);
 
 // Throw std::invalid_argument.
 void require_sound(const OpenApiOptions& options);
@@ -36,8 +39,8 @@ class ServedDocument {
   explicit ServedDocument(OpenApiOptions options) : options_(std::move(options)) {}
 
   const OpenApiOptions& options() const noexcept { return options_; }
-  // Made anew when there are more routes than the last time.
-  std::shared_ptr<const DocumentText> of(const std::deque<RouteEntry>& routes);
+  // Made anew when there are more routes than the last time; `errors` is the same each time.
+  std::shared_ptr<const DocumentText> of(const std::deque<RouteEntry>& routes, ErrorFormat errors);
 
  private:
   OpenApiOptions options_;

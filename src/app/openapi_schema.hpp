@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <deque>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -30,7 +31,7 @@ class SchemaComponents {
     write(out, schema, schema.root);
   }
   // All structs, as members of an object that has been begun, sorted with `others` by name.
-  using Others = std::map<std::string, void (*)(JsonText&)>;
+  using Others = std::map<std::string, std::function<void(JsonText&)>>;
   void write_all(JsonText& out, const Others& others) const;
 
  private:

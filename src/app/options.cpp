@@ -21,8 +21,7 @@ Options Options::from_arguments(int argc, char** argv, const Options& defaults) 
   Options options = defaults;
   const std::vector<std::string_view> words(argv + (argc > 0 ? 1 : 0), argv + argc);
   const std::string_view program = argc > 0 ? file_name(argv[0]) : "server";
-  const auto exit_status = app::parse_serve_flags(
-      program, "Serves HTTP until it gets SIGINT or SIGTERM", words, options);
+  const auto exit_status = app::parse_serve_flags(program, app::kServeSummary, words, options);
   if (exit_status) std::exit(*exit_status);
   return options;
 }

@@ -51,6 +51,30 @@ RouteDescription& RouteDescription::add(detail::DescribedAnswer answer) {
   return *this;
 }
 
+RouteDescription& RouteDescription::file(std::string_view field, FileNotes notes) {
+  files_.push_back({std::string(field), std::move(notes)});
+  return *this;
+}
+
+RouteDescription& RouteDescription::bytes_body(std::string_view type) {
+  if (type.find('/') == std::string_view::npos) {
+    throw std::invalid_argument("\"" + std::string(type) +
+                                "\" is no media type: say one such as image/png");
+  }
+  bytes_type_ = type;
+  return *this;
+}
+
+void RouteDescription::merge_route(const RouteDescription& route) {
+  std::erase_if(answers_, [&](const detail::DescribedAnswer& mine) {
+    return std::any_of(route.answers_.begin(), route.answers_.end(),
+                       [&](const detail::DescribedAnswer& its) {
+                         return its.status == mine.status && !its.meaning.empty();
+                       });
+  });
+  merge(route);
+}
+
 void RouteDescription::merge(const RouteDescription& other) {
   take_text(notes_.summary, other.notes_.summary);
   take_text(notes_.description, other.notes_.description);
@@ -62,6 +86,8 @@ void RouteDescription::merge(const RouteDescription& other) {
   notes_.hidden = notes_.hidden || other.notes_.hidden;
   parts_.insert(parts_.end(), other.parts_.begin(), other.parts_.end());
   answers_.insert(answers_.end(), other.answers_.begin(), other.answers_.end());
+  files_.insert(files_.end(), other.files_.begin(), other.files_.end());
+  take_text(bytes_type_, other.bytes_type_);
   path_values_.insert(path_values_.end(), other.path_values_.begin(), other.path_values_.end());
 }
 
@@ -77,6 +103,9 @@ void RouteDescription::require_fit(std::string_view method, std::string_view pat
                " of the path, in their order, and the pattern has " + counted(names.size()));
   }
   const bool without_body = method == "GET" || method == "HEAD";
+  if (without_body && (!files_.empty() || !bytes_type_.empty())) {
+    refuse(method, pattern, "it is described with a body, and such requests have none");
+  }
   if (without_body && std::any_of(parts_.begin(), parts_.end(), is_body)) {
     refuse(method, pattern,
            "its handler takes a struct out of the body, and such requests have none: take a "
@@ -95,6 +124,15 @@ void RouteDescription::require_fit(std::string_view method, std::string_view pat
       }
     }
   }
+}
+
+void RouteDescription::require_shared(const std::string& whose) const {
+  const bool has_body =
+      !files_.empty() || !bytes_type_.empty() || std::any_of(parts_.begin(), parts_.end(), is_body);
+  if (!has_body && path_values_.empty()) return;
+  throw std::invalid_argument(whose +
+                              " is described with a body or a value of the path: say that before "
+                              "the handlers of its routes");
 }
 
 void RouteDescription::add_to(detail::RouteParts& parts) const {

@@ -156,6 +156,12 @@ App& App::rewrite(const std::vector<RewriteRule>& rules) {
   return *this;
 }
 
+App& App::error_format(ErrorFormat format) {
+  require_not_started("App::error_format()");
+  routes_->application.error_format = format;
+  return *this;
+}
+
 App& App::not_found(Handler handler) {
   require_not_started("App::not_found()");
   routes_->application.not_found = std::move(handler);
@@ -186,16 +192,21 @@ void RouteGroup::add(std::optional<std::string_view> method, std::string_view pa
   parts.links.insert(parts.links.begin(), links_.begin(), links_.end());
   if (described_) {
     auto description = std::make_shared<RouteDescription>(*described_);
-    if (parts.description) description->merge(*parts.description);
+    if (parts.description) description->merge_route(*parts.description);
     parts.description = std::move(description);
   }
   app_->add_whole(method, whole(pattern), std::move(parts));
 }
 
 RouteGroup& RouteGroup::describe(const RouteNotes& notes) {
+  return describe(RouteDescription(notes));
+}
+
+RouteGroup& RouteGroup::describe(const RouteDescription& description) {
+  description.require_shared("group \"" + prefix_ + "\"");
   auto all = described_ ? std::make_shared<RouteDescription>(*described_)
                         : std::make_shared<RouteDescription>();
-  all->merge(RouteDescription(notes));
+  all->merge_route(description);
   described_ = std::move(all);
   return *this;
 }

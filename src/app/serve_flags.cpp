@@ -5,13 +5,13 @@
 namespace weft::app {
 namespace {
 
-std::string help_of(const Setting& setting, const Options& defaults) {
+std::string help_of(const Setting& setting, const Value& present) {
   std::string text(setting.help);
   for (std::size_t i = 0; i < setting.choices.size(); ++i) {
     const bool last = i + 1 == setting.choices.size();
     text += (i == 0 ? ": " : last ? " or " : ", ") + std::string(setting.choices[i]);
   }
-  const std::string usual = text_of(setting, setting.field.read(defaults));
+  const std::string usual = text_of(setting, present);
   if (usual.empty()) return text;
   if (setting.kind != Kind::toggle) return text + " (" + usual + ")";
   return text + (usual == "true" ? " (yes; --no-" + setting.flag + ")" : "");
@@ -19,23 +19,40 @@ std::string help_of(const Setting& setting, const Options& defaults) {
 
 }  // namespace
 
-ServeFlags::ServeFlags(std::string_view program, std::string_view summary, Options defaults)
-    : program_(program), configuration_(defaults), flags_(program, summary) {}
+ServeFlags::ServeFlags(std::string_view program, std::string_view summary, Options defaults,
+                       OwnSettings* own)
+    : program_(program), own_(own), configuration_(defaults), flags_(program, summary) {
+  if (own_ != nullptr) configuration_.take_own(*own_);
+}
+
+void ServeFlags::add_own() {
+  if (own_ == nullptr || own_->all.empty()) return;
+  flags_.heading("its own");
+  for (const OwnSetting& one : own_->all) {
+    std::string help = one.secret ? std::string(one.help) : help_of(one.shape, one.read());
+    if (one.required) help += ", which must be given";
+    add(one.shape, std::move(help));
+  }
+}
 
 void ServeFlags::add_settings() {
+  add_own();
   for (const std::string_view section : sections()) {
     flags_.heading(std::string(section_help(section)));
     for (const Setting& setting : settings()) {
-      if (setting.section == section) add(setting);
+      if (setting.section != section) continue;
+      add(setting, help_of(setting, setting.field.read(options())));
     }
   }
   flags_.heading("and");
   flags_.text({"config", "read this TOML file first; the environment and flags override it"},
               "FILE", config_);
+  if (own_ == nullptr) return;
+  flags_.toggle({"print-config", "print what is in force, and where it comes from"}, print_);
 }
 
-void ServeFlags::add(const Setting& setting) {
-  const FlagText text{setting.flag, help_of(setting, options())};
+void ServeFlags::add(const Setting& setting, std::string help) {
+  const FlagText text{setting.flag, std::move(help)};
   Flags::Take take = [this, &setting](std::string_view given) -> std::optional<std::string> {
     auto value = parse_value(setting, given);
     if (!value) return refusal(setting, "--" + setting.flag, given);
@@ -57,7 +74,12 @@ std::optional<int> ServeFlags::parse(Arguments arguments, const Environment& env
   configuration_.read_environment(environment);
   for (const auto& [setting, value] : given_) configuration_.set_by_flag(*setting, value);
   configuration_.end_source();
-  if (configuration_.mistakes().empty()) return std::nullopt;
+  configuration_.require_own();
+  if (configuration_.mistakes().empty()) {
+    if (!print_) return std::nullopt;
+    std::fputs(to_toml(configuration_).c_str(), stdout);
+    return kExitDone;
+  }
   std::string text;
   for (const Mistake& mistake : configuration_.mistakes()) {
     text +=

@@ -12,18 +12,26 @@
 
 #include "app/configuration.hpp"
 #include "app/flags.hpp"
+#include "app/own_settings.hpp"
 #include "weft/app.hpp"
 
 namespace weft::app {
 
+// What a program does, in its help.
+inline constexpr std::string_view kServeSummary = "Serves HTTP until it gets SIGINT or SIGTERM";
+
 class ServeFlags {
  public:
-  ServeFlags(std::string_view program, std::string_view summary, Options defaults = {});
+  // With the settings of the application, if it has any, which must outlive this.
+  ServeFlags(std::string_view program, std::string_view summary, Options defaults = {},
+             OwnSettings* own = nullptr);
   ServeFlags(const ServeFlags&) = delete;
   ServeFlags& operator=(const ServeFlags&) = delete;
 
   // To add the program's own to, before parse(); the help shows those first.
   Flags& flags() noexcept { return flags_; }
+  // A file may have settings of an application, of which this program knows nothing.
+  void let_own_pass() { configuration_.let_own_pass(); }
   // The exit status when the program is to end at once, or nothing: the configuration is complete.
   // Once.
   [[nodiscard]] std::optional<int> parse(Arguments arguments, const Environment& environment);
@@ -32,10 +40,13 @@ class ServeFlags {
 
  private:
   void add_settings();
-  void add(const Setting& setting);
+  void add_own();
+  void add(const Setting& setting, std::string help);
 
   std::string_view program_;
   std::string config_;
+  OwnSettings* own_;
+  bool print_ = false;  // what is in force, and no more
   std::vector<std::pair<const Setting*, Value>> given_;
   Configuration configuration_;
   Flags flags_;

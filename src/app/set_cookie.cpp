@@ -99,7 +99,7 @@ std::string set_cookie_text(std::string_view name, std::string_view value,
 
 Context& Context::set_cookie(std::string_view name, std::string_view value,
                              const CookieOptions& options) {
-  return set_header("Set-Cookie", set_cookie_text(name, value, options));
+  return add_header("Set-Cookie", set_cookie_text(name, value, options));
 }
 
 Context& Context::clear_cookie(std::string_view name, CookieOptions options) {

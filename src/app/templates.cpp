@@ -26,6 +26,7 @@ using kainjow::mustache::data;
 
 // The library knows texts, truths, lists and objects.
 data data_of(const JsonValue& value);
+data data_of(const JsonNode& node);
 
 data text_data(const JsonValue& value) {
   std::string text;
@@ -51,6 +52,16 @@ data data_of(const JsonValue& value) {
         object.set(std::string(value.members()[i].name), data_of(value.members()[i].value));
       }
       return object;
+    }
+    case JsonValue::Kind::described: {
+      std::string text;
+      value.write_described(text);
+      const auto parsed = JsonDocument::parse(text);
+      if (const auto* const document = std::get_if<JsonDocument>(&parsed)) {
+        return data_of(document->root());
+      }
+      throw TemplateError("a template cannot be filled in with this: " +
+                          std::get<JsonError>(parsed).text());
     }
     case JsonValue::Kind::signed_integer:
     case JsonValue::Kind::unsigned_integer:
@@ -236,16 +247,6 @@ std::string Templates::render(std::string_view name, const JsonNode& with) const
     throw TemplateError("there is no template \"" + std::string(name) + "\" in " + folder_->path);
   }
   return fill_in(*found->second, data_of(with));
-}
-
-std::string Templates::render_json(std::string_view name, std::string_view json) const {
-  const auto parsed = JsonDocument::parse(json);
-  const auto* const document = std::get_if<JsonDocument>(&parsed);
-  if (document == nullptr) {
-    throw TemplateError("what is to fill \"" + std::string(name) +
-                        "\" in is no JSON: " + std::get<JsonError>(parsed).text());
-  }
-  return render(name, document->root());
 }
 
 void Context::answer_rendered(std::string_view name, std::string_view text) {

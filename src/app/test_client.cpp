@@ -433,7 +433,22 @@ TestResponse TestClient::patch(std::string target, std::string body, std::string
   return request(TestRequest("PATCH", std::move(target)).body(std::move(body), content_type));
 }
 TestResponse TestClient::post_json(std::string target, std::initializer_list<JsonMember> object) {
-  return request(TestRequest("POST", std::move(target)).json(object));
+  return post_json(std::move(target), JsonValue(object));
+}
+TestResponse TestClient::post_json(std::string target, const JsonValue& value) {
+  return request(TestRequest("POST", std::move(target)).json(value));
+}
+TestResponse TestClient::put_json(std::string target, std::initializer_list<JsonMember> object) {
+  return put_json(std::move(target), JsonValue(object));
+}
+TestResponse TestClient::put_json(std::string target, const JsonValue& value) {
+  return request(TestRequest("PUT", std::move(target)).json(value));
+}
+TestResponse TestClient::patch_json(std::string target, std::initializer_list<JsonMember> object) {
+  return patch_json(std::move(target), JsonValue(object));
+}
+TestResponse TestClient::patch_json(std::string target, const JsonValue& value) {
+  return request(TestRequest("PATCH", std::move(target)).json(value));
 }
 TestResponse TestClient::post_form(std::string target, const TestForm& form) {
   return request(TestRequest("POST", std::move(target)).form(form));

@@ -15,6 +15,8 @@ int run_check(Arguments arguments) {
   if (const auto status = flags.parse(arguments)) return *status;
 
   app::Configuration configuration{Options()};
+  // Settings of an application: what there are, it alone knows.
+  configuration.let_own_pass();
   configuration.read_file(path);
   const auto& mistakes = configuration.mistakes();
   std::string text;

@@ -20,7 +20,7 @@ std::string misspelt_variables() {
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view variable(*entry);
     const std::string_view name = variable.substr(0, variable.find('='));
-    if (!name.starts_with("WEFT_")) continue;
+    if (!name.starts_with("WEFT_") || name.starts_with("WEFT_APP_")) continue;
     bool exact = false;
     for (const std::string_view one : known) exact = exact || one == name;
     const std::string_view meant = exact ? std::string_view() : app::nearest(name, known);
@@ -33,6 +33,7 @@ std::string misspelt_variables() {
 
 int run_config(Arguments arguments) {
   app::ServeFlags flags("weft config", kConfigCommand.summary);
+  flags.let_own_pass();
   if (const auto status = flags.parse(arguments, app::process_environment())) return *status;
   std::fputs(misspelt_variables().c_str(), stderr);
   std::fputs(app::to_toml(flags.configuration()).c_str(), stdout);

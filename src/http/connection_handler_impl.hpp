@@ -18,18 +18,29 @@
 namespace weft::http {
 
 // What has begun cannot be answered otherwise any more, only cut off.
-inline void fail(ActiveRequest& request, int status, std::string_view text,
-                 std::string_view content_type = "text/plain; charset=utf-8") {
+template <class Answer>
+void fail_by(ActiveRequest& request, const Answer& answer) {
   if (request.outgoing && request.outgoing->begun) {
     request.outgoing->broken = true;
     return;
   }
   request.outgoing.reset();
   Response& response = request.exchange.response();
-  response.status = status;
   response.drop_fields();
-  response.content_type = content_type;
-  response.body.assign(text);
+  answer(request.exchange.site().error_wording, response);
+}
+
+inline void fail(ActiveRequest& request, int status, std::string_view text) {
+  fail_by(request, [&](const ErrorWording& wording, Response& response) {
+    answer_error(wording, response, status, text);
+  });
+}
+
+// The same, with the words that a handler has thrown.
+inline void fail(ActiveRequest& request, const HttpError& error) {
+  fail_by(request, [&](const ErrorWording& wording, Response& response) {
+    answer_thrown(wording, response, error);
+  });
 }
 
 template <class Worker, class Model>
@@ -94,7 +105,7 @@ bool Connection<Worker, Model>::run_handler(ActiveRequest& request, const Step& 
     request.keep_alive = false;
     fail(request, aborted.status, aborted.reason);
   } catch (const HttpError& error) {
-    fail(request, error.status(), error.what(), error.content_type());
+    fail(request, error);
   } catch (const std::exception& error) {
     service_.log_handler_error(head.target(), error.what());
     fail_with(request, error);

@@ -291,10 +291,8 @@ void Connection<Worker, Model>::finish(ActiveRequest& request) {
 
 template <class Worker, class Model>
 void Connection<Worker, Model>::answer_overloaded(Response& response, std::string_view text) {
-  response.status = 503;
-  response.content_type = "text/plain; charset=utf-8";
+  answer_error(service_.site().error_wording, response, 503, text);
   response.add_field("Retry-After", "1");
-  response.body.assign(text);
 }
 
 template <class Worker, class Model>
@@ -346,12 +344,17 @@ template <class Worker, class Model>
 void Connection<Worker, Model>::respond_error(const HeadParser& parser, int status,
                                               std::string_view reason) {
   Response response;
-  response.status = status;
-  response.content_type = "text/plain; charset=utf-8";
-  response.body.append(reason_phrase(status));
-  response.body.append(": ");
-  response.body.append(reason);
-  response.body.append("\n");
+  const ErrorWording& wording = service_.site().error_wording;
+  if (wording.text != nullptr) [[unlikely]] {
+    answer_error(wording, response, status, reason);
+  } else {
+    response.status = status;
+    response.content_type = "text/plain; charset=utf-8";
+    response.body.append(reason_phrase(status));
+    response.body.append(": ");
+    response.body.append(reason);
+    response.body.append("\n");
+  }
   const SentAnswer sent =
       respond(response, Framing{false, false, parser.head().method != Method::head});
   if (service_.observer() != nullptr) {

@@ -408,10 +408,8 @@ bool Connection<Worker, Model>::end_answer_stream(bool keep_alive) {
     Response& response = request.exchange.response();
     response.body.clear();
     if (is_lost) {
-      response.status = 500;
       response.drop_fields();
-      response.content_type = "text/plain; charset=utf-8";
-      response.body.assign("Internal Server Error\n");
+      answer_error(service_.site().error_wording, response, 500, "Internal Server Error\n");
     }
     request.outgoing.reset();
     return keep_alive;

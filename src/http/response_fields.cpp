@@ -5,6 +5,7 @@
 
 #include "http/head_parser.hpp"
 #include "http/header_text.hpp"
+#include "http/letter_case.hpp"
 
 namespace weft::http {
 
@@ -38,8 +39,8 @@ bool lists_element(const Response& response, std::string_view name, std::string_
   return found;
 }
 
-void remove_fields(Response& response, std::string_view name) {
-  if (!find_field(response, name)) return;
+bool remove_fields(Response& response, std::string_view name) {
+  if (!find_field(response, name)) return false;
   const std::string_view fields = response.fields.view();
   std::string kept;
   std::size_t lasting = 0;
@@ -49,8 +50,29 @@ void remove_fields(Response& response, std::string_view name) {
     if (line.data() < fields.data() + response.lasting) lasting = kept.size();
     return true;
   });
+  const bool has_removed_lasting = lasting < response.lasting;
   response.fields.assign(kept);
   response.lasting = lasting;
+  return has_removed_lasting;
+}
+
+void set_field(Response& response, std::string_view name, std::string_view value) {
+  bool is_there = false;
+  for_each_field(response.fields.view(),
+                 [&](std::string_view, std::string_view field, std::string_view) {
+                   is_there = field.size() == name.size() && equal_in_any_case(field, name);
+                   return !is_there;
+                 });
+  if (!is_there) [[likely]]
+    return response.add_field(name, value);
+  Response::require_field(name, value);
+  // The value may be a part of what is taken out.
+  const std::string kept(value);
+  if (remove_fields(response, in_lower_case(std::string(name)))) {
+    response.add_lasting_field(name, kept);
+  } else {
+    response.add_field(name, kept);
+  }
 }
 
 void add_vary(Response& response, std::string_view name, std::string_view lower_name) {

@@ -34,7 +34,11 @@ void for_each_field(std::string_view lines, const See& see) {
 // argument it has.
 [[nodiscard]] bool lists_element(const Response& response, std::string_view name,
                                  std::string_view element);
-void remove_fields(Response& response, std::string_view name);
+// Whether one that lasts was among them.
+bool remove_fields(Response& response, std::string_view name);
+// Adds a field in place of all of that name, given in any case; it lasts if one of those did.
+// Throws as Response::add_field() does, and has changed nothing then.
+void set_field(Response& response, std::string_view name, std::string_view value);
 
 // `Vary: NAME`, unless that or `*` is there already; `name` as it is to be written.
 void add_vary(Response& response, std::string_view name, std::string_view lower_name);

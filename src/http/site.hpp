@@ -15,6 +15,7 @@
 
 #include "gvt/counter.hpp"
 #include "http/endpoint.hpp"
+#include "http/error_answer.hpp"
 #include "http/exchange.hpp"
 #include "http/forwarded.hpp"
 #include "http/limits.hpp"
@@ -36,6 +37,8 @@ struct Site {
   // Called with what a handler has thrown, inside of the catch block, in place of the plain 500.
   // May throw itself. Empty: the plain one.
   std::function<void(Exchange& exchange, const std::exception& error)> on_error;
+  // The shape of all errors that are not a handler's own.
+  ErrorWording error_wording;
   // Called with each request before its route is looked for, and may give it another path. Must not
   // wait, nor throw anything but std::bad_alloc. Empty: no path is changed.
   std::function<void(Exchange& exchange)> rewrite;

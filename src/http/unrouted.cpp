@@ -1,6 +1,7 @@
 #include "http/unrouted.hpp"
 
 #include "http/method.hpp"
+#include "http/site.hpp"
 #include "http/trailing_slash.hpp"
 
 namespace weft::http {
@@ -28,11 +29,12 @@ void answer_unrouted(Exchange& exchange, const Match& match) {
     allowed.add(Method::options);
     response.status = head.method == Method::options ? 204 : 405;
     response.add_field("Allow", allowed.allow_text());
-    if (response.status == 405) response.body.assign("Method Not Allowed\n");
+    if (response.status == 405) {
+      answer_error(exchange.site().error_wording, response, 405, "Method Not Allowed\n");
+    }
     return;
   }
-  response.status = 404;
-  response.body.assign("Not Found\n");
+  answer_error(exchange.site().error_wording, response, 404, "Not Found\n");
 }
 
 }  // namespace weft::http

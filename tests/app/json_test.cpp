@@ -5,10 +5,36 @@
 #include <cstdint>
 #include <cstdlib>
 #include <limits>
+#include <list>
+#include <map>
+#include <optional>
+#include <set>
 #include <string>
+#include <vector>
 #include <weft/json.hpp>
 
 namespace weft {
+
+namespace {
+
+struct Point {
+  int x = 0;
+  std::optional<std::string> name;
+};
+
+enum class Level { low, high };
+
+}  // namespace
+
+template <>
+struct Schema<Point> {
+  static constexpr auto fields = weft::fields(field("x", &Point::x), field("name", &Point::name));
+};
+
+template <>
+struct Names<Level> {
+  static constexpr auto names = weft::names<Level>({{"low", Level::low}, {"high", Level::high}});
+};
 
 namespace {
 
@@ -52,6 +78,42 @@ TEST(Json, arrays_of_braced_values_are_spelled_out) {
             R"({"rows":[[1],[2,3]]})");
   EXPECT_EQ(json({{"a", json_array({})}, {"o", json_object({})}}), R"({"a":[],"o":{}})");
   EXPECT_EQ(json(json_array({json_array({})})), "[[]]");
+}
+
+TEST(Json, ranges_maps_and_types_with_a_schema_are_values) {
+  const std::vector<std::string> tags{"a", "b\"c"};
+  const Point point{1, std::nullopt};
+  const std::map<std::string, std::vector<Point>> lines{{"x", {point, {2, "two"}}}};
+  EXPECT_EQ(json(tags), R"(["a","b\"c"])");
+  EXPECT_EQ(json(point), R"({"x":1,"name":null})");
+  EXPECT_EQ(json({{"tags", tags}, {"point", point}, {"lines", lines}}),
+            R"({"tags":["a","b\"c"],"point":{"x":1,"name":null},)"
+            R"("lines":{"x":[{"x":1,"name":null},{"x":2,"name":"two"}]}})");
+  EXPECT_EQ(json({{"deep", {{"tags", tags}}}, {"two", {tags, tags}}}),
+            R"({"deep":{"tags":["a","b\"c"]},"two":[["a","b\"c"],["a","b\"c"]]})");
+  EXPECT_EQ(json({{"none", std::optional<Point>()}, {"some", std::optional<Point>(point)}}),
+            R"({"none":null,"some":{"x":1,"name":null}})");
+  const int numbers[] = {3, 1};
+  EXPECT_EQ(json({{"array", numbers},
+                  {"list", std::list<bool>{true}},
+                  {"bits", std::vector<bool>{true, false}},
+                  {"set", std::set<int>{2, 1}},
+                  {"optionals", std::vector<std::optional<int>>{1, std::nullopt}},
+                  {"level", Level::high}}),
+            R"({"array":[3,1],"list":[true],"bits":[true,false],"set":[1,2],)"
+            R"("optionals":[1,null],"level":"high"})");
+  EXPECT_EQ(json(std::vector<JsonValue>{1, "a", nullptr, tags}), R"([1,"a",null,["a","b\"c"]])");
+  EXPECT_EQ(json(std::vector<int>()), "[]");
+  EXPECT_EQ(json(std::map<std::string_view, int>()), "{}");
+}
+
+TEST(Json, what_a_type_describes_counts_for_a_place_that_is_too_small) {
+  const std::vector<std::string> tags{"a", "b"};
+  char out[4] = {'-', '-', '-', '-'};
+  EXPECT_EQ(write_json(JsonValue{{"t", tags}}, out, 3), 15U);
+  EXPECT_EQ(std::string(out, 4), "{\"t-");
+  EXPECT_TRUE(detail::holds_described(JsonValue{{"a", {{"b", tags}}}}));
+  EXPECT_FALSE(detail::holds_described(JsonValue{{"a", {{"b", 1}}}}));
 }
 
 TEST(Json, empty_braces_and_absent_values_are_null) {

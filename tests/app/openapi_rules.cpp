@@ -178,7 +178,11 @@ class Rules {
   void contents(const std::string& where, JsonNode content) {
     for (const JsonNodeMember type : content.members()) {
       require(type.name.find('/') != std::string_view::npos, where + " has no media type");
-      fields(where, type.value, {{"schema", Kind::object, true}});
+      fields(where, type.value, {{"schema", Kind::object, true}, {"encoding", Kind::object}});
+      for (const JsonNodeMember part : type.value["encoding"].members()) {
+        require(type.value["schema"]["properties"][part.name].exists(),
+                where + ": there is no part " + std::string(part.name));
+      }
       schema(where, type.value["schema"]);
     }
   }
@@ -229,6 +233,7 @@ class Rules {
             {"minProperties", Kind::integer},
             {"maxProperties", Kind::integer},
             {"pattern", Kind::string},
+            {"contentMediaType", Kind::string},
             {"items", Kind::object},
             {"properties", Kind::object},
             {"required", Kind::array},

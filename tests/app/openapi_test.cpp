@@ -64,6 +64,28 @@ struct Slot {
   std::string box;
 };
 
+// Reads itself from a part of a path.
+struct Position {
+  int shelf = 0;
+  std::string box;
+
+  static std::optional<Position> parse(std::string_view text) {
+    if (text.size() < 3 || text[0] < '1' || text[0] > '9' || text[1] != '-') return std::nullopt;
+    return Position{text[0] - '0', std::string(text.substr(2))};
+  }
+};
+
+// And from a whole request.
+struct Asker {
+  std::string name;
+
+  static Asker from_request(Context& c) {
+    if (c.header("x-user").empty()) Context::abort(401, "Who are you?\n");
+    return {std::string(c.header("x-user"))};
+  }
+  static void describe(RouteDescription& route) { route.error(401, "Nobody has said who asks"); }
+};
+
 namespace other {
 // Of the same name as one of the others.
 struct Place {
@@ -154,13 +176,17 @@ TEST_P(Typed, a_body_becomes_the_parameter_and_the_result_becomes_json) {
              ++in.pin;
              return {in};
            }));
+  app.post("/either", typed([](const FromBody<Login>& in) { return *in; }));
   start();
   http::test::Answer answer = post("/logins", R"({"name":"Zoë","pin":41})");
   EXPECT_EQ(answer.status, 201);
   EXPECT_EQ(answer.field("content-type"), "application/json");
   EXPECT_EQ(answer.body, R"({"name":"Zoë","pin":42})");
-  answer = post("/logins", "name=a+b&pin=1", "application/x-www-form-urlencoded");
-  EXPECT_EQ(answer.body, R"({"name":"a b","pin":2})");
+  // A page of another site can have a browser send this.
+  EXPECT_EQ(post("/logins", "name=a+b&pin=1", "application/x-www-form-urlencoded").status, 415);
+  answer = post("/either", "name=a+b&pin=1", "application/x-www-form-urlencoded");
+  EXPECT_EQ(answer.body, R"({"name":"a b","pin":1})");
+  EXPECT_EQ(post("/either", R"({"name":"n","pin":1})").body, R"({"name":"n","pin":1})");
   EXPECT_EQ(post("/logins", "{").status, 400);
   EXPECT_EQ(post("/logins", "x", "text/plain").status, 415);
   answer = post("/logins", R"({"name":1})");
@@ -212,6 +238,17 @@ TEST_P(Typed, parts_of_the_request_say_where_they_are_from) {
   EXPECT_EQ(post("/form", "name=n&pin=2", "application/x-www-form-urlencoded").body,
             R"([{"name":"n","pin":2}])");
   EXPECT_EQ(post("/form", R"({"name":"n","pin":2})").status, 415);
+}
+
+TEST_P(Typed, parameters_may_be_of_types_that_read_themselves) {
+  app.get("/shelves/{at}", typed([](Position at, const Asker& asker) {
+            return std::to_string(at.shelf) + at.box + asker.name;
+          }));
+  start();
+  const std::string ask = " HTTP/1.1\r\nHost: a\r\nX-User: ada\r\n\r\n";
+  EXPECT_EQ(connect().ask("GET /shelves/7-b" + ask).body, "7bada");
+  EXPECT_EQ(connect().ask("GET /shelves/b7" + ask).body, "at is malformed\n");
+  EXPECT_EQ(get("/shelves/7-b").status, 401);
 }
 
 TEST_P(Typed, a_result_may_be_missing_empty_a_status_or_one_of_several) {
@@ -393,6 +430,91 @@ TEST_P(OpenApi, the_document_of_many_routes_is_as_it_was_and_keeps_the_rules) {
   EXPECT_EQ(answer.body, golden("pets.json"));
   EXPECT_EQ(answer.body.find("hidden"), std::string::npos);
   EXPECT_EQ(answer.body.find("tunnel"), std::string::npos);
+}
+
+TEST_P(OpenApi, errors_have_the_applications_shape_in_it) {
+  own->error_format(ErrorFormat::problem);
+  own->openapi({});
+  own->post("/pets", typed([](Login login) { return std::optional<Login>(login); }));
+  own->start(options);
+  const http::test::Answer answer = ask("/openapi.json");
+  EXPECT_EQ(app::test::broken_rules(answer.body), std::vector<std::string>());
+  const auto parsed = JsonDocument::parse(answer.body);
+  const JsonNode root = std::get<JsonDocument>(parsed).root();
+  const JsonNode answers = root["paths"]["/pets"]["post"]["responses"];
+  const auto schema_of = [&](std::string_view status) {
+    return answers[status]["content"]["application/problem+json"]["schema"]["$ref"].as_string();
+  };
+  EXPECT_EQ(schema_of("404"), "#/components/schemas/Problem");
+  EXPECT_EQ(schema_of("415"), "#/components/schemas/Problem");
+  EXPECT_EQ(schema_of("400"), "#/components/schemas/JsonError");
+  EXPECT_EQ(schema_of("422"), "#/components/schemas/FieldErrors");
+  for (const char* name : {"Problem", "JsonError", "FieldErrors"}) {
+    const JsonNode properties = root["components"]["schemas"][name]["properties"];
+    for (const char* member : {"type", "title", "status", "detail"}) {
+      EXPECT_TRUE(properties[member].exists()) << name << " " << member;
+    }
+  }
+}
+
+TEST_P(OpenApi, a_group_says_what_its_routes_share_and_a_route_has_the_last_word) {
+  own->openapi({});
+  auto pets = own->group("/pets");
+  pets.describe(describe_route({.tags = {"pets"}}).error(401, "Nobody").error(404, "No pet"));
+  pets.describe(describe_route().header<Keys>());
+  pets.get("/{id:int}", typed([](std::int32_t) { return std::optional<Login>(); }));
+  pets.get("", describe_route().error(404, "None at all"), plain);
+  pets.get("/{at}/asker", typed([](Position, const Asker& asker) { return asker.name; }));
+  EXPECT_THROW(pets.describe(describe_route().json_body<Login>()), std::invalid_argument);
+  EXPECT_THROW(pets.describe(describe_route().path_value<int>()), std::invalid_argument);
+  own->start(options);
+  const http::test::Answer answer = ask("/openapi.json");
+  EXPECT_EQ(app::test::broken_rules(answer.body), std::vector<std::string>());
+  const auto parsed = JsonDocument::parse(answer.body);
+  const JsonNode paths = std::get<JsonDocument>(parsed).root()["paths"];
+  const auto meaning = [&](std::string_view path, std::string_view status) {
+    return paths[path]["get"]["responses"][status]["description"].as_string().value_or("");
+  };
+  EXPECT_EQ(meaning("/pets/{id}", "401"), "Nobody");
+  EXPECT_EQ(meaning("/pets/{id}", "404"), "No pet");
+  EXPECT_EQ(meaning("/pets", "401"), "Nobody");
+  EXPECT_EQ(meaning("/pets", "404"), "None at all");
+  EXPECT_EQ(meaning("/pets/{at}/asker", "401"), "Nobody has said who asks");
+  EXPECT_EQ(paths["/pets"]["get"]["tags"].at(0).as_string(), "pets");
+  EXPECT_EQ(paths["/pets"]["get"]["parameters"].at(0)["name"].as_string(), "x-key");
+  EXPECT_EQ(paths["/pets/{id}"]["get"]["responses"]["404"]["content"].size(), 1U);
+}
+
+TEST_P(OpenApi, files_of_forms_and_bodies_of_bytes_are_described) {
+  own->openapi({});
+  own->post("/photos",
+            describe_route()
+                .form<Login>()
+                .file("photo", {.about = "A portrait", .type = "image/png"})
+                .file("more", {.several = true, .required = false}),
+            plain);
+  own->put("/photos/{id}", describe_route().bytes_body("image/png"), plain);
+  EXPECT_THROW(describe_route().bytes_body("png"), std::invalid_argument);
+  EXPECT_THROW(own->get("/x", describe_route().file("a"), plain), std::invalid_argument);
+  own->start(options);
+  const http::test::Answer answer = ask("/openapi.json");
+  EXPECT_EQ(app::test::broken_rules(answer.body), std::vector<std::string>());
+  const auto parsed = JsonDocument::parse(answer.body);
+  const JsonNode paths = std::get<JsonDocument>(parsed).root()["paths"];
+  const JsonNode content = paths["/photos"]["post"]["requestBody"]["content"];
+  ASSERT_EQ(content.size(), 1U) << answer.body;
+  const JsonNode form = content["multipart/form-data"];
+  const JsonNode fields = form["schema"]["properties"];
+  EXPECT_EQ(fields["name"]["type"].as_string(), "string");
+  EXPECT_EQ(fields["photo"]["contentMediaType"].as_string(), "image/png");
+  EXPECT_EQ(fields["photo"]["description"].as_string(), "A portrait");
+  EXPECT_EQ(fields["more"]["type"].as_string(), "array");
+  EXPECT_EQ(fields["more"]["items"]["contentMediaType"].as_string(), "application/octet-stream");
+  EXPECT_EQ(form["schema"]["required"].size(), 3U);
+  EXPECT_EQ(form["encoding"]["photo"]["contentType"].as_string(), "image/png");
+  EXPECT_TRUE(paths["/photos"]["post"]["responses"]["415"].exists());
+  const JsonNode bytes = paths["/photos/{id}"]["put"]["requestBody"]["content"];
+  EXPECT_EQ(bytes["image/png"]["schema"]["contentMediaType"].as_string(), "image/png");
 }
 
 TEST_P(OpenApi, an_application_without_routes_has_a_document_too) {

@@ -31,6 +31,36 @@ struct Person {
   std::int8_t small = 0;
 };
 
+struct Labels {
+  std::vector<std::optional<std::string>> labels;
+};
+
+struct FlatLabels {
+  std::vector<std::string> labels;
+};
+
+// Digits; strokes between them do not count.
+struct Isbn {
+  std::string digits;
+
+  static constexpr std::string_view wanted = "must be an ISBN";
+  static std::optional<Isbn> parse(std::string_view text) {
+    Isbn made;
+    for (const char c : text) {
+      if (c == '-') continue;
+      if (c < '0' || c > '9') return std::nullopt;
+      made.digits += c;
+    }
+    return made;
+  }
+  const std::string& to_text() const { return digits; }
+};
+
+struct Volume {
+  Isbn isbn;
+  std::vector<Isbn> others;
+};
+
 struct Search {
   std::string q;
   std::uint8_t page = 1;
@@ -69,6 +99,23 @@ struct Schema<Person> {
   static void check(const Person& person, Complaints& complaints) {
     if (person.admin && person.age < 18) complaints.add("admin", "must be of age");
   }
+};
+
+template <>
+struct Schema<Labels> {
+  static constexpr auto fields = weft::fields(field("labels", &Labels::labels, each(length(1, 3))));
+};
+
+template <>
+struct Schema<FlatLabels> {
+  static constexpr auto fields =
+      weft::fields(field("labels", &FlatLabels::labels, each(length(1, 3))));
+};
+
+template <>
+struct Schema<Volume> {
+  static constexpr auto fields =
+      weft::fields(field("isbn", &Volume::isbn), field("others", &Volume::others, defaulted()));
 };
 
 template <>
@@ -128,7 +175,7 @@ TEST_P(Requests, a_struct_is_bound_from_json_and_written_back) {
 TEST_P(Requests, all_that_is_wrong_is_said_at_once_with_its_place) {
   add_person();
   http::test::Answer answer = json(
-      R"({"name":"toolong","age":151,"mail":"x","tags":["a","c"],"homes":[{"city":"","zip":70000},)"
+      R"({"name":"toolong","age":151,"mail":"x","tags":["c","d"],"homes":[{"city":"","zip":70000},)"
       R"({"zip":0,"x":1},5],"color":"blue","scores":{"y z":"1"},"admin":1,"small":128})");
   EXPECT_EQ(answer.status, 422);
   EXPECT_EQ(answer.field("content-type"), "application/json");
@@ -136,7 +183,8 @@ TEST_P(Requests, all_that_is_wrong_is_said_at_once_with_its_place) {
            error_text("name", "$.name", "must have at most 5 characters"),
            error_text("age", "$.age", "must be at most 150"),
            error_text("mail", "$.mail", "must be an e-mail address"),
-           error_text("tags", "$.tags", "element 1 must be one of a, b"),
+           error_text("tags", "$.tags[0]", "must be one of a, b"),
+           error_text("tags", "$.tags[1]", "must be one of a, b"),
            error_text("city", "$.homes[0].city", "must have at least 1 character"),
            error_text("zip", "$.homes[0].zip", "must be an integer from 0 to 65535"),
            error_text("city", "$.homes[1].city", "is missing"),
@@ -166,6 +214,60 @@ TEST_P(Requests, complaints_are_bounded) {
   EXPECT_EQ(answer.status, 422);
   EXPECT_NE(answer.body.find("$[31]"), std::string::npos) << answer.body;
   EXPECT_EQ(answer.body.find("$[32]"), std::string::npos) << answer.body;
+}
+
+TEST_P(Requests, each_bad_element_of_a_list_is_a_complaint_up_to_the_bound) {
+  app.post("/labels", [](Context& c) { c.json(c.bind<Labels>()); });
+  app.post("/form", [](Context& c) { c.json(c.bind<FlatLabels>()); });
+  start();
+  std::string body = R"({"labels":["",null)";
+  for (int i = 0; i < 1000; ++i) body += R"(,"long")";
+  const http::test::Answer answer = post("/labels", body + "]}", "application/json");
+  EXPECT_EQ(answer.status, 422);
+  EXPECT_NE(answer.body.find(error_text("labels", "$.labels[0]", "must have at least 1 character")),
+            std::string::npos)
+      << answer.body;
+  EXPECT_EQ(answer.body.find("$.labels[1]"), std::string::npos) << answer.body;
+  EXPECT_NE(answer.body.find("$.labels[32]"), std::string::npos) << answer.body;
+  EXPECT_EQ(answer.body.find("$.labels[33]"), std::string::npos) << answer.body;
+  EXPECT_EQ(post("/form", "labels=a&labels=&labels=bb", "application/x-www-form-urlencoded").body,
+            "{\"errors\":[" +
+                error_text("labels", "$.labels[1]", "must have at least 1 character") + "]}\n");
+}
+
+TEST_P(Requests, a_type_of_ones_own_is_read_from_a_text_and_written_as_one) {
+  app.get("/books/:isbn", [](Context& c) {
+    c.json({{"isbn", c.param_as<Isbn>("isbn")}, {"next", c.query_as<Isbn>("next", Isbn{"none"})}});
+  });
+  app.post("/books", [](Context& c) { c.json(c.bind<Volume>()); });
+  start();
+  EXPECT_EQ(connect().get("/books/1-23?next=4").body, R"({"isbn":"123","next":"4"})");
+  EXPECT_EQ(connect().get("/books/12").body, R"({"isbn":"12","next":"none"})");
+  EXPECT_EQ(connect().get("/books/x").body, "isbn must be an ISBN\n");
+  EXPECT_EQ(connect().get("/books/1?next=%ff").status, 400);
+  EXPECT_EQ(post("/books", R"({"isbn":"7-8","others":["9"]})", "application/json").body,
+            R"({"isbn":"78","others":["9"]})");
+  const http::test::Answer bad =
+      post("/books", R"({"isbn":7,"others":["x","1","y"]})", "application/json");
+  EXPECT_EQ(bad.body, "{\"errors\":[" + error_text("isbn", "$.isbn", "must be an ISBN") + "," +
+                          error_text("others", "$.others[0]", "must be an ISBN") + "," +
+                          error_text("others", "$.others[2]", "must be an ISBN") + "]}\n");
+}
+
+TEST_P(Requests, literals_and_ranges_of_what_has_a_schema_are_answered) {
+  app.get("/homes", [](Context& c) {
+    const std::vector<Address> homes{{"Bern", 3000}, {"Ulm", {}}};
+    if (c.query("long").empty()) return c.json({{"items", homes}, {"total", homes.size()}});
+    c.json(std::vector<Address>(1000, {"Chur", 7000}));
+  });
+  app.get("/bytes", [](Context& c) { c.bytes(R"({"ready":true})", "application/json"); });
+  start();
+  EXPECT_EQ(connect().get("/homes").body,
+            R"({"items":[{"city":"Bern","zip":3000},{"city":"Ulm","zip":null}],"total":2})");
+  const http::test::Answer many = connect().get("/homes?long=1");
+  EXPECT_EQ(many.field("content-type"), "application/json");
+  EXPECT_EQ(many.body.size(), 1000 * std::string(R"({"city":"Chur","zip":7000},)").size() + 1);
+  EXPECT_EQ(connect().get("/bytes").body, R"({"ready":true})");
 }
 
 TEST_P(Requests, what_is_no_json_is_a_400_with_its_place_and_another_type_a_415) {

@@ -16,6 +16,20 @@
 namespace weft {
 namespace {
 
+struct Sent {
+  std::string name;
+  int age = 0;
+};
+
+}  // namespace
+
+template <>
+struct Schema<Sent> {
+  static constexpr auto fields = weft::fields(field("name", &Sent::name), field("age", &Sent::age));
+};
+
+namespace {
+
 using std::chrono::milliseconds;
 
 // Sanitizers need more stack.
@@ -29,7 +43,7 @@ TestClientOptions wide() {
 TEST(TestClient, an_answer_has_its_status_fields_body_and_json) {
   App app;
   app.get("/users/{id}", [](Context& c) {
-    c.set_header("X-Kind", "user").set_header("X-Kind", "second");
+    c.set_header("X-Kind", "user").add_header("X-Kind", "second");
     c.json({{"id", c.param("id")}, {"tags", {"a", "b"}}});
   });
   TestClient client(app, wide());
@@ -81,6 +95,34 @@ TEST(TestClient, every_method_reaches_its_route_and_head_has_no_body) {
   EXPECT_THROW(client.request(TestRequest("NO GOOD", "/")), std::invalid_argument);
   EXPECT_THROW(client.request(TestRequest("GET", "/").header("a", "b\r\nc: d")),
                std::invalid_argument);
+}
+
+TEST(TestClient, json_is_sent_of_whatever_can_be_written) {
+  App app;
+  const auto echo = [](Context& c) {
+    c.text(std::string(c.method()) + std::string(c.header("content-type")) + std::string(c.body()));
+  };
+  app.post("/", echo).put("/", echo).patch("/", echo);
+  TestClient client(app, wide());
+  const Sent sent{"Ada", 36};
+  EXPECT_EQ(client.post_json("/", sent).body(), R"(POSTapplication/json{"name":"Ada","age":36})");
+  EXPECT_EQ(client.put_json("/", std::vector<Sent>{sent}).body(),
+            R"(PUTapplication/json[{"name":"Ada","age":36}])");
+  EXPECT_EQ(client.put_json("/", {{"one", sent}}).body(),
+            R"(PUTapplication/json{"one":{"name":"Ada","age":36}})");
+  EXPECT_EQ(client.patch_json("/", {{"age", nullptr}}).body(),
+            R"(PATCHapplication/json{"age":null})");
+  EXPECT_EQ(client.request(TestRequest("POST", "/").json(sent)).body(),
+            client.post_json("/", sent).body());
+}
+
+TEST(TestClient, state_that_is_missing_is_named_as_in_the_source) {
+  App app;
+  app.get("/", [](Context& c) { c.text(c.state<Sent>().name); });
+  TestClient client(app, wide());
+  const std::string error = client.get("/").error();
+  EXPECT_NE(error.find("weft::"), std::string::npos) << error;
+  EXPECT_NE(error.find("Sent;"), std::string::npos) << error;
 }
 
 TEST(TestClient, bodies_of_all_kinds_arrive_as_what_they_are) {
@@ -233,9 +275,9 @@ TEST(TestClient, cookies_are_kept_and_expire) {
   app.get("/set/all", [](Context& c) {
     c.set_cookie("session", "abc", {.path = "/"});
     c.set_cookie("deep", "1", {.path = "/set"});
-    c.set_header("Set-Cookie", "folder=2; Max-Age=100");
-    c.set_header("Set-Cookie", "nonsense");
-    c.set_header("Set-Cookie", "old=1; Expires=Sun, 06 Nov 1994 08:49:37 GMT");
+    c.add_header("Set-Cookie", "folder=2; Max-Age=100");
+    c.add_header("Set-Cookie", "nonsense");
+    c.add_header("Set-Cookie", "old=1; Expires=Sun, 06 Nov 1994 08:49:37 GMT");
   });
   app.get("/clear", [](Context& c) { c.clear_cookie("session"); });
   app.get("/set/show", [](Context& c) { c.text(c.header("cookie")); });

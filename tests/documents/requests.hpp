@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 #include <weft/weft.hpp>
 
 struct NewUser {
@@ -9,6 +10,17 @@ struct NewUser {
   int age = 0;
   std::string mail;
 };
+
+struct Listed {
+  int id = 0;
+};
+template <>
+struct weft::Schema<Listed> {
+  static constexpr auto fields = weft::fields(weft::field("id", &Listed::id));
+};
+inline const Listed user;
+inline const std::vector<Listed> users;
+inline const std::optional<int> next;
 
 inline const weft::Channel<std::string> channel;
 inline const std::string id = "7";

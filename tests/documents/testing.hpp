@@ -14,6 +14,15 @@ inline weft::Middleware require_key(std::string_view) {
 }
 inline void take(std::string_view) {}
 
+struct User {
+  std::string name;
+};
+template <>
+struct weft::Schema<User> {
+  static constexpr auto fields = weft::fields(weft::field("name", &User::name));
+};
+inline const User user{"Ada"};
+
 inline weft::App the_app;
 inline weft::TestClientOptions options;
 inline weft::TestClient client(the_app);

@@ -76,7 +76,7 @@ struct CacheOptions {
   // handler fails. `stale-while-revalidate` in an answer's Cache-Control goes before.
   std::chrono::milliseconds stale_while_revalidate{0};
   // What makes two requests the same; an empty text passes the cache by. Empty: key_of().
-  std::function<std::string(Context&)> key;
+  std::function<std::string(Context&)> key = {};
   // A longer body is not kept, nor is one that a sixteenth of the store does not hold.
   std::size_t max_body_bytes = std::size_t{1024} * 1024;
   // So long a request waits for the answer to another, all in all, and then has its own made: below
@@ -90,7 +90,7 @@ struct CacheOptions {
   // The header that says HIT, STALE or MISS; empty: none.
   std::string status_header = "X-Cache";
   // Where to keep answers; null: in a store of its own.
-  std::shared_ptr<ResponseCache> store;
+  std::shared_ptr<ResponseCache> store = {};
 };
 
 // Throws std::invalid_argument for an option that makes no sense.

@@ -27,13 +27,13 @@ struct CorsOptions {
   // make one of those.
   std::vector<std::string> origins = {"*"};
   // Asked for origins that are not among those; called by all workers, and may wait.
-  std::function<bool(Context&, std::string_view origin)> allow_origin;
+  std::function<bool(Context&, std::string_view origin)> allow_origin = {};
   // What a page may use beside GET, HEAD and POST.
   std::vector<std::string> methods = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
   // The request headers that a page may set. Empty: whatever it asks for.
-  std::vector<std::string> headers;
+  std::vector<std::string> headers = {};
   // The headers of an answer that a page may read, beside the few that it always may.
-  std::vector<std::string> expose;
+  std::vector<std::string> expose = {};
   // Whether a browser sends cookies and passwords along. With these the origins must be named.
   bool credentials = false;
   // For how long a browser may remember the answer to a preflight. Nothing: five seconds, by its

@@ -20,9 +20,9 @@ namespace weft {
 // Something without which there is no point in sending requests.
 struct HealthCheck {
   // Unique, and short: it stands in the details.
-  std::string name;
+  std::string name = {};
   // Whether it is there; what it throws means no, and is told in the details. May wait.
-  std::function<bool()> check;
+  std::function<bool()> check = {};
   // Longer means no.
   std::chrono::milliseconds timeout{1'000};
 };
@@ -35,7 +35,7 @@ struct HealthOptions {
   // nowhere.
   std::string ready_path = "/readyz";
   // Without any it is ready for as long as it is not about to end.
-  std::vector<HealthCheck> checks;
+  std::vector<HealthCheck> checks = {};
   // Whether the answer is JSON that names each check, how long it took and what was wrong. Others
   // than those who run the server learn much from that.
   bool details = false;

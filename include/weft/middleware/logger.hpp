@@ -24,9 +24,9 @@ struct LoggerOptions {
   // docs/observability.md has all of it.
   std::string format = "combined";
   // Where the lines go in place of `path`.
-  std::shared_ptr<LogWriter> writer;
+  std::shared_ptr<LogWriter> writer = {};
   // Requests of which this is true are not logged; it is asked before the handler runs.
-  std::function<bool(const Context& context)> skip;
+  std::function<bool(const Context& context)> skip = {};
 };
 
 // Throws std::invalid_argument when the format is malformed, with the column; std::runtime_error

@@ -37,17 +37,17 @@ enum class ProxyHost : std::uint8_t {
 struct ProxyOptions {
   // "http://10.0.0.1:9000", with a path in front of all others if need be: "http://10.0.0.1/app";
   // or "unix:/run/app.sock", "unix:@name". At most 64, since each request marks those it has tried.
-  std::vector<std::string> upstreams;
+  std::vector<std::string> upstreams = {};
   // Which of them is next.
   // Which of them is asked.
   ProxyBalance balance = ProxyBalance::round_robin;
 
   // Taken off the front of paths; one that is not below it is sent on as it is. "/api" makes
   // "/api/users" "/users", and "/api" "/".
-  std::string strip_prefix;
+  std::string strip_prefix = {};
   // What becomes of the path behind that, still percent-encoded; it must begin with a slash. The
   // query is kept.
-  std::function<std::string(std::string_view path)> rewrite;
+  std::function<std::string(std::string_view path)> rewrite = {};
   // Location fields that lead to the upstream itself, or are paths, are led through the proxy:
   // strip_prefix in front again, the upstream's own path off. Not where there is a `rewrite`, whose
   // way back nobody knows.
@@ -67,7 +67,7 @@ struct ProxyOptions {
   // The name in Via (RFC 9110 §7.6.3); empty: none is added.
   std::string via = "weft";
   // Set in requests, in place of what the client sends under these names.
-  std::vector<ClientField> headers;
+  std::vector<ClientField> headers = {};
   // Protocols (in lower case) that a client may change to. Others are not passed on: what follows
   // an upgrade goes by all that looks at requests.
   std::vector<std::string> upgrades = {"websocket"};
@@ -104,7 +104,7 @@ struct ProxyOptions {
   std::chrono::milliseconds keep_for{30'000};
   // What an upstream may send. Bodies have no bound here; those of requests have the server's
   // (Limits::body_bytes).
-  ClientLimits limits;
+  ClientLimits limits = {};
 };
 
 // Throws std::invalid_argument, saying what to do, for options that make no sense.

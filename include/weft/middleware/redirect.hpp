@@ -23,10 +23,10 @@ struct RedirectToHttpsOptions {
   std::uint16_t port = 443;
   // Where to send clients whatever host they ask for; empty: where they asked. A host that cannot
   // be one is answered 400.
-  std::string host;
+  std::string host = {};
   // Paths that are answered as they are, with all below them: "/livez",
   // "/.well-known/acme-challenge".
-  std::vector<std::string> except;
+  std::vector<std::string> except = {};
 };
 
 // Sends a client to the same path by HTTPS unless Context::scheme() is that already; so the proxy
@@ -48,10 +48,10 @@ Middleware redirect_www(const RedirectWwwOptions& options = {});
 // What redirect() sends where.
 struct RedirectRule {
   // As in a RewriteRule: see rewrite.hpp.
-  std::string from;
+  std::string from = {};
   // A path here, or an address with a scheme and a host of its own, with $1 to $9 for what the
   // stars of `from` took. Only behind the host, so that no client can say where it leads.
-  std::string to;
+  std::string to = {};
   // 301, 302, 303, 307 or 308.
   int status = 308;
   // Whether the query of the request goes along, behind one that `to` has.

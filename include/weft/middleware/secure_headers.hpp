@@ -3,7 +3,7 @@
 //     app.use(weft::secure_headers({.hsts = weft::Hsts{}, .content_security_policy = ""}));
 //
 // Their text is made once, so an answer costs one copy. They are on every answer, also where a
-// handler throws. A handler that wants another value says c.answer().replace_header(). Any thread.
+// handler throws. A handler that wants another value says c.set_header(). Any thread.
 #pragma once
 
 #include <chrono>
@@ -29,7 +29,7 @@ struct Hsts {
 struct SecureHeadersOptions {
   // Off unless given: a site that is not served by HTTPS at all would be out of reach by it. Sent
   // only where Context::scheme() is "https", as RFC 6797 wants it, unless `hsts_always`.
-  std::optional<Hsts> hsts;
+  std::optional<Hsts> hsts = {};
   // For a server behind something that speaks HTTPS and does not say so.
   bool hsts_always = false;
   // What a page may load and run. The default takes all from its own origin, no scripts or styles
@@ -50,9 +50,9 @@ struct SecureHeadersOptions {
   // Other sites may not use what is answered; "cross-origin" for a public API or an image host.
   std::string cross_origin_resource_policy = "same-origin";
   // "require-corp" lets a page use shared memory, and forbids it much else.
-  std::string cross_origin_embedder_policy;
+  std::string cross_origin_embedder_policy = {};
   // What of a device a page may use, such as "camera=(), geolocation=()".
-  std::string permissions_policy;
+  std::string permissions_policy = {};
   // No policy files for old plug-ins.
   std::string permitted_cross_domain_policies = "none";
   // Pages of one origin have memory of their own.

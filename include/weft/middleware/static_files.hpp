@@ -22,16 +22,16 @@ namespace weft {
 // How long those files may be kept whose path beneath the folder fits.
 struct StaticCacheRule {
   // `*` stands for any characters, slashes too: "*.js", "assets/*".
-  std::string pattern;
+  std::string pattern = {};
   // The Cache-Control: "public, max-age=31536000, immutable" for names that change with the
   // content.
-  std::string cache_control;
+  std::string cache_control = {};
 };
 
 // What files are served, and how.
 struct StaticOptions {
   // Of static_files() alone: where in the URL the folder is; "/assets". Empty: everywhere.
-  std::string prefix;
+  std::string prefix = {};
   // The files that stand for their folder, the first that is there. Empty: none do.
   std::vector<std::string> index = {"index.html"};
   // Show what is in a folder without such a file, to whoever asks.
@@ -42,15 +42,15 @@ struct StaticOptions {
   // instead. They are taken to hold what the file does. Costs up to three looks for each request.
   bool precompressed = false;
   // The Cache-Control of files that no rule fits; empty: none.
-  std::string cache_control;
+  std::string cache_control = {};
   // The first whose pattern fits counts, over cache_control.
-  std::vector<StaticCacheRule> cache_rules;
+  std::vector<StaticCacheRule> cache_rules = {};
   // The file for paths that nothing else answers, if they look like pages (no dot in the last part)
   // and the client takes HTML: of an application that has its routes in the browser.
-  std::string fallback;
+  std::string fallback = {};
   // Content types by the end of a name, without the dot and in lower case, over those that are
   // known: {{"glb", "model/gltf-binary"}}.
-  std::vector<std::pair<std::string, std::string>> types;
+  std::vector<std::pair<std::string, std::string>> types = {};
   // Serve what is in /.well-known/ (RFC 8615), too, though its name is that of a hidden file.
   bool well_known = false;
 };

@@ -22,7 +22,7 @@ struct TimeoutOptions {
   // Its body.
   std::string text = "The request took too long\n";
   // When to come back (Retry-After); nothing: that is not said.
-  std::optional<std::chrono::seconds> retry_after;
+  std::optional<std::chrono::seconds> retry_after = {};
 };
 
 // Ends what takes longer with an HttpError. An answer whose head is sent by then is cut off, so

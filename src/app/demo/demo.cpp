@@ -39,7 +39,7 @@ OpenApiOptions document() {
 
 Demo::Demo(App& app) : live_(app, parking_, *figures_) {
   app.use(health(), request_id(), secure_headers(strict_headers()),
-          recover({.shape = RecoverShape::json}));
+          recover({.shape = ErrorFormat::json}));
   // In front of what packs and tags answers: these are small, and never the same again.
   add_live_routes(app);
   app.use(etag(), compress());

@@ -32,7 +32,7 @@ void show_page(Context& c) {
   static const std::string kText = filled_in();
   static const std::string kPolicy = policy();
   // In place of the one that all answers have.
-  c.answer().replace_header("Content-Security-Policy", kPolicy);
+  c.set_header("Content-Security-Policy", kPolicy);
   c.set_header("Cache-Control", "no-cache");
   c.html(kText);
 }

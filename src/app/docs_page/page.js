@@ -56,6 +56,7 @@
     if (schema.$ref) return nameOf(schema);
     if (schema.anyOf) return schema.anyOf.map((one) => isNull(one) ? 'null' : typeText(one)).join(' | ');
     const nullable = Array.isArray(schema.type) && schema.type.includes('null') ? ' | null' : '';
+    if (schema.contentMediaType !== undefined) return `file, ${schema.contentMediaType}`;
     const type = plainType(schema) || 'anything';
     if (type === 'array') return `array of ${typeText(schema.items || {})}${nullable}`;
     if (type === 'object' && typeof schema.additionalProperties === 'object') {
@@ -178,13 +179,17 @@
   // ---- Inputs of the form
 
   let lastId = 0;
-  // One value, or for an array several: an element's text, or texts.
+  const isFile = (schema) => Boolean(schema) && schema.contentMediaType !== undefined;
+  // One value, or for an array several: an element's text, or texts; or files.
   const input = (schema, name, required) => {
     const type = plainType(resolve(schema));
     const actual = resolve(schema);
     const id = `input-${++lastId}`;
+    const isFiles = isFile(actual) || (type === 'array' && isFile(resolve(actual.items)));
     let control;
-    if (type === 'array') {
+    if (isFiles) {
+      control = make('input', {id, type: 'file', multiple: type === 'array' ? '' : null});
+    } else if (type === 'array') {
       control = make('textarea', {id, class: 'short', spellcheck: 'false',
         placeholder: 'one on each line'});
     } else if (actual.enum || type === 'boolean') {
@@ -203,7 +208,7 @@
         make('span', {class: 'hint'}, typeText(schema)),
         required ? make('span', {class: 'must'}, 'required') : null),
       control);
-    const values = () => type === 'array'
+    const values = () => isFiles ? [...control.files] : type === 'array'
       ? control.value.split('\n').filter((line) => line !== '')
       : control.value === '' && !(required && type === 'string') ? [] : [control.value];
     return {field, values, control};
@@ -228,6 +233,10 @@
           for (const one of inputs) one.values().forEach((value) => made.append(one.name, value));
           return {body: made};  // which sets the type, with its boundary
         };
+      } else if (isFile(schema)) {
+        const file = input(schema, 'Body', true);
+        place.append(file.field);
+        read = () => ({body: file.values()[0], type});
       } else {
         const id = `input-${++lastId}`;
         const text = make('textarea', {id, class: 'body', spellcheck: 'false'});

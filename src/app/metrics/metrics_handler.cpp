@@ -10,6 +10,7 @@
 #include "app/metrics/process_figures.hpp"
 #include "http/exchange.hpp"
 #include "http/header_text.hpp"
+#include "http/response_fields.hpp"
 #include "http/site.hpp"
 #include "weft/context.hpp"
 
@@ -79,7 +80,7 @@ void MetricsHandler::operator()(Context& context) const {
   if (registry != nullptr) registry->write_to(exposition);
   const bool open = format == TextFormat::openmetrics;
   context.set_header("content-type", open ? kOpenMetricsType : kPrometheusType);
-  context.set_header("vary", "Accept");
+  http::add_vary(context.exchange().response(), "Accept", "accept");
   context.text(std::move(exposition).finish());
 }
 

@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 
+#include "app/error_wording.hpp"
 #include "http/exchange.hpp"
 #include "http/header_text.hpp"
 #include "weft/context.hpp"
@@ -43,8 +44,8 @@ std::string challenge(std::string_view scheme, std::string_view realm, std::stri
 }
 
 void refuse(Context& context, int status, std::string_view challenge, std::string_view text) {
-  context.status(status).set_header("WWW-Authenticate", challenge);
-  context.text(text);
+  answer_error(context, status, text);
+  context.set_header("WWW-Authenticate", challenge);
 }
 
 }  // namespace weft::app

@@ -2,6 +2,7 @@
 
 #include "http/entity_tag.hpp"
 #include "http/response_fields.hpp"
+#include "http/site.hpp"
 
 namespace weft::app {
 
@@ -17,8 +18,7 @@ void answer_conditionally(http::Exchange& exchange) {
   if (*status != 412) return;
   http::remove_fields(response, "etag");
   http::remove_fields(response, "cache-control");
-  response.content_type = "text/plain; charset=utf-8";
-  response.body.assign("Precondition Failed\n");
+  http::answer_error(exchange.site().error_wording, response, 412, "Precondition Failed\n");
 }
 
 }  // namespace weft::app

@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "app/error_wording.hpp"
 #include "app/media_type.hpp"
 #include "app/secrets.hpp"
 #include "http/exchange.hpp"
@@ -56,7 +57,7 @@ class Csrf {
     if (options_.skip && options_.skip(context)) return next();
     if (!keys_.empty()) context.set<const Csrf*>(kValueName, this);
     if (!is_safe(context.method()) && !is_exempt(context.path())) {
-      if (const char* const why = refusal(context)) return context.status(403).text(why);
+      if (const char* const why = refusal(context)) return app::answer_error(context, 403, why);
     }
     next();
   }

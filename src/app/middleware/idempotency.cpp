@@ -5,11 +5,13 @@
 #include <utility>
 #include <vector>
 
+#include "app/error_wording.hpp"
 #include "app/middleware/authorization.hpp"
 #include "app/middleware/idempotency_key.hpp"
 #include "app/secrets.hpp"
 #include "http/exchange.hpp"
 #include "http/header_text.hpp"
+#include "http/site.hpp"
 #include "weft/cancel.hpp"
 #include "weft/context.hpp"
 #include "weft/http_error.hpp"
@@ -90,14 +92,15 @@ class Idempotency {
     const std::size_t fields = app::count_fields(context, kField);
     if (fields == 0) {
       if (!options_.required) return next();
-      return context.status(400).text("An Idempotency-Key is needed: make one up, a UUID say\n");
+      return app::answer_error(context, 400,
+                               "An Idempotency-Key is needed: make one up, a UUID say\n");
     }
     const std::string_view sent = context.header(kField);
     const auto key = fields == 1 && sent.size() <= options_.key_bytes + 2
                          ? app::read_idempotency_key(sent)
                          : std::nullopt;
     if (!key || key->size() > options_.key_bytes) {
-      return context.status(400).text("The Idempotency-Key is malformed or too long\n");
+      return app::answer_error(context, 400, "The Idempotency-Key is malformed or too long\n");
     }
     const std::string scope = options_.scope ? options_.scope(context) : default_scope(context);
     const std::string stored_key = app::to_base64url(app::text_of(app::digest_of({scope, *key})));
@@ -124,7 +127,11 @@ class Idempotency {
       if (is_for_now(error.status())) {
         release(key);
       } else {
-        complete(key, {error.status(), std::string(error.content_type()), {}, error.what()});
+        http::Response worded;
+        http::answer_thrown(context.exchange().site().error_wording, worded, error);
+        complete(
+            key,
+            {worded.status, std::string(worded.content_type), {}, std::string(worded.body.view())});
       }
       throw;
     } catch (...) {
@@ -154,18 +161,21 @@ class Idempotency {
                              const std::string& fingerprint) {
     using Kind = IdempotencyStore::Claim::Kind;
     if (claim.kind == Kind::full) {
-      context.status(503).set_header("Retry-After", "60");
-      return context.text("There is no room for another Idempotency-Key; try again later\n");
+      context.set_header("Retry-After", "60");
+      return app::answer_error(context, 503,
+                               "There is no room for another Idempotency-Key; try again later\n");
     }
     if (claim.fingerprint != fingerprint) {
-      return context.status(422).text("The Idempotency-Key was used with another request\n");
+      return app::answer_error(context, 422, "The Idempotency-Key was used with another request\n");
     }
     if (claim.kind == Kind::in_progress) {
-      context.status(409).set_header("Retry-After", "1");
-      return context.text("The request with this Idempotency-Key is still under way\n");
+      context.set_header("Retry-After", "1");
+      return app::answer_error(context, 409,
+                               "The request with this Idempotency-Key is still under way\n");
     }
     if (claim.answer.status == 0) {
-      return context.status(409).text(
+      return app::answer_error(
+          context, 409,
           "The request with this Idempotency-Key was answered; the answer was not kept\n");
     }
     replay(context, claim.answer);
@@ -173,7 +183,7 @@ class Idempotency {
 
   static void replay(Context& context, const KeptAnswer& answer) {
     context.status(answer.status);
-    for (const auto& [name, value] : answer.headers) context.set_header(name, value);
+    for (const auto& [name, value] : answer.headers) context.add_header(name, value);
     context.set_header("Idempotency-Replayed", "true");
     http::Response& response = context.exchange().response();
     response.content_type = context.exchange().keep(answer.content_type);

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "app/error_wording.hpp"
 #include "app/middleware/rate_table.hpp"
 #include "app/secrets.hpp"
 #include "weft/context.hpp"
@@ -67,7 +68,7 @@ class Limiter {
     if (verdict.allowed) return next();
     set_number(context, "Retry-After",
                static_cast<std::uint64_t>(up_to_seconds(verdict.retry_after_ns)));
-    context.status(429).text("Too many requests; try again later\n");
+    app::answer_error(context, 429, "Too many requests; try again later\n");
   }
 
  private:
@@ -147,8 +148,8 @@ class MaxInFlight {
   }
 
   void refuse(Context& context, int status) {
-    context.status(status).set_header("Retry-After", retry_after_);
-    context.text("Too many requests are running; try again later\n");
+    context.set_header("Retry-After", retry_after_);
+    app::answer_error(context, status, "Too many requests are running; try again later\n");
   }
 
   InFlightOptions options_;

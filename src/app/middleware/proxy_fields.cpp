@@ -305,10 +305,10 @@ void pass_back_head(const ProxyOptions& options, Context& context, const ProxyUp
                        (equals_ignoring_case(field.name, "location") ||
                         equals_ignoring_case(field.name, "content-location"));
     if (leads) {
-      context.set_header(field.name,
+      context.add_header(field.name,
                          location_through(options, upstream, exchange.head().host(), field.value));
     } else {
-      context.set_header(field.name, field.value);
+      context.add_header(field.name, field.value);
     }
   }
 }

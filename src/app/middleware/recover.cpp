@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "app/error_wording.hpp"
 #include "http/exchange.hpp"
 #include "http/log_text.hpp"
 #include "http/site.hpp"
@@ -19,8 +20,6 @@ namespace weft {
 namespace {
 
 constexpr std::string_view kError = "Internal Server Error";
-constexpr std::string_view kText = "text/plain; charset=utf-8";
-constexpr std::string_view kJson = "application/json";
 
 class Recover {
  public:
@@ -34,10 +33,7 @@ class Recover {
     } catch (const http::RequestAborted&) {
       throw;
     } catch (const HttpError& error) {
-      // One with a type of its own is worded already, as the complaints of bind() are.
-      const bool is_plain = error.content_type().starts_with("text/plain");
-      if (!options_.http_errors || !is_plain || context.answer().head_is_sent()) throw;
-      answer(context, error.status(), error.what());
+      answer_thrown(context, error);
     } catch (const std::exception& error) {
       recover_from(context, error);
     } catch (...) {
@@ -67,27 +63,33 @@ class Recover {
     answer(context, 500, kError);
   }
 
-  void answer(Context& context, int status, std::string_view text) const {
-    const bool in_json = options_.shape == RecoverShape::json;
-    // A stream of which nothing is sent is given up by whoever catches this.
-    if (context.answer().streamed()) {
-      throw HttpError(status, shaped(text), in_json ? kJson : kText);
-    }
+  // Called where the exception can be thrown again.
+  void answer_thrown(Context& context, const HttpError& error) const {
+    if (!options_.http_errors || !app::is_worded(error) || context.answer().head_is_sent()) throw;
+    const http::ErrorWording wording = wording_for(context);
+    const bool is_plain = error.content_type().starts_with("text/plain");
+    if (wording.thrown == nullptr && !is_plain) throw;
+    if (is_plain) return answer(context, error.status(), error.what());
     context.answer().clear();
-    context.status(status);
-    context.bytes(shaped(text), in_json ? kJson : kText);
+    http::answer_thrown(wording, context.exchange().response(), error);
   }
 
-  std::string shaped(std::string_view text) const {
-    if (options_.shape == RecoverShape::json) {
-      while (text.ends_with('\n')) text.remove_suffix(1);
-      std::string json;
-      write_json({{"error", text}}, json);
-      return json;
+  void answer(Context& context, int status, std::string_view text) const {
+    const std::string line = std::string(text) + (text.ends_with('\n') ? "" : "\n");
+    const http::ErrorWording wording = wording_for(context);
+    // A stream of which nothing is sent is given up by whoever catches this.
+    if (context.answer().streamed()) {
+      http::Response worded;
+      http::answer_error(wording, worded, status, line);
+      throw HttpError(status, std::string(worded.body.view()), worded.content_type);
     }
-    std::string line(text);
-    if (!line.ends_with('\n')) line += '\n';
-    return line;
+    context.answer().clear();
+    http::answer_error(wording, context.exchange().response(), status, line);
+  }
+
+  http::ErrorWording wording_for(Context& context) const {
+    return options_.shape ? app::wording_of(*options_.shape)
+                          : context.exchange().site().error_wording;
   }
 
   void log(Context& context, std::string_view what) {

@@ -65,9 +65,9 @@ TEST_F(Recovered, what_is_thrown_becomes_an_answer_of_500) {
 }
 
 TEST_F(Recovered, answers_may_be_json_those_of_http_errors_too) {
-  app.get("/plain", recover({.shape = RecoverShape::json}),
+  app.get("/plain", recover({.shape = ErrorFormat::json}),
           [](Context&) { throw HttpError(409, "taken\n"); });
-  app.use(recover({.shape = RecoverShape::json, .http_errors = true}));
+  app.use(recover({.shape = ErrorFormat::json, .http_errors = true}));
   add_failures(app);
   app.get("/worded", [](Context&) {
     throw HttpError(422, R"({"errors":[{"field":"age"}]})", "application/json");
@@ -309,7 +309,7 @@ TEST_F(Timed, who_answers_in_spite_of_it_has_answered_and_the_nearest_counts) {
 }
 
 TEST_F(Timed, recover_gives_the_answer_its_shape) {
-  app.use(recover({.shape = RecoverShape::json, .http_errors = true}));
+  app.use(recover({.shape = ErrorFormat::json, .http_errors = true}));
   app.get("/", timeout(std::chrono::milliseconds(5)),
           [](Context&) { weft::sleep(std::chrono::hours(1)); });
   RawClient client = start();

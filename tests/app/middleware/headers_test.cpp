@@ -59,6 +59,16 @@ TEST_F(Headers, that_last_stay_when_a_handler_throws_and_when_the_answer_is_clea
     c.answer().clear();
     c.text("cleared");
   });
+  app.get("/set", [](Context& c) {
+    c.set_header("x-plain", "3").add_header("X-PLAIN", "4").set_header("X-Lasting", "5");
+    Context::abort(400);
+  });
+  app.get("/twice", [](Context& c) {
+    c.add_header("X-Two", "1").add_header("x-two", "2").add_header("X-Three", "3");
+    c.set_header("X-TWO", c.answer().header("x-three"));
+    EXPECT_THROW(c.set_header("X-Two", "a\nb"), std::invalid_argument);
+    c.add_header("content-type", "text/a").add_header("Content-Type", "text/b").text("");
+  });
   app.get("/removed", [](Context& c) {
     c.answer().remove_header("x-lasting");
     c.answer().remove_header("x-plain");
@@ -81,6 +91,15 @@ TEST_F(Headers, that_last_stay_when_a_handler_throws_and_when_the_answer_is_clea
   const Answer removed = ask(client, "GET", "/removed");
   EXPECT_EQ(removed.field("x-lasting") + removed.field("x-lasting-too"), "2");
   EXPECT_EQ(removed.field("x-plain-too"), "");
+  const Answer set = ask(client, "GET", "/set");
+  EXPECT_EQ(set.field("x-plain"), "");
+  EXPECT_EQ(set.field("x-lasting") + set.field("x-lasting-too"), "52");
+  const Answer twice = ask(client, "GET", "/twice");
+  EXPECT_EQ(twice.field("x-two"), "3");
+  EXPECT_EQ(twice.field("content-type"), "text/b");
+  EXPECT_FALSE(says(twice.head, "text/a")) << twice.head;
+  EXPECT_FALSE(says(twice.head, "X-Two: 1")) << twice.head;
+  EXPECT_FALSE(says(twice.head, "x-two: 2")) << twice.head;
   const Answer replaced = ask(client, "GET", "/replaced");
   EXPECT_EQ(replaced.field("x-lasting"), std::string(400, 'y'));
   EXPECT_EQ(replaced.field("x-lasting-too"), "2");
@@ -259,7 +278,7 @@ TEST_F(Headers, of_security_are_what_the_options_say_and_a_handler_has_the_last_
                           .permissions_policy = "camera=()"}));
   app.get("/", [](Context& c) { c.text(""); });
   app.get("/own", [](Context& c) {
-    c.answer().replace_header("X-Frame-Options", "SAMEORIGIN");
+    c.set_header("X-Frame-Options", "SAMEORIGIN");
     c.text("");
   });
   RawClient client = start();

@@ -53,7 +53,7 @@ class IdempotencyTest : public http::test::ServerTest {
     return [this](Context& c) {
       const int call = ++calls;
       c.status(201).set_header("Location", "/orders/" + std::to_string(call));
-      c.set_header("X-One", "1").set_header("X-One", "2");
+      c.set_header("X-One", "1").add_header("X-One", "2");
       c.json({{"call", call}, {"body", c.body()}});
     };
   }

@@ -19,7 +19,7 @@ class MiddlewareTest : public ServerTest {
       trace += name;
       next();
       trace += "/" + name;
-      if (!c.answer().head_is_sent()) c.answer().replace_header("x-trace", trace);
+      if (!c.answer().head_is_sent()) c.set_header("x-trace", trace);
     };
   }
   Answer ask(const std::string& method, const std::string& target) {
@@ -255,14 +255,15 @@ TEST_P(MiddlewareTest, the_answer_can_be_seen_and_changed_behind_the_handler) {
         EXPECT_EQ(answer.body(), "body");
         EXPECT_EQ(answer.size(), 4U);
         EXPECT_EQ(answer.header("X-One"), "1");
-        EXPECT_EQ(answer.header("x-none"), std::nullopt);
+        EXPECT_EQ(answer.header("x-none"), "");
+        EXPECT_EQ(answer.header("x-none", "none"), "none");
         EXPECT_FALSE(answer.streamed());
         answer.replace_body(answer.body().substr(2));
         answer.remove_header("x-one");
-        answer.replace_header("x-two", "22");
+        c.set_header("x-two", "22").add_header("X-Two", "23");
       },
       [](Context& c) {
-        c.status(201).set_header("x-one", "1").set_header("X-Two", "2").set_header("x-one", "0");
+        c.status(201).set_header("x-one", "1").set_header("X-Two", "2").add_header("x-one", "0");
         c.text("body");
       });
   app.get(
@@ -278,7 +279,8 @@ TEST_P(MiddlewareTest, the_answer_can_be_seen_and_changed_behind_the_handler) {
   EXPECT_EQ(changed.status, 201);
   EXPECT_EQ(changed.body, "dy");
   EXPECT_EQ(changed.fields.count("x-one"), 0U);
-  EXPECT_EQ(changed.field("x-two"), "22");
+  EXPECT_NE(changed.head.find("\r\nx-two: 22\r\nX-Two: 23\r\n"), std::string::npos) << changed.head;
+  EXPECT_EQ(changed.head.find("X-Two: 2\r\n"), std::string::npos) << changed.head;
   const Answer cleared = ask("GET", "/cleared");
   EXPECT_EQ(cleared.status, 200);
   EXPECT_EQ(cleared.body, "anew");
