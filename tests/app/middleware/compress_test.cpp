@@ -148,7 +148,8 @@ TEST_P(Compress, what_is_not_to_be_packed_is_left_as_it_is) {
   EXPECT_EQ(ask("/encoded", "gzip").field("content-encoding"), "deflate");
   EXPECT_EQ(ask("/encoded", "gzip").body, body);
   EXPECT_EQ(ask("/image", "gzip").field("vary"), "");
-  EXPECT_EQ(ask("/same", "gzip").field("vary"), "");
+  // The client may have what was packed.
+  EXPECT_EQ(ask("/same", "gzip").field("vary"), "Accept-Encoding");
   EXPECT_EQ(ask("/SVG", "gzip").field("content-encoding"), "gzip");
   EXPECT_EQ(ask("/enough", "gzip").field("content-encoding"), "gzip");
   // Who takes nothing else gets even what is short or does not shrink.
