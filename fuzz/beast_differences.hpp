@@ -120,13 +120,6 @@ inline constexpr Difference kRefusedByWeft[] = {
                 return !http::equals_ignoring_case(text_of(field.value()), "100-continue");
               });
      }},
-    {"encoded-body",
-     [](const Verdicts& v) {
-       const auto [first, last] = v.beast.get().equal_range(beast::field::content_encoding);
-       return v.refused_with(415) && std::any_of(first, last, [](const auto& field) {
-                return !http::equals_ignoring_case(text_of(field.value()), "identity");
-              });
-     }},
     {"too-many-fields",
      [](const Verdicts& v) {
        const auto& fields = v.beast.get();

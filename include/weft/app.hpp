@@ -29,6 +29,10 @@
 
 namespace weft {
 
+namespace app {
+class StopSignals;
+}
+
 namespace http {
 struct Site;
 }
@@ -118,6 +122,9 @@ struct ServerStats {
   std::chrono::milliseconds uptime{0};     // since the start
 };
 
+// The exit status of a process that App::run() had to end because a worker hung (EX_SOFTWARE).
+inline constexpr int kHungStatus = 70;
+
 class App : public RouteVerbs<App> {
  public:
   App();
@@ -178,7 +185,16 @@ class App : public RouteVerbs<App> {
   // that they have not.
   App& openapi(const OpenApiOptions& options);
 
-  // Serves until SIGINT or SIGTERM, then lets running requests finish. Returns the exit status.
+  // Called by run() before it ends the process because a worker does not come back, with what it
+  // has written about that: to put in order what must not be lost, or to end the process otherwise.
+  // On run()'s thread. Before the start.
+  App& on_hang(std::function<void(const std::string& report)> handler);
+
+  // Serves until SIGINT or SIGTERM, then lets running requests finish; the second of them cuts them
+  // off. Returns the exit status. A worker that a handler holds up for ever cannot be ended, only
+  // the process can: when one has not come back Limits::drain_last_resort after the time that a
+  // drain may take, a second after the second signal, or at the third, run() says on standard error
+  // where that worker is, calls on_hang(), and leaves by std::_Exit(kHungStatus).
   // A process that leaves SIGPIPE to its default ignores it from then on, so that losing its
   // standard error does not end it.
   int listen(std::uint16_t port);
@@ -189,8 +205,16 @@ class App : public RouteVerbs<App> {
   // std::runtime_error when the server cannot start. This and stop() are for the thread that owns
   // the App, not for handlers.
   void start(const Options& options);
-  // Drains, and returns when the server has ended.
+  // Drains, and returns when the server has ended, which is never while a handler blocks its
+  // worker.
   void stop();
+  // The same, but waits no longer than that: false when a worker has not come back by then, and the
+  // App still runs. Call it again, or have hung_workers() say why and leave by std::_Exit(); an App
+  // whose worker hangs can be neither stopped nor destroyed.
+  [[nodiscard]] bool stop_for(std::chrono::milliseconds patience);
+  // Which workers have not ended since they were asked to, and where each is, in lines for people;
+  // empty when all have. Any thread but theirs.
+  std::string hung_workers() const;
 
   // Opens the server's access log anew, which has been renamed or removed: for those who rotate
   // logs. run() does so at SIGHUP. Any thread.
@@ -225,6 +249,8 @@ class App : public RouteVerbs<App> {
   void keep_state(const std::type_info& type, std::shared_ptr<void> shared);
   void require_not_started(const char* what) const;
   void add_metrics_route(const std::string& path);
+  void serve_until_signalled(Running& running, const app::StopSignals& signals);
+  [[noreturn]] void leave_hung(Running& running);
 
   std::unique_ptr<Routes> routes_;
   mutable std::mutex mutex_;  // guards running_

@@ -34,6 +34,7 @@ class IdempotencyStore {
       in_progress,  // somebody else has it, and is not done
       completed,    // what was answered is in `answer`
       full,         // there is no room for another key
+      owner_full,   // nor for another of this owner's
     };
     Kind kind = Kind::taken;       // which of these
     std::string fingerprint = {};  // of completed and in_progress: what came with the key first
@@ -42,10 +43,16 @@ class IdempotencyStore {
 
   virtual ~IdempotencyStore() = default;
 
-  // Takes a key that nobody has, for so long if nothing more is heard of it: whoever had it has
-  // crashed then. Key and fingerprint are digests, in letters, digits, '-' and '_'.
-  virtual Claim claim(const std::string& key, const std::string& fingerprint,
-                      std::chrono::seconds lease) = 0;
+  // What is claimed. Key, fingerprint and owner are digests, in letters, digits, '-' and '_'.
+  struct Wish {
+    std::string key;             // whose it is has gone into it, too
+    std::string fingerprint;     // of the request
+    std::string owner;           // who asks, so that one cannot take all the room
+    std::chrono::seconds lease;  // after which it is free if nothing more is heard of it
+  };
+
+  // Takes a key that nobody has; who had one whose lease is over has crashed.
+  virtual Claim claim(const Wish& wish) = 0;
   // Keeps the answer for so long.
   virtual void complete(const std::string& key, KeptAnswer answer,
                         std::chrono::seconds lifetime) = 0;
@@ -59,6 +66,9 @@ struct MemoryIdempotencyStoreOptions {
   // forget an answer early is to do twice what must be done once.
   std::size_t keys = 100'000;
   std::size_t bytes = std::size_t{256} * 1024 * 1024;
+  // Each is the same of one owner, so that others find room whatever one client does: a tenth.
+  std::size_t keys_per_owner = 10'000;
+  std::size_t bytes_per_owner = std::size_t{256} * 1024 * 1024 / 10;
   // The time since some moment in the past, which never goes back; empty: the steady clock.
   std::function<std::chrono::nanoseconds()> clock = {};
 };

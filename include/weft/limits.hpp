@@ -87,6 +87,9 @@ struct Limits {
   // Graceful shutdown: running requests get this long before they are cut off. Well below the 30 s
   // (Kubernetes) and 90 s (systemd) after which a process is killed.
   std::chrono::milliseconds drain_grace{10'000};
+  // What App::run() does when a worker is still held up so long after that: it says where, and ends
+  // the process. Enough for whatever ends at all; with drain_grace well below those 30 s.
+  std::chrono::milliseconds drain_last_resort{5'000};
 };
 
 }  // namespace weft

@@ -38,6 +38,7 @@
 #include "weft/middleware/compress.hpp"
 #include "weft/middleware/cors.hpp"
 #include "weft/middleware/csrf.hpp"
+#include "weft/middleware/decompress.hpp"
 #include "weft/middleware/etag.hpp"
 #include "weft/middleware/health.hpp"
 #include "weft/middleware/idempotency.hpp"

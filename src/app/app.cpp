@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <climits>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
@@ -21,6 +23,7 @@
 #include "app/app_state.hpp"
 #include "app/error_wording.hpp"
 #include "app/fd_wish.hpp"
+#include "app/stop_patience.hpp"
 #include "app/stop_signals.hpp"
 #include "ksvc/core/assert.hpp"
 #include "weft/metrics.hpp"
@@ -34,7 +37,8 @@ Limits with_times_in_range(Limits limits) {
   constexpr std::chrono::milliseconds kNever = std::chrono::hours(24 * 365 * 100);
   for (std::chrono::milliseconds* time :
        {&limits.head_timeout, &limits.body_timeout, &limits.request_timeout, &limits.idle_timeout,
-        &limits.write_timeout, &limits.upgraded_keep_alive, &limits.drain_grace}) {
+        &limits.write_timeout, &limits.upgraded_keep_alive, &limits.drain_grace,
+        &limits.drain_last_resort}) {
     *time = std::clamp(*time, std::chrono::milliseconds(0), kNever);
   }
   return limits;
@@ -122,6 +126,21 @@ void ignore_broken_pipes() {
   }
 }
 
+constexpr std::chrono::milliseconds kForEver = std::chrono::milliseconds::max();
+
+// Waits for the last worker, whose notice stays. The descriptor of an eventfd that nobody reads.
+bool has_ended(const ksvc::EventFdNotifier& ended, int patience_ms) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(patience_ms);
+  for (;;) {
+    pollfd one{ended.fd(), POLLIN, 0};
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    const int ready = ::poll(&one, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+    if (ready > 0) return true;
+    if (ready == 0) return false;
+  }
+}
+
 void print_start_line(const Options& options, const std::string& location, unsigned workers,
                       const ksvc::BackendChoice& choice) {
   if (options.quiet || level_of(options) < http::LogLevel::info) return;
@@ -191,28 +210,42 @@ int App::run(const Options& options) {
     std::fprintf(stderr, "weft: %s\n", error.what());
     return 1;
   }
-  const auto running = this->running();
-  int stops = 0;
-  for (bool ended = running == nullptr; !ended;) {
-    std::array<pollfd, 2> watched{pollfd{signals->fd(), POLLIN, 0},
-                                  pollfd{running->ended.fd(), POLLIN, 0}};
-    ::poll(watched.data(), watched.size(), -1);
-    while (const int signal = signals->take()) {
+  if (const auto running = this->running()) serve_until_signalled(*running, *signals);
+  stop();
+  return 0;
+}
+
+void App::serve_until_signalled(Running& running, const app::StopSignals& signals) {
+  app::StopPatience patience(routes_->site.limits);
+  for (;;) {
+    std::array<pollfd, 2> watched{pollfd{signals.fd(), POLLIN, 0},
+                                  pollfd{running.ended.fd(), POLLIN, 0}};
+    ::poll(watched.data(), watched.size(), patience.left_ms());
+    while (const int signal = signals.take()) {
       if (signal == SIGHUP) {
         reopen_logs();
         continue;
       }
       // The first asks, the second insists.
-      if (++stops == 1) {
-        running->server.drain();
+      if (patience.stop_is_asked()) {
+        running.server.drain();
       } else {
-        running->server.cut_off();
+        running.server.cut_off();
       }
     }
-    ended = (watched[1].revents & POLLIN) != 0;
+    if (has_ended(running.ended, 0)) return;
+    if (patience.is_over()) leave_hung(running);
   }
-  stop();
-  return 0;
+}
+
+// Nothing that a worker uses may be destroyed, and whoever waits for one waits for ever.
+void App::leave_hung(Running& running) {
+  const std::string report = running.server.hung_workers() + "weft: the process ends with status " +
+                             std::to_string(kHungStatus) + ", since a worker cannot be ended\n";
+  std::fputs(report.c_str(), stderr);
+  std::fflush(stderr);
+  if (routes_->application.on_hang) routes_->application.on_hang(report);
+  std::_Exit(kHungStatus);
 }
 
 void App::add_metrics_route(const std::string& path) {
@@ -325,13 +358,26 @@ std::uint16_t App::port() const noexcept {
   return running ? running->server.port() : 0;
 }
 
-void App::stop() {
+void App::stop() { static_cast<void>(stop_for(kForEver)); }
+
+bool App::stop_for(std::chrono::milliseconds patience) {
   const auto running = this->running();
-  if (!running) return;
+  if (!running) return true;
   running->server.drain();
+  if (patience < kForEver) {
+    constexpr std::chrono::milliseconds kMost{INT_MAX};
+    const auto limit = std::clamp(patience, std::chrono::milliseconds(0), kMost);
+    if (!has_ended(running->ended, static_cast<int>(limit.count()))) return false;
+  }
   running->server.join();
   const std::lock_guard lock(mutex_);
   if (running_ == running) running_.reset();
+  return true;
+}
+
+std::string App::hung_workers() const {
+  const auto running = this->running();
+  return running ? running->server.hung_workers() : std::string();
 }
 
 ServerStats App::stats() const {

@@ -41,6 +41,7 @@ struct Application {
   Handler not_found;
   Handler method_not_allowed;
   ErrorHandler on_error;
+  std::function<void(const std::string&)> on_hang;
   bool counts_requests = false;  // a route shows their figures
   RouteEntry unrouted;
   std::vector<PathRule> rewrites;

@@ -18,9 +18,9 @@ namespace {
 
 using weft::detail::Descriptor;
 
-Descriptor open_folder(int root, const std::string& path) {
+Descriptor open_beneath(int root, const std::string& path, int flags) {
   open_how how{};
-  how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+  how.flags = static_cast<unsigned>(flags | O_CLOEXEC);
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
   const char* const name = path.empty() ? "." : path.c_str();
   return Descriptor(static_cast<int>(::syscall(SYS_openat2, root, name, &how, sizeof how)));
@@ -30,10 +30,14 @@ struct CloseFolder {
   void operator()(DIR* folder) const noexcept { ::closedir(folder); }
 };
 
-bool leads_to_folder(int folder, const dirent& entry) {
+// Whether it is a folder, or leads to one; nothing when it leads out of the root, or nowhere.
+std::optional<bool> leads_to_folder(int root, const std::string& path, const dirent& entry) {
   if (entry.d_type != DT_UNKNOWN && entry.d_type != DT_LNK) return entry.d_type == DT_DIR;
+  const Descriptor led_to =
+      open_beneath(root, path + (path.empty() ? "" : "/") + entry.d_name, O_PATH);
   struct stat state{};
-  return ::fstatat(folder, entry.d_name, &state, 0) == 0 && S_ISDIR(state.st_mode);
+  if (led_to.fd() < 0 || ::fstat(led_to.fd(), &state) != 0) return std::nullopt;
+  return S_ISDIR(state.st_mode);
 }
 
 std::string escaped_for_link(std::string_view name) {
@@ -56,7 +60,7 @@ std::string escaped_for_link(std::string_view name) {
 
 std::optional<std::vector<FolderEntry>> list_folder(int root, const std::string& path,
                                                     std::size_t most) {
-  Descriptor opened = open_folder(root, path);
+  Descriptor opened = open_beneath(root, path, O_RDONLY | O_DIRECTORY);
   if (opened.fd() < 0) return std::nullopt;
   const std::unique_ptr<DIR, CloseFolder> folder(::fdopendir(opened.fd()));
   if (!folder) return std::nullopt;
@@ -64,8 +68,10 @@ std::optional<std::vector<FolderEntry>> list_folder(int root, const std::string&
   std::vector<FolderEntry> entries;
   while (const dirent* entry = ::readdir(folder.get())) {
     if (entry->d_name[0] == '.') continue;
+    const auto is_folder = leads_to_folder(root, path, *entry);
+    if (!is_folder) continue;
     if (entries.size() == most) return std::nullopt;
-    entries.push_back({entry->d_name, leads_to_folder(::dirfd(folder.get()), *entry)});
+    entries.push_back({entry->d_name, *is_folder});
   }
   std::ranges::sort(entries, {}, &FolderEntry::name);
   return entries;

@@ -18,7 +18,8 @@ struct FolderEntry {
 };
 
 // `path` without a slash at the end; empty is the root. In the order of their names, without hidden
-// ones; nothing when it cannot be read or there are more than `most`.
+// ones and links that lead out of the root or nowhere; nothing when it cannot be read or there are
+// more than `most`.
 std::optional<std::vector<FolderEntry>> list_folder(int root, const std::string& path,
                                                     std::size_t most);
 

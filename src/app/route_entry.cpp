@@ -91,7 +91,11 @@ void ask_and_wait(Handler::Callback& function, Context& context) {
 }  // namespace
 
 http::Endpoint endpoint_of(RouteEntry& entry) noexcept {
-  if (!entry.links.empty() || entry.last != nullptr) return {&call_chain, &entry};
+  if (!entry.links.empty() || entry.last != nullptr) {
+    http::Endpoint chain(&call_chain, &entry);
+    chain.may_unpack = true;
+    return chain;
+  }
   if (entry.handler.get_if<Handler::Coroutine>() != nullptr) return {&begin, &entry};
   if (entry.handler.get_if<Handler::Callback>() != nullptr) return {&ask, &entry};
   return {&call, &entry};
@@ -118,10 +122,12 @@ void Next::operator()() {
   }
   if (entry_.last != nullptr) return entry_.last(entry_, context_);
   // The innermost limit of the chain counts, so that this is the first to know it.
-  const http::Exchange& exchange = context_.exchange();
+  http::Exchange& exchange = context_.exchange();
   if (exchange.head().head().content_length > exchange.body_limit()) [[unlikely]] {
     throw HttpError(413, std::string(http::body_too_long().reason));
   }
+  if (exchange.head().head().encoded_body) [[unlikely]]
+    http::require_unpacked(exchange);
   app::call_and_wait(entry_.handler, context_);
 }
 

@@ -180,6 +180,12 @@ App& App::on_error(std::function<void(Context&, const std::exception&)> handler)
   return *this;
 }
 
+App& App::on_hang(std::function<void(const std::string& report)> handler) {
+  require_not_started("App::on_hang()");
+  routes_->application.on_hang = std::move(handler);
+  return *this;
+}
+
 RouteGroup App::below(std::string_view prefix, std::vector<Middleware> links) {
   return RouteGroup(*this, {}, routes_->application.links).below(prefix, std::move(links));
 }

@@ -285,6 +285,13 @@ std::vector<Setting> time_rows() {
        "that requests get to end in at SIGTERM",
        "TIME",
        {0, kDay}},
+      {"limits",
+       "drain_last_resort",
+       duration,
+       limit<&Limits::drain_last_resort>("limits.drain_last_resort"),
+       "until a worker that does not end has its process ended",
+       "TIME",
+       {0, kDay}},
   };
 }
 

@@ -60,6 +60,20 @@ int take_signal(int wanted) {
   return 0;
 }
 
+// A lock that the compiler takes blocks the thread, and whoever could give it up may be parked on
+// that very thread.
+constexpr std::string_view kStaticLocalAdvice =
+    "   The making of a static local is waited for there. If its initialiser is parked on this\n"
+    "   worker, neither goes on: make it before the server starts, or by weft::Once.\n";
+
+// The stack in lines, and what to do about it where that is known.
+std::string described(Symbolizer& symbolizer, const std::vector<void*>& stack) {
+  if (stack.empty()) return "   (its stack could not be looked at)\n";
+  std::string text = symbolizer.describe(stack);
+  if (text.find("__cxa_guard_acquire") != std::string::npos) text += kStaticLocalAdvice;
+  return text;
+}
+
 std::string in_milliseconds(std::chrono::nanoseconds time) {
   return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(time).count()) +
          " ms";
@@ -177,11 +191,25 @@ void StallDetector::tell(Stall& stall) {
   } else {
     if (symbolizer_ == nullptr) symbolizer_ = std::make_unique<Symbolizer>();
     stall.text = "weft: " + who + " has not been in its loop for " + time + "; it is at\n" +
-                 (stall.stack.empty() ? "   (its stack could not be looked at)\n"
-                                      : symbolizer_->describe(stall.stack));
+                 described(*symbolizer_, stall.stack);
   }
   if (options_.report) return options_.report(stall);
   std::fputs(stall.text.c_str(), stderr);
+}
+
+std::string StallDetector::where_is(unsigned worker) {
+  std::vector<void*> stack;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = std::ranges::find(watches_, worker, &StallWatch::worker_);
+    if (found == watches_.end()) return "   (it has ended)\n";
+    StallWatch& watch = **found;
+    // What was taken down for a report before is of then.
+    if (watch.wait_for_stack()) static_cast<void>(watch.capture_.collect());
+    if (watch.ask_for_stack() && watch.wait_for_stack()) stack = watch.capture_.collect();
+  }
+  Symbolizer symbolizer;
+  return described(symbolizer, stack);
 }
 
 // The stack that was asked for; empty when it has not come, or is that of something since done.
@@ -237,6 +265,17 @@ bool StallWatch::ask_for_stack() noexcept {
     return true;
   capture_.state.store(StackCapture::idle, std::memory_order_relaxed);
   return false;
+}
+
+// Whether nothing that was asked for is on its way any more.
+bool StallWatch::wait_for_stack() const noexcept {
+  constexpr int kMostLooks = 500;
+  for (int looks = 0; capture_.state.load(std::memory_order_acquire) == StackCapture::asked;) {
+    if (++looks > kMostLooks) return false;
+    const timespec moment{0, 1'000'000};
+    ::nanosleep(&moment, nullptr);
+  }
+  return true;
 }
 
 void StallWatch::accept_signal() noexcept {

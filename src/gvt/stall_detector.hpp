@@ -57,6 +57,10 @@ class StallDetector {
   StallDetector(const StallDetector&) = delete;
   StallDetector& operator=(const StallDetector&) = delete;
 
+  // Where that worker is right now, in lines for people, whatever its pulse says; what could not be
+  // found out is said. Any thread; takes half a second at most, and the symbols' time.
+  std::string where_is(unsigned worker);
+
   // How often the detector's thread has looked: it stands still while all workers wait.
   std::uint64_t looks() const noexcept { return looks_.load(std::memory_order_relaxed); }
   // Whether it sleeps until a worker goes to work.
@@ -114,6 +118,7 @@ class StallWatch {
   friend class StallDetector;
 
   bool ask_for_stack() noexcept;
+  bool wait_for_stack() const noexcept;
   void accept_signal() noexcept;
   void provide_signal_stack();
 

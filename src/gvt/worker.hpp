@@ -34,6 +34,7 @@ struct WorkerOptions {
   DeadlockWatch* deadlock_watch = nullptr;  // null: nobody watches
   SchedulePolicy* schedule = nullptr;       // null: first ready, first run
   TurnMeter* turn_meter = nullptr;          // null: turns are not measured
+  unsigned number = 0;                      // what it is called in reports, where no group says so
 };
 
 // Told once per turn, after completions were passed on. `settled` as the back end says it.
@@ -95,6 +96,7 @@ class Worker final : public Scheduler, private BlockingIo {
         stall_detector_(options.stall_detector),
         schedule_(options.schedule),
         turn_meter_(options.turn_meter),
+        number_(options.number),
         clock_(std::move(clock)),
         backend_(std::move(backend)),
         inbox_(std::forward<NotifierArguments>(notifier)...),
@@ -171,6 +173,7 @@ class Worker final : public Scheduler, private BlockingIo {
   StallDetector* stall_detector_;
   SchedulePolicy* schedule_;
   TurnMeter* turn_meter_;
+  unsigned number_;
   Pulse* pulse_ = nullptr;
   Clock clock_;
   std::unique_ptr<Backend> backend_;
@@ -195,7 +198,8 @@ void Worker<Backend, Clock, Notifier>::run() {
   watch_notifier();
   std::optional<StallWatch> stall_watch;
   if (stall_detector_ != nullptr) {
-    pulse_ = &stall_watch.emplace(*stall_detector_, index()).pulse();
+    const unsigned number = group() != nullptr ? index() : number_;
+    pulse_ = &stall_watch.emplace(*stall_detector_, number).pulse();
     // What was started before the loop runs before its first turn.
     pulse_->turn_begins();
   }

@@ -195,9 +195,11 @@ class Connection final : public ksvc::CompletionTarget,
   std::optional<weft::Endpoint> peer() const noexcept override;
   bool is_draining() const noexcept override { return service_.draining(); }
 
-  // Which the head announces, or which comes in chunks.
-  void require_within_limit(const ActiveRequest& request) const {
+  // Before a body is read that the head announces, or that comes in chunks.
+  void require_readable(ActiveRequest& request) const {
     if (request.head.content_length > request.exchange.body_limit()) throw body_too_long();
+    if (request.head.encoded_body) [[unlikely]]
+      require_unpacked(request.exchange);
   }
   std::uint64_t body_limit(const ActiveRequest& request) const noexcept {
     return std::min(service_.limits().body_bytes, request.exchange.body_limit());

@@ -48,7 +48,7 @@ std::string_view Connection<Worker, Model>::read_body() {
   if (request.body_read || !request.head.has_body()) return request.body;
   // A handler that goes on after a failure must not take what arrives then for the body.
   if (request.aborted) throw *request.aborted;
-  require_within_limit(request);
+  require_readable(request);
   const std::string_view arrived = input_.front().substr(request.head_bytes);
   struct Awaited {
     ~Awaited() {

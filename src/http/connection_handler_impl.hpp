@@ -67,6 +67,10 @@ bool Connection<Worker, Model>::call_endpoint(ActiveRequest& request) {
   }
   const Endpoint endpoint = service_.endpoint(match.route);
   exchange.set_route_object(endpoint.object);
+  if (head.head().encoded_body && !endpoint.may_unpack) [[unlikely]] {
+    run_handler(request, [&] { require_unpacked(exchange); });
+    return true;
+  }
   if (endpoint.kind == Endpoint::Kind::call) [[likely]] {
     run_handler(request, [&] { endpoint.call(endpoint.object, exchange); });
     return true;

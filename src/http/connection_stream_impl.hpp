@@ -40,7 +40,7 @@ std::string_view Connection<Worker, Model>::read_part(std::size_t most) {
       request.body_given += part.size();
       return part;
     }
-    require_within_limit(request);
+    require_readable(request);
     request.incoming.emplace(request.head, service_.limits(), body_limit(request));
     request.incoming->keep_trailers_in(request.exchange.trailers());
   }

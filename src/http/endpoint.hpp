@@ -32,6 +32,8 @@ struct Endpoint {
       : kind(Kind::ask), ask(function), object(self) {}
 
   Kind kind;
+  // Whether it can unpack an encoded body (Exchange::bodies()); others are not called with one.
+  bool may_unpack = false;
   union {
     Call call;
     Begin begin;

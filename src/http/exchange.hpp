@@ -40,6 +40,11 @@ inline RequestAborted body_too_long() noexcept {
   return {413, "the request body is longer than the limit\n"};
 }
 
+// It is packed, and nothing here unpacks it.
+inline RequestAborted body_is_encoded() noexcept {
+  return {415, "the request body has a Content-Encoding; send it as it is\n"};
+}
+
 // It went away.
 inline RequestAborted client_gone() noexcept { return {0, "the client has gone"}; }
 
@@ -53,6 +58,8 @@ class BodySource {
   // The next bytes of it, one at least and at most so many, valid until the next call; none at its
   // end. When it has been read whole it begins anew.
   virtual std::string_view read_part(std::size_t most) = 0;
+  // Whether both unpack what the Content-Encoding says.
+  virtual bool unpacks_body() const noexcept { return false; }
 
   // The answer is written piece by piece from now on, in all so many bytes if that is known.
   virtual void begin_answer_stream(std::optional<std::uint64_t> length) = 0;
@@ -171,5 +178,12 @@ class Exchange {
   std::uint64_t body_limit_ = UINT64_MAX;
   alignas(void*) std::byte shown_[2 * sizeof(void*)];
 };
+
+// Throws the 415 of an encoded body, which says what is taken, unless something here unpacks it.
+inline void require_unpacked(Exchange& exchange) {
+  if (exchange.bodies().unpacks_body()) return;
+  exchange.response().add_lasting_field("Accept-Encoding", "identity");
+  throw body_is_encoded();
+}
 
 }  // namespace weft::http

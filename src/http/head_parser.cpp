@@ -333,7 +333,7 @@ HeadParser::Step HeadParser::note_field(std::string_view bytes, HeadSpan name, H
       break;
     case 16:
       if (matches8(text, "content-") && matches8(text + 8, "encoding")) {
-        encoded_body_ |= !equals_ignoring_case(content, "identity");
+        head_.encoded_body |= !equals_ignoring_case(content, "identity");
       }
       break;
     case 17:
@@ -424,9 +424,8 @@ HeadParser::Step HeadParser::finish() {
   if (!head_.has_host && !is_http_1_0) return fail(400, "The Host field is missing.");
   if (unknown_coding_) return fail(501, "The transfer coding is not known here.");
   if (unknown_expectation_) return fail(417, "The expectation cannot be met.");
-  // Unpacking what a stranger packed takes bounds of its own; nothing here does it.
-  if (encoded_body_ && head_.has_body()) return fail(415, "Encoded bodies are not accepted.");
   if (head_.content_length > limits_->body_bytes) return fail(413, "The body is too large.");
+  head_.encoded_body = head_.encoded_body && head_.has_body();
   head_.keep_alive = !connection_close_ && (!is_http_1_0 || connection_keep_alive_);
   head_.upgrade = upgrade_field_ && connection_upgrade_ && !is_http_1_0;
   if (is_http_1_0) head_.expect_continue = false;

@@ -56,6 +56,7 @@ struct RequestHead {
   bool expect_continue = false;  // never set for HTTP/1.0, which cannot use it
   bool has_host = false;         // a Host field is present (its value may be empty)
   bool upgrade = false;          // an Upgrade field that the Connection field names
+  bool encoded_body = false;     // a body whose Content-Encoding is another than identity
   std::uint8_t header_count = 0;
 
   HeadSpan target{0, 0};
@@ -157,7 +158,6 @@ class HeadParser {
   bool transfer_encoding_ = false;
   bool unknown_coding_ = false;
   bool unknown_expectation_ = false;
-  bool encoded_body_ = false;
   RequestHead head_;
 };
 

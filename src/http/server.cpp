@@ -25,7 +25,9 @@ Server::~Server() {
 std::optional<StartFailure> Server::start() {
   WEFT_ASSERT(slots_.empty() && options_.workers > 0);
   // Before the listeners, so that each is closed, whatever comes.
-  for (unsigned i = 0; i < options_.workers; ++i) slots_.push_back(std::make_unique<Slot>());
+  for (unsigned i = 0; i < options_.workers; ++i) {
+    slots_.emplace_back(std::make_unique<Slot>())->number = i;
+  }
   WEFT_ASSERT(options_.observers.empty() || options_.observers.size() == slots_.size());
   for (std::size_t i = 0; i < options_.observers.size(); ++i) {
     slots_[i]->observer = options_.observers[i];
@@ -194,6 +196,24 @@ void Server::add_route(const NewRoute& route) noexcept {
 void Server::drain() { post(false); }
 
 void Server::cut_off() { post(true); }
+
+std::string Server::hung_workers() {
+  std::vector<unsigned> hung;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& slot : slots_) {
+      if (slot->post) hung.push_back(slot->number);
+    }
+  }
+  std::string text;
+  for (const unsigned worker : hung) {
+    text +=
+        "weft: worker " + std::to_string(worker) + " does not come back to its loop; it is at\n";
+    text += stall_detector_ ? stall_detector_->where_is(worker)
+                            : "   (nobody watches: stall_after is 0)\n";
+  }
+  return text;
+}
 
 void Server::join() {
   const std::lock_guard lock(join_mutex_);

@@ -82,6 +82,9 @@ class Server {
   // Ends without waiting for requests.
   void cut_off();
   void join();
+  // When drain() or cut_off() were asked for and the server has not ended: which workers have not
+  // got back to their loops, and where they are, in lines for people. Empty when all have ended.
+  std::string hung_workers();
 
   // Between start() and the end, by one thread at a time. Whether every worker has room for one
   // more route, which then stays so until add_route().

@@ -45,6 +45,7 @@ struct Server::Slot {
     notice.slot.take_routes();
   }
 
+  unsigned number = 0;  // in what is said of it
   WorkerCounters counters;
   gvt::TurnMeter turn_meter;
   AnswerObserver* observer = nullptr;

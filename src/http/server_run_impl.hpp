@@ -56,6 +56,7 @@ void Server::serve(Slot& slot, const Topology& topology) noexcept {
   try {
     gvt::WorkerOptions worker_options;
     worker_options.scheduler.stack_bytes = options_.stack_bytes;
+    worker_options.number = slot.number;
     worker_options.services = &*services_;
     if (options_.measure_turns) worker_options.turn_meter = &slot.turn_meter;
     worker_options.stall_detector = stall_detector_ ? &*stall_detector_ : nullptr;

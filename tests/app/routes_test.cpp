@@ -5,12 +5,14 @@
 #include <stdexcept>
 #include <string>
 
+#include "app/refusal.hpp"
 #include "http/server/server_test.hpp"
 
 namespace weft {
 
 namespace {
 
+using app::test::refusal;
 using http::test::Answer;
 using RawClient = http::test::Client;
 
@@ -36,16 +38,6 @@ class Routes : public testing::Test {
   Options options;
   App app;
 };
-
-template <class Call>
-std::string refusal(const Call& call) {
-  try {
-    call();
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  return "(nothing was thrown)";
-}
 
 }  // namespace
 

@@ -4,8 +4,11 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <string>
+#include <thread>
 
 #include "gvt/context.hpp"
 #include "gvt/sanitizer.hpp"
@@ -210,6 +213,57 @@ TEST(StallDetector, may_go_while_a_worker_stalls) {
     while (detector.looks() < before + 4) let_others_run();
   }
   EXPECT_LE(told.count(), 1U);
+}
+
+TEST(StallDetector, says_where_a_worker_is_whenever_it_is_asked) {
+  Told told;
+  StallOptions options = told.options();
+  options.threshold = 1h;
+  StallDetector detector(options);
+  EXPECT_TRUE(contains(detector.where_is(3), "has ended"));
+  std::atomic<bool> asked{false};
+  std::string text;
+  StallWatch watch(detector, 3);
+  watch.pulse().turn_begins();
+  std::thread other([&] {
+    // More than once, and with nothing left behind of the one before.
+    for (int i = 0; i < 3; ++i) text = detector.where_is(3);
+    asked = true;
+  });
+  while (!asked) let_others_run();
+  other.join();
+  EXPECT_TRUE(contains(text, "#0 ")) << text;
+  EXPECT_FALSE(contains(text, "static local")) << text;
+  EXPECT_EQ(told.count(), 0U);
+}
+
+int made_by_one_that_waits(std::atomic<bool>& begun, const std::atomic<bool>& go_on) {
+  static const int made = [&] {
+    begun = true;
+    while (!go_on) let_others_run();
+    return 7;
+  }();
+  return made;
+}
+
+TEST(StallDetector, knows_who_waits_for_the_making_of_a_static_local) {
+  Told told;
+  StallDetector detector(told.options());
+  std::atomic<bool> begun{false};
+  std::atomic<bool> go_on{false};
+  std::thread maker([&] { made_by_one_that_waits(begun, go_on); });
+  while (!begun) let_others_run();
+  std::thread worker([&] {
+    StallWatch watch(detector, 1);
+    watch.pulse().turn_begins();
+    made_by_one_that_waits(begun, go_on);
+    watch.pulse().wait_begins();
+  });
+  const std::string text = told.next().text;
+  go_on = true;
+  maker.join();
+  worker.join();
+  EXPECT_TRUE(contains(text, "The making of a static local is waited for")) << text;
 }
 
 TEST(StallDetector, leaves_a_signal_that_is_in_use_alone) {

@@ -36,6 +36,7 @@ std::string fact(const HeadParser& parser, std::string_view input, const std::st
   if (key == "minor") return std::to_string(head.minor_version);
   if (key == "keep_alive") return head.keep_alive ? "1" : "0";
   if (key == "chunked") return head.chunked ? "1" : "0";
+  if (key == "encoded") return head.encoded_body ? "1" : "0";
   if (key == "expect") return head.expect_continue ? "1" : "0";
   if (key == "upgrade") return head.upgrade ? "1" : "0";
   if (key == "fields") return std::to_string(view.header_count());
@@ -52,8 +53,9 @@ std::string fact(const HeadParser& parser, std::string_view input, const std::st
 // Everything a head says, for comparing replays with each other.
 std::string all_facts(const HeadParser& parser, std::string_view input) {
   std::string text;
-  for (const char* key : {"method", "target", "path", "query", "host", "form", "minor",
-                          "keep_alive", "length", "chunked", "expect", "upgrade", "fields"}) {
+  for (const char* key :
+       {"method", "target", "path", "query", "host", "form", "minor", "keep_alive", "length",
+        "chunked", "encoded", "expect", "upgrade", "fields"}) {
     text += fact(parser, input, key) + "\n";
   }
   const HeadView view(parser.head(), input.data());

@@ -56,9 +56,9 @@ struct ProxyOptions {
   // What they are told in Host.
   // What Host says to the upstream.
   ProxyHost host = ProxyHost::client;
-  // True: whoever asks is a proxy that is trusted, so its Forwarded and X-Forwarded-… are
-  // continued. False: who asks may have made them up, and they are replaced by what
-  // Context::client_address(), host() and scheme() say, which believe Options::trusted_proxies.
+  // True: the Forwarded and X-Forwarded-… of a proxy that is one of Options::trusted_proxies are
+  // continued as they came. Whoever else asks may have made them up: they are replaced by what
+  // Context::client_address(), host() and scheme() say, and so are all where this is false.
   bool trust_forwarded = false;
   // Sets X-Forwarded-For, -Host, -Proto, and -Prefix where one is stripped.
   bool x_forwarded = true;

@@ -35,12 +35,13 @@ void CodedBodies::finish_whole() {
   const Compression::Choice choice = compression_.choose(response, accepted_);
   coding_ = choice.coding;
   if (response.status == 304) {
-    // What it says of the answer that the client has must fit that (RFC 9110 §15.4.5). Its type is
-    // not told, but one that was packed is known by a weak tag.
-    const auto known = exchange().head().find("if-none-match");
-    if (!known || known->find("W/") == std::string_view::npos) return;
+    // What it says of the answer that the client has must fit that (RFC 9110 §15.4.5). Its type
+    // need not be told, but one that was packed is known by a weak tag.
+    if (!response.content_type.empty() && !compression_.is_worth_it(response.content_type)) return;
     http::add_vary(response, "Accept-Encoding", "accept-encoding");
-    return http::weaken_etag(response);
+    const auto known = exchange().head().find("if-none-match");
+    if (known && known->find("W/") != std::string_view::npos) http::weaken_etag(response);
+    return;
   }
   if (choice.varies) http::add_vary(response, "Accept-Encoding", "accept-encoding");
   if (coding_ == http::ContentCoding::identity || response.body.size() == 0 ||

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "app/middleware/head_watch.hpp"
 #include "http/exchange.hpp"
 #include "http/header_text.hpp"
 #include "http/method.hpp"
 #include "http/response.hpp"
+#include "http/response_fields.hpp"
 #include "http/uri.hpp"
 #include "weft/context.hpp"
 
@@ -74,7 +76,9 @@ class Cors {
     if (let_in) say_origin(response, origin);
     if (!preflight) {
       if (let_in) response.add_lasting_lines(actual_);
-      return next();
+      Watch watch(exchange, *this);
+      next();
+      return watch.finish();
     }
     response.status = 204;
     if (!let_in) return;
@@ -86,6 +90,36 @@ class Cors {
   }
 
  private:
+  // Takes out what the handler says of the same, an upstream server of a proxy for example: two
+  // origins in one answer are none to a browser, and whom it lets in is decided here.
+  class Watch final : private app::HeadWatch {
+   public:
+    Watch(http::Exchange& exchange, const Cors& cors) : HeadWatch(exchange), cors_(cors) {}
+    void finish() { announce_head(); }
+
+   private:
+    void before_head() override { cors_.replace_fields(exchange().response()); }
+
+    const Cors& cors_;
+  };
+
+  // Ours last, and so stand in front.
+  void replace_fields(http::Response& response) const {
+    const std::string_view set = response.fields.view().substr(response.lasting);
+    std::string kept;
+    http::for_each_field(set, [&](std::string_view line, std::string_view name, std::string_view) {
+      const bool is_ours =
+          http::equals_ignoring_case(name, "access-control-allow-origin") ||
+          http::equals_ignoring_case(name, "access-control-allow-credentials") ||
+          (exposes_ && http::equals_ignoring_case(name, "access-control-expose-headers"));
+      if (!is_ours) kept += line;
+      return true;
+    });
+    if (kept.size() == set.size()) return;
+    response.fields.cut(response.lasting);
+    response.fields.append(kept);
+  }
+
   // All hosts below one.
   struct Family {
     std::string before;  // the scheme and "://"
@@ -117,7 +151,8 @@ class Cors {
     const std::string credentials =
         options.credentials ? "Access-Control-Allow-Credentials: true\r\n" : "";
     actual_ = credentials;
-    if (!expose.empty()) actual_ += "Access-Control-Expose-Headers: " + expose + "\r\n";
+    exposes_ = !expose.empty();
+    if (exposes_) actual_ += "Access-Control-Expose-Headers: " + expose + "\r\n";
     preflight_ = credentials;
     if (!methods.empty()) preflight_ += "Access-Control-Allow-Methods: " + methods + "\r\n";
     repeats_headers_ = headers.empty();
@@ -163,6 +198,7 @@ class Cors {
 
   bool any_ = false;
   bool repeats_headers_ = false;
+  bool exposes_ = false;
   bool private_network_ = false;
   std::vector<std::string> origins_;
   std::vector<Family> families_;

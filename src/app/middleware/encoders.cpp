@@ -1,4 +1,4 @@
-// The only place that knows the libraries which pack bodies.
+// The only place that knows the libraries which pack bodies; decoders.cpp knows how to unpack them.
 #include <brotli/encode.h>
 #include <zlib.h>
 #include <zstd.h>

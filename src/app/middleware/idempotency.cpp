@@ -42,6 +42,15 @@ std::string default_scope(Context& context) {
   return std::string(app::text_of(digest));
 }
 
+// Clients get whole networks of IPv6 addresses: a /64 is one of them.
+std::string default_owner(Context& context) {
+  if (const Identity* const identity = context.get<Identity>()) return "identity " + identity->name;
+  const auto client = context.client_address();
+  if (!client) return {};
+  const auto* const bytes = reinterpret_cast<const char*>(client->bytes().data());
+  return "address " + std::string(bytes, client->is_ipv6() ? 8 : 4);
+}
+
 std::string fingerprint_of(Context& context) {
   const http::HeadView& head = context.exchange().head();
   return app::to_base64url(app::text_of(app::digest_of(
@@ -106,7 +115,7 @@ class Idempotency {
     const std::string stored_key = app::to_base64url(app::text_of(app::digest_of({scope, *key})));
     const std::string fingerprint = fingerprint_of(context);
     const IdempotencyStore::Claim claim =
-        options_.store->claim(stored_key, fingerprint, options_.lease);
+        options_.store->claim({stored_key, fingerprint, owner_of(context), options_.lease});
     using Kind = IdempotencyStore::Claim::Kind;
     if (claim.kind == Kind::taken) return handle_first(context, next, stored_key);
     answer_without(context, claim, fingerprint);
@@ -117,6 +126,11 @@ class Idempotency {
     return std::find(options_.methods.begin(), options_.methods.end(), context.method()) !=
                options_.methods.end() &&
            !(options_.skip && options_.skip(context));
+  }
+
+  std::string owner_of(Context& context) const {
+    const std::string owner = options_.owner ? options_.owner(context) : default_owner(context);
+    return app::to_base64url(app::text_of(app::digest_of({owner})));
   }
 
   void handle_first(Context& context, Next& next, const std::string& key) const {
@@ -164,6 +178,10 @@ class Idempotency {
       context.set_header("Retry-After", "60");
       return app::answer_error(context, 503,
                                "There is no room for another Idempotency-Key; try again later\n");
+    }
+    if (claim.kind == Kind::owner_full) {
+      context.status(429).set_header("Retry-After", "60");
+      return context.text("Too many Idempotency-Keys of yours are kept; try again later\n");
     }
     if (claim.fingerprint != fingerprint) {
       return app::answer_error(context, 422, "The Idempotency-Key was used with another request\n");

@@ -1,4 +1,5 @@
-// The IdempotencyStore in memory: in shards by key, each with a lock and an order of expiry.
+// The IdempotencyStore in memory: in shards by key, each with a lock and an order of expiry; and
+// what each owner has of it, in shards of its own, whose locks are taken inside of those.
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -25,29 +26,38 @@ class MemoryIdempotencyStore final : public IdempotencyStore {
   explicit MemoryIdempotencyStore(const MemoryIdempotencyStoreOptions& options)
       : options_(options) {}
 
-  Claim claim(const std::string& key, const std::string& fingerprint,
-              std::chrono::seconds lease) override {
+  Claim claim(const Wish& wish) override {
     const std::chrono::nanoseconds now = time();
-    if (keys_.load() >= options_.keys || bytes_.load() >= options_.bytes) {
+    if (is_full() || !owner_has_room(wish.owner)) {
       for (Shard& shard : shards_) {
         const std::lock_guard lock(shard.mutex);
         drop_expired(shard, now);
       }
     }
-    Shard& shard = shard_of(key);
+    Shard& shard = shard_of(wish.key);
     const std::lock_guard lock(shard.mutex);
     drop_expired(shard, now);
-    if (const auto found = shard.by_key.find(key); found != shard.by_key.end()) {
+    if (const auto found = shard.by_key.find(wish.key); found != shard.by_key.end()) {
       const Kept& kept = found->second;
       if (!kept.is_complete) return {Claim::Kind::in_progress, kept.fingerprint};
       return {Claim::Kind::completed, kept.fingerprint, kept.answer};
     }
     // Those that come at the same time may go a little beyond; one for each thread at most.
-    if (keys_.load() >= options_.keys || bytes_.load() >= options_.bytes) {
-      return {Claim::Kind::full};
+    if (is_full()) return {Claim::Kind::full};
+    const auto owner = add_key_of(wish.owner);
+    if (owner == nullptr) return {Claim::Kind::owner_full};
+    try {
+      const auto made = shard.by_key.emplace(wish.key, Kept{wish.fingerprint, owner}).first;
+      try {
+        made->second.expiry = shard.by_expiry.emplace(now + wish.lease, &made->first);
+      } catch (...) {
+        shard.by_key.erase(made);
+        throw;
+      }
+    } catch (...) {
+      forget_key_of(*owner, 0);
+      throw;
     }
-    const auto made = shard.by_key.emplace(key, Kept{fingerprint}).first;
-    made->second.expiry = shard.by_expiry.emplace(now + lease, &made->first);
     ++keys_;
     return {Claim::Kind::taken};
   }
@@ -60,7 +70,9 @@ class MemoryIdempotencyStore final : public IdempotencyStore {
     // Its lease was over, and another one was as good or has expired, too.
     if (found == shard.by_key.end() || found->second.is_complete) return;
     Kept& kept = found->second;
-    bytes_ += size_of(answer);
+    const std::size_t bytes = size_of(answer);
+    bytes_ += bytes;
+    kept.owner->second.bytes += bytes;
     kept.answer = std::move(answer);
     kept.is_complete = true;
     shard.by_expiry.erase(kept.expiry);
@@ -79,8 +91,20 @@ class MemoryIdempotencyStore final : public IdempotencyStore {
   static constexpr std::size_t kShards = 16;
 
   using ByExpiry = std::multimap<std::chrono::nanoseconds, const std::string*>;
+  // What one owner has; there while it has a key.
+  struct Share {
+    std::size_t keys = 0;
+    std::atomic<std::size_t> bytes{0};
+  };
+  using Owners = std::unordered_map<std::string, Share>;
+  using Owner = Owners::value_type;
+  struct alignas(64) OwnerShard {
+    std::mutex mutex;
+    Owners shares;
+  };
   struct Kept {
     std::string fingerprint;
+    Owner* owner;  // whose address stays
     bool is_complete = false;
     KeptAnswer answer = {};
     ByExpiry::iterator expiry = {};
@@ -97,10 +121,42 @@ class MemoryIdempotencyStore final : public IdempotencyStore {
     }
   }
   void drop(Shard& shard, std::unordered_map<std::string, Kept>::iterator at) {
-    if (at->second.is_complete) bytes_ -= size_of(at->second.answer);
+    const std::size_t bytes = at->second.is_complete ? size_of(at->second.answer) : 0;
+    bytes_ -= bytes;
     --keys_;
+    forget_key_of(*at->second.owner, bytes);
     shard.by_expiry.erase(at->second.expiry);
     shard.by_key.erase(at);
+  }
+  bool is_full() const noexcept {
+    return keys_.load() >= options_.keys || bytes_.load() >= options_.bytes;
+  }
+  bool has_room(const Share& share) const noexcept {
+    return share.keys < options_.keys_per_owner && share.bytes.load() < options_.bytes_per_owner;
+  }
+  bool owner_has_room(const std::string& name) {
+    OwnerShard& shard = owners_of(name);
+    const std::lock_guard lock(shard.mutex);
+    const auto found = shard.shares.find(name);
+    return found == shard.shares.end() || has_room(found->second);
+  }
+  // Null when it may have no more.
+  Owner* add_key_of(const std::string& name) {
+    OwnerShard& shard = owners_of(name);
+    const std::lock_guard lock(shard.mutex);
+    Owner& owner = *shard.shares.try_emplace(name).first;
+    if (!has_room(owner.second)) return nullptr;
+    ++owner.second.keys;
+    return &owner;
+  }
+  void forget_key_of(Owner& owner, std::size_t bytes) noexcept {
+    OwnerShard& shard = owners_of(owner.first);
+    const std::lock_guard lock(shard.mutex);
+    owner.second.bytes -= bytes;
+    if (--owner.second.keys == 0) shard.shares.erase(shard.shares.find(owner.first));
+  }
+  OwnerShard& owners_of(const std::string& name) noexcept {
+    return owners_[std::hash<std::string>{}(name) % kShards];
   }
   Shard& shard_of(const std::string& key) noexcept {
     return shards_[std::hash<std::string>{}(key) % kShards];
@@ -111,6 +167,7 @@ class MemoryIdempotencyStore final : public IdempotencyStore {
 
   MemoryIdempotencyStoreOptions options_;
   std::array<Shard, kShards> shards_;
+  std::array<OwnerShard, kShards> owners_;
   std::atomic<std::size_t> keys_{0};
   std::atomic<std::size_t> bytes_{0};
 };
@@ -119,9 +176,11 @@ class MemoryIdempotencyStore final : public IdempotencyStore {
 
 std::shared_ptr<IdempotencyStore> memory_idempotency_store(
     const MemoryIdempotencyStoreOptions& options) {
-  if (options.keys == 0 || options.bytes == 0) {
+  if (options.keys == 0 || options.bytes == 0 || options.keys_per_owner == 0 ||
+      options.bytes_per_owner == 0) {
     throw std::invalid_argument(
-        "memory_idempotency_store has room for nothing: give it .keys and .bytes");
+        "memory_idempotency_store has room for nothing: give it .keys and .bytes, and of each "
+        "_per_owner");
   }
   return std::make_shared<MemoryIdempotencyStore>(options);
 }

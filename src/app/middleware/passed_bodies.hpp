@@ -19,6 +19,7 @@ class PassedBodies : public http::BodySource {
 
   std::string_view read_body() override { return behind_.read_body(); }
   std::string_view read_part(std::size_t most) override { return behind_.read_part(most); }
+  bool unpacks_body() const noexcept override { return behind_.unpacks_body(); }
   void begin_answer_stream(std::optional<std::uint64_t> length) override {
     behind_.begin_answer_stream(length);
   }

@@ -151,7 +151,8 @@ ClientRequest Proxy::request_for(Context& context, const ProxyUpstream& upstream
   request.url = upstream.url + target;
   request.unix_socket = upstream.unix_socket;
   request.headers = proxied_fields(options_, context, upstream, upgrade);
-  if (head.chunked) {
+  if (head.chunked || head.encoded_body) {
+    // What was packed arrives unpacked, if at all.
     request.body_of_unknown_length = true;
   } else if (head.content_length > 0) {
     request.body_length = head.content_length;

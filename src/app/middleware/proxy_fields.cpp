@@ -7,6 +7,7 @@
 #include "http/exchange.hpp"
 #include "http/header_text.hpp"
 #include "http/letter_case.hpp"
+#include "http/site.hpp"
 #include "http/trailing_slash.hpp"
 #include "http/trusted_proxies.hpp"
 #include "http/upgrade.hpp"
@@ -147,12 +148,19 @@ std::string forwarded_value(std::string_view text) {
   return quoted += '"';
 }
 
+// Whether who is at the other end is one of Options::trusted_proxies.
+bool is_asked_by_trusted(Context& context) {
+  const http::TrustedProxies& trusted = context.exchange().site().trusted_proxies;
+  const auto peer = context.peer();
+  return peer ? trusted.trust(http::without_mapping(*peer)) : trusted.trust_unix();
+}
+
 void add_forwarding(const ProxyOptions& options, Context& context,
                     std::vector<ClientField>& fields) {
   const http::HeadView head = context.exchange().head();
   // What is continued ends with who is at the other end. What begins here says who has asked, which
   // is somebody else where that is a proxy the server trusts (Options::trusted_proxies).
-  const bool continues = options.trust_forwarded;
+  const bool continues = options.trust_forwarded && is_asked_by_trusted(context);
   auto client = continues ? context.peer() : context.client_address();
   if (client) client = http::without_mapping(*client);
   const auto before = [&](std::string_view name) {
@@ -254,8 +262,10 @@ std::vector<ClientField> proxied_fields(const ProxyOptions& options, Context& co
     return std::any_of(options.headers.begin(), options.headers.end(),
                        [name](const ClientField& own) { return become_one(own.name, name); });
   };
+  const bool unpacked = head.head().encoded_body && context.exchange().bodies().unpacks_body();
   for (std::size_t i = 0; i < head.header_count(); ++i) {
     const http::HeaderField field = head.header(i);
+    if (unpacked && become_one("content-encoding", field.name)) continue;
     if (becomes_one_of(field.name, kOfOneConnection) || becomes_one_of(field.name, kWrittenAnew) ||
         becomes_one_of(field.name, kForwarding) || listed.has(field.name) || is_set(field.name)) {
       continue;

@@ -151,20 +151,26 @@ class Sessions {
     if (!state.is_new && !state.is_changed && !is_due) return;
     state.used_s = std::max(state.used_s, now_s);
     if (state.id.empty()) state.id = random_token(kIdBytes);
-    if (options_.store) return save_in_store(context, now_s, state, had_cookie);
+    if (options_.store) return save_in_store(context, now_s, state);
     const std::string bytes = app::encode_session(state, state.id);
     set_cookie(context, app::to_base64url(app::seal(keys_.front(), bytes, options_.cookie_name)));
   }
 
-  void save_in_store(Context& context, std::int64_t now_s, app::SessionState& state,
-                     bool had_cookie) const {
+  bool still_there(const std::string& id) const {
+    return options_.store->load(key_in_store(id)).has_value();
+  }
+
+  void save_in_store(Context& context, std::int64_t now_s, app::SessionState& state) const {
     const bool has_new_id = state.is_new || !state.former_id.empty();
+    // One that another request has destroyed or renamed meanwhile stays gone under any id, and that
+    // request's cookie is left to the client, whichever answer it gets last.
+    if (!state.former_id.empty() && !still_there(state.former_id)) return;
     const auto left = std::min<std::int64_t>(
         options_.idle_timeout.count(), state.created_s + options_.absolute_timeout.count() - now_s);
     const bool saved = options_.store->save(
         key_in_store(state.id), app::encode_session(state, {}), std::chrono::seconds(left),
         has_new_id ? SessionStore::Save::created : SessionStore::Save::existing);
-    if (!saved) return forget(context, had_cookie);
+    if (!saved) return;
     if (!state.former_id.empty()) options_.store->destroy(key_in_store(state.former_id));
     if (has_new_id || options_.cookie.max_age) set_cookie(context, state.id);
   }

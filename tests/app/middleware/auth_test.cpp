@@ -3,12 +3,14 @@
 
 #include <string>
 
+#include "app/refusal.hpp"
 #include "http/server/server_test.hpp"
 
 namespace weft {
 
 namespace {
 
+using app::test::refusal;
 using http::test::Answer;
 
 constexpr const char* kKey = "k-0123456789abcdef";
@@ -26,15 +28,6 @@ class Authentication : public http::test::ServerTest {
                       std::string(fields) + "\r\n");
   }
 };
-
-std::string refusal(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  return "(nothing was thrown)";
-}
 
 struct Vector {
   const char* sent;  // the Authorization field's value

@@ -4,12 +4,14 @@
 #include <map>
 #include <string>
 
+#include "app/refusal.hpp"
 #include "http/server/server_test.hpp"
 
 namespace weft {
 
 namespace {
 
+using app::test::refusal;
 using http::test::Answer;
 
 const std::string kKey(32, 'k');
@@ -18,15 +20,6 @@ const std::string kOtherKey(32, 'l');
 std::string cookie_of(const Answer& answer) {
   const std::string text = answer.field("set-cookie");
   return text.substr(0, text.find(';'));
-}
-
-std::string refusal(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const std::exception& error) {
-    return error.what();
-  }
-  return "(nothing was thrown)";
 }
 
 class CsrfTest : public http::test::ServerTest {

@@ -463,6 +463,37 @@ TEST_F(CorsTest, a_group_has_rules_of_its_own) {
   EXPECT_EQ(preflight(client, "https://a.example").field(kAllow), "");
 }
 
+TEST_F(CorsTest, what_a_handler_or_its_upstream_says_of_the_same_gives_way) {
+  const auto say = [](Context& c) {
+    c.set_header("access-control-allow-origin", "*");
+    c.set_header("Access-Control-Allow-Credentials", "true");
+    c.set_header("Access-Control-Expose-Headers", "X-Theirs").set_header("X-Theirs", "1");
+  };
+  app.get("/before", say);
+  app.use(cors({.origins = {"https://a.example"}, .expose = {"X-Ours"}}));
+  app.get("/whole", [say](Context& c) {
+    say(c);
+    c.text("whole");
+  });
+  app.get("/stream", [say](Context& c) {
+    say(c);
+    c.stream("text/plain", 4).write("part");
+  });
+  RawClient client = start();
+  for (const std::string path : {"/whole", "/stream"}) {
+    const Answer answer = from(client, "https://a.example", path);
+    EXPECT_EQ(answer.field(kAllow), "https://a.example") << path;
+    EXPECT_EQ(answer.head.find("allow-origin: *"), std::string::npos) << answer.head;
+    EXPECT_EQ(answer.field("access-control-allow-credentials"), "") << path;
+    EXPECT_EQ(answer.field("access-control-expose-headers"), "X-Ours") << path;
+    EXPECT_EQ(answer.field("x-theirs"), "1") << path;
+    // Whom it does not let in, nobody does.
+    EXPECT_EQ(from(client, "https://b.example", path).field(kAllow), "") << path;
+    EXPECT_EQ(ask(client, "GET", path).field(kAllow), "") << path;
+  }
+  EXPECT_EQ(from(client, "https://b.example", "/before").field(kAllow), "*");
+}
+
 TEST(HeaderOptions, of_cors_are_checked) {
   EXPECT_TRUE(says(refusal([] { cors({.credentials = true}); }), "named"));
   EXPECT_TRUE(says(refusal([] {

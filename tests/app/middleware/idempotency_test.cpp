@@ -3,23 +3,16 @@
 
 #include <string>
 
+#include "app/refusal.hpp"
 #include "http/server/server_test.hpp"
 
 namespace weft {
 
 namespace {
 
+using app::test::refusal;
 using http::test::Answer;
 using namespace std::chrono_literals;
-
-std::string refusal(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  return "(nothing was thrown)";
-}
 
 class IdempotencyTest : public http::test::ServerTest {
  protected:
@@ -347,6 +340,36 @@ TEST_P(IdempotencyTest, keys_expire_and_a_full_store_takes_no_more) {
   EXPECT_EQ(with_key("/orders", "a").field("location"), "/orders/4");
 }
 
+TEST_P(IdempotencyTest, one_owner_cannot_take_the_room_of_others) {
+  store = memory_idempotency_store(
+      {.keys_per_owner = 2, .clock = [this] { return std::chrono::nanoseconds(now_ns.load()); }});
+  IdempotencyOptions named = with_store({.lifetime = 10s});
+  named.owner = [](Context& c) { return std::string(c.header("x-who")); };
+  app.post("/orders", idempotency(named), count());
+  // Whoever makes up a name, or a session, is of the same address.
+  app.post("/plain", idempotency(with_store({.lifetime = 10s})), count());
+  start();
+  const auto ask = [this](const std::string& who, const std::string& key) {
+    return send("/orders", "X-Who: " + who + "\r\nIdempotency-Key: " + key + "\r\n");
+  };
+  EXPECT_EQ(ask("ada", "a").status, 201);
+  EXPECT_EQ(ask("ada", "b").status, 201);
+  const Answer full = ask("ada", "c");
+  EXPECT_EQ(full.status, 429);
+  EXPECT_EQ(full.field("retry-after"), "60");
+  EXPECT_TRUE(is_replayed(ask("ada", "a")));
+  EXPECT_EQ(ask("bob", "c").status, 201);
+  now_ns += std::chrono::nanoseconds(10s).count();
+  EXPECT_EQ(ask("ada", "c").status, 201);
+  for (const char* const token : {"1", "2"}) {
+    EXPECT_EQ(
+        send("/plain", "Authorization: Bearer " + std::string(token) + "\r\nIdempotency-Key: a\r\n")
+            .status,
+        201);
+  }
+  EXPECT_EQ(send("/plain", "Authorization: Bearer 3\r\nIdempotency-Key: a\r\n").status, 429);
+}
+
 TEST_P(IdempotencyTest, the_body_is_there_for_the_handler_in_every_way) {
   app.use(idempotency(with_store()));
   app.post("/stream", [](Context& c) {
@@ -369,37 +392,61 @@ TEST(MemoryIdempotencyStore, a_claim_that_nothing_is_heard_of_ends) {
   std::chrono::nanoseconds now = 1s;
   const auto store = memory_idempotency_store({.clock = [&] { return now; }});
   using Kind = IdempotencyStore::Claim::Kind;
-  EXPECT_EQ(store->claim("k", "f", 10s).kind, Kind::taken);
-  EXPECT_EQ(store->claim("k", "f", 10s).kind, Kind::in_progress);
+  EXPECT_EQ(store->claim({"k", "f", "o", 10s}).kind, Kind::taken);
+  EXPECT_EQ(store->claim({"k", "f", "o", 10s}).kind, Kind::in_progress);
   now += 10s;
-  EXPECT_EQ(store->claim("k", "g", 10s).kind, Kind::taken);
-  EXPECT_EQ(store->claim("k", "f", 10s).fingerprint, "g");
+  EXPECT_EQ(store->claim({"k", "g", "o", 10s}).kind, Kind::taken);
+  EXPECT_EQ(store->claim({"k", "f", "o", 10s}).fingerprint, "g");
   store->release("k");
   store->release("k");
-  EXPECT_EQ(store->claim("k", "f", 10s).kind, Kind::taken);
+  EXPECT_EQ(store->claim({"k", "f", "o", 10s}).kind, Kind::taken);
   store->complete("k", {200, "text/plain", {{"A", "b"}}, "body"}, 5s);
   store->release("k");  // too late
-  const IdempotencyStore::Claim done = store->claim("k", "f", 10s);
+  const IdempotencyStore::Claim done = store->claim({"k", "f", "o", 10s});
   EXPECT_EQ(done.kind, Kind::completed);
   EXPECT_EQ(done.answer.status, 200);
   EXPECT_EQ(done.answer.headers.at(0).second, "b");
   EXPECT_EQ(done.answer.body, "body");
   now += 5s;
-  EXPECT_EQ(store->claim("k", "f", 10s).kind, Kind::taken);
+  EXPECT_EQ(store->claim({"k", "f", "o", 10s}).kind, Kind::taken);
   store->complete("never claimed", {}, 5s);
-  EXPECT_EQ(store->claim("never claimed", "f", 10s).kind, Kind::taken);
+  EXPECT_EQ(store->claim({"never claimed", "f", "o", 10s}).kind, Kind::taken);
 }
 
 TEST(MemoryIdempotencyStore, is_full_by_bytes_too) {
   std::chrono::nanoseconds now = 1s;
   const auto store = memory_idempotency_store({.bytes = 10, .clock = [&] { return now; }});
   using Kind = IdempotencyStore::Claim::Kind;
-  EXPECT_EQ(store->claim("a", "f", 10s).kind, Kind::taken);
+  EXPECT_EQ(store->claim({"a", "f", "o", 10s}).kind, Kind::taken);
   store->complete("a", {200, "", {}, "0123456789"}, 10s);
-  EXPECT_EQ(store->claim("b", "f", 10s).kind, Kind::full);
-  EXPECT_EQ(store->claim("a", "f", 10s).kind, Kind::completed);
+  EXPECT_EQ(store->claim({"b", "f", "o", 10s}).kind, Kind::full);
+  EXPECT_EQ(store->claim({"a", "f", "o", 10s}).kind, Kind::completed);
   now += 10s;
-  EXPECT_EQ(store->claim("b", "f", 10s).kind, Kind::taken);
+  EXPECT_EQ(store->claim({"b", "f", "o", 10s}).kind, Kind::taken);
+}
+
+TEST(MemoryIdempotencyStore, an_owner_has_its_share_of_keys_and_of_bytes) {
+  std::chrono::nanoseconds now = 1s;
+  const auto store = memory_idempotency_store(
+      {.keys_per_owner = 3, .bytes_per_owner = 10, .clock = [&] { return now; }});
+  using Kind = IdempotencyStore::Claim::Kind;
+  const auto claim = [&](const std::string& key, const std::string& owner) {
+    return store->claim({key, "f", owner, 10s}).kind;
+  };
+  for (const char* const key : {"a", "b", "c"}) EXPECT_EQ(claim(key, "o"), Kind::taken);
+  EXPECT_EQ(claim("d", "o"), Kind::owner_full);
+  EXPECT_EQ(claim("a", "o"), Kind::in_progress);
+  EXPECT_EQ(claim("d", "p"), Kind::taken);
+  store->release("a");
+  EXPECT_EQ(claim("e", "o"), Kind::taken);
+  store->complete("b", {200, "", {}, "0123456789"}, 10s);
+  store->release("c");
+  EXPECT_EQ(claim("f", "o"), Kind::owner_full);
+  EXPECT_EQ(claim("f", "p"), Kind::taken);
+  // What has expired gives its room back, wherever it is kept.
+  now += 10s;
+  for (const char* const key : {"a", "b", "c"}) EXPECT_EQ(claim(key, "o"), Kind::taken);
+  EXPECT_EQ(claim("d", "o"), Kind::owner_full);
 }
 
 TEST(IdempotencyOptions, that_make_no_sense_are_refused_with_what_to_do) {
@@ -413,6 +460,8 @@ TEST(IdempotencyOptions, that_make_no_sense_are_refused_with_what_to_do) {
   EXPECT_NE(refusal([] { (void)idempotency({.key_bytes = 0}); }).find(".key_bytes"),
             std::string::npos);
   EXPECT_NE(refusal([] { (void)memory_idempotency_store({.keys = 0}); }).find(".keys"),
+            std::string::npos);
+  EXPECT_NE(refusal([] { (void)memory_idempotency_store({.bytes_per_owner = 0}); }).find("_owner"),
             std::string::npos);
 }
 

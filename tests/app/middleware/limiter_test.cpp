@@ -7,12 +7,14 @@
 #include <unordered_map>
 
 #include "app/middleware/rate_table.hpp"
+#include "app/refusal.hpp"
 #include "http/server/server_test.hpp"
 
 namespace weft {
 
 namespace {
 
+using app::test::refusal;
 using http::test::Answer;
 using namespace std::chrono_literals;
 
@@ -32,16 +34,6 @@ class Limited : public http::test::ServerTest {
 
   std::atomic<std::int64_t> now_ns{1'000'000'000};
 };
-
-template <class Call>
-std::string refusal(const Call& call) {
-  try {
-    call();
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  return "(nothing was thrown)";
-}
 
 }  // namespace
 

@@ -4,9 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <stdexcept>
 #include <string>
 
+#include "app/refusal.hpp"
 #include "http/server/server_test.hpp"
 
 namespace weft::app::test {
@@ -39,20 +39,5 @@ class PlainApp : public testing::Test {
   Options options;
   App app;
 };
-
-// What a call throws as std::invalid_argument says.
-template <class Call>
-std::string refusal(const Call& call) {
-  try {
-    call();
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  return "(nothing was thrown)";
-}
-
-inline bool says(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 }  // namespace weft::app::test

@@ -40,6 +40,7 @@ TEST_P(ProxyTest, a_request_goes_on_without_the_fields_of_its_connection) {
 TEST_P(ProxyTest, what_trusted_proxies_say_is_continued_and_the_host_may_be_the_upstreams) {
   Heads heads;
   ScriptedServer server(heads.script(closing("fine")));
+  trusted_ = "loopback";
   proxy_with({.upstreams = {server.url()},
               .host = ProxyHost::upstream,
               .trust_forwarded = true,
@@ -57,6 +58,20 @@ TEST_P(ProxyTest, what_trusted_proxies_say_is_continued_and_the_host_may_be_the_
       heads.has("Forwarded: for=192.0.2.1;proto=https, "
                 "for=127.0.0.1;host=\"inner:81\";proto=http"));
   EXPECT_FALSE(heads.names("via"));
+}
+
+TEST_P(ProxyTest, what_others_say_is_replaced_whatever_was_meant_for_trusted_ones) {
+  Heads heads;
+  ScriptedServer server(heads.script(closing("fine")));
+  trusted_ = "192.0.2.0/24";
+  proxy_with({.upstreams = {server.url()}, .trust_forwarded = true});
+  RawClient client(port());
+  client.ask(
+      "GET / HTTP/1.1\r\nHost: inner\r\nX-Forwarded-For: 192.0.2.1\r\n"
+      "X-Forwarded-Proto: https\r\nForwarded: for=192.0.2.1;proto=https\r\n\r\n");
+  EXPECT_TRUE(heads.has("X-Forwarded-For: 127.0.0.1")) << heads.last();
+  EXPECT_TRUE(heads.has("X-Forwarded-Proto: http")) << heads.last();
+  EXPECT_TRUE(heads.has("Forwarded: for=127.0.0.1;host=inner;proto=http")) << heads.last();
 }
 
 TEST_P(ProxyTest, fields_that_become_one_with_the_proxys_own_at_the_upstream_are_left_out) {

@@ -41,6 +41,7 @@ class ProxyTest : public testing::TestWithParam<const char*> {
     made.stack_bytes = 256 * 1024;  // sanitizers need more
     made.stall_after = milliseconds(0);
     made.limits.body_bytes = 64 * 1024 * 1024;
+    made.trusted_proxies = trusted_;
     return made;
   }
   void start(App& app) const {
@@ -62,6 +63,7 @@ class ProxyTest : public testing::TestWithParam<const char*> {
   std::uint16_t port() const { return front_.port(); }
   Answer get(std::string_view target = "/") const { return RawClient(port()).get(target); }
 
+  std::string trusted_;
   App upstream_;
   App front_;
   Client client_;

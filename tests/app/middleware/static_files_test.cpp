@@ -210,6 +210,21 @@ TEST_P(StaticFiles, a_listing_shows_what_is_there_in_order_and_harmless) {
   for (const char* const name : {"1", "2", "3"}) write(root + "/bare/" + name, "");
   EXPECT_EQ(ask("/bare/").status, 404);
   fs::remove(root + "/bare/3");
+  // What is not served is not named either; what leads to another place here is.
+  fs::remove(root + "/bare/2");
+  fs::create_symlink("/etc/passwd", root + "/bare/absolute");
+  fs::create_directory_symlink("../..", root + "/bare/above");
+  fs::create_symlink("nowhere", root + "/bare/dangling");
+  fs::create_directory_symlink("../docs", root + "/bare/beside");
+  const std::string linked = ask("/bare/").body;
+  EXPECT_EQ(linked.find("absolute"), std::string::npos) << linked;
+  EXPECT_EQ(linked.find("above"), std::string::npos);
+  EXPECT_EQ(linked.find("dangling"), std::string::npos);
+  EXPECT_NE(linked.find("\"./beside/\""), std::string::npos);
+  EXPECT_EQ(ask("/bare/absolute").status, 404);
+  EXPECT_EQ(ask("/bare/beside/").body, "the index of docs");
+  fs::remove(root + "/bare/beside");
+  write(root + "/bare/2", "");
   const std::string page = ask("/bare/").body;
   EXPECT_LT(page.find(">1<"), page.find(">2<"));
   EXPECT_LT(page.find(">2<"), page.find(">a&lt;"));

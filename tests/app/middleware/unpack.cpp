@@ -94,9 +94,10 @@ std::string unpack_begun(std::string_view coding, std::string_view packed) {
 std::string pack(std::string_view coding, std::string_view body) {
   std::string packed(body.size() + 1024, '\0');
   std::size_t size = packed.size();
-  if (coding == "gzip") {
+  if (coding == "gzip" || coding == "deflate") {
     z_stream stream{};
-    deflateInit2(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
+    const int format = coding == "gzip" ? 16 : 0;
+    deflateInit2(&stream, 6, Z_DEFLATED, 15 + format, 8, Z_DEFAULT_STRATEGY);
     stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(body.data()));
     stream.avail_in = static_cast<uInt>(body.size());
     stream.next_out = reinterpret_cast<Bytef*>(packed.data());

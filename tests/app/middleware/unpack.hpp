@@ -13,6 +13,7 @@ namespace weft::test {
 std::string unpack(std::string_view coding, std::string_view packed);
 // As much of it as a client that reads along knows by now.
 std::string unpack_begun(std::string_view coding, std::string_view packed);
+// Also in "deflate".
 std::string pack(std::string_view coding, std::string_view body);
 
 // Text that shrinks, of so many bytes.

@@ -22,9 +22,13 @@ std::string with_fields(std::string_view fields, std::string_view method = "GET"
   return std::string(method) + " / HTTP/1.1\r\nHost: a\r\n" + std::string(fields) + "\r\n";
 }
 
+// To a route that reads it.
+std::string with_body_fields(std::string_view fields) {
+  return with_fields(fields, "POST").replace(5, 1, "/body");
+}
+
 std::string chunked(std::string_view body) {
-  return with_fields("Transfer-Encoding: chunked\r\n", "POST").replace(5, 1, "/body") +
-         std::string(body);
+  return with_body_fields("Transfer-Encoding: chunked\r\n") + std::string(body);
 }
 
 std::vector<Refused> refused_requests() {
@@ -64,7 +68,10 @@ std::vector<Refused> refused_requests() {
       {"a field that is too long", with_fields("X: " + std::string(9000, 'a') + "\r\n"), 431},
       {"a body that is announced too large", with_fields("Content-Length: 1048577\r\n", "POST"),
        413},
-      {"an encoded body", with_fields("Content-Encoding: gzip\r\nContent-Length: 1\r\n", "POST"),
+      {"an encoded body", with_body_fields("Content-Encoding: gzip\r\nContent-Length: 1\r\n"), 415},
+      {"an encoded body that nobody reads",
+       with_body_fields("Content-Encoding: br\r\nTransfer-Encoding: chunked\r\n")
+           .replace(5, 5, "/unread"),
        415},
       {"a bad version", "GET / HTTP/1.x\r\nHost: a\r\n\r\n", 400},
       {"an unknown major version", "GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505},

@@ -75,6 +75,7 @@ class Gate {
     --waiting_;
   }
   void open() { open_ = true; }
+  void close() { open_ = false; }
   int waiting() const { return waiting_; }
 
  private:
