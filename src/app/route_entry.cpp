@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "app/route_places.hpp"
 #include "gvt/scheduler.hpp"
 #include "http/exchange.hpp"
 #include "http/pending_answer.hpp"
@@ -42,7 +43,7 @@ void call_chain(void* self, http::Exchange& exchange) {
 // The wait of a stack for a handler that answers by its Respond.
 class AnswerWait {
  public:
-  explicit AnswerWait(http::PendingAnswer& answer) noexcept : answer_(answer) {}
+  explicit AnswerWait(http::AwaitedEnd& answer) noexcept : answer_(answer) {}
   ~AnswerWait() {
     if (!left_behind_) answer_.request_ended();
   }
@@ -69,7 +70,7 @@ class AnswerWait {
     if (waiter.claim(detail::Outcome::woken)) waiter.wake();
   }
 
-  http::PendingAnswer& answer_;
+  http::AwaitedEnd& answer_;
   detail::Waiter* waiter_ = nullptr;
   bool left_behind_ = false;
 };
@@ -90,11 +91,25 @@ void ask_and_wait(Handler::Callback& function, Context& context) {
 
 }  // namespace
 
-http::Endpoint endpoint_of(RouteEntry& entry) noexcept {
+http::Endpoint endpoint_of(RouteEntry& entry, RouteMode mode) noexcept {
+  if (entry.links.empty() && may_leave_loop(entry, mode)) return {&hand_over, &entry};
   if (!entry.links.empty() || entry.last != nullptr) return {&call_chain, &entry};
   if (entry.handler.get_if<Handler::Coroutine>() != nullptr) return {&begin, &entry};
   if (entry.handler.get_if<Handler::Callback>() != nullptr) return {&ask, &entry};
   return {&call, &entry};
+}
+
+void wait_and_fill(http::AwaitedEnd& end, Context& context) {
+  AnswerWait wait(end);
+  wait.wait(detail::current_task().cancel);
+  end.fill(context);
+}
+
+void require_body_within_limit(Context& context) {
+  const http::Exchange& exchange = context.exchange();
+  if (exchange.head().head().content_length > exchange.body_limit()) [[unlikely]] {
+    throw HttpError(413, std::string(http::body_too_long().reason));
+  }
 }
 
 void call_and_wait(Handler& handler, Context& context) {
@@ -118,10 +133,7 @@ void Next::operator()() {
   }
   if (entry_.last != nullptr) return entry_.last(entry_, context_);
   // The innermost limit of the chain counts, so that this is the first to know it.
-  const http::Exchange& exchange = context_.exchange();
-  if (exchange.head().head().content_length > exchange.body_limit()) [[unlikely]] {
-    throw HttpError(413, std::string(http::body_too_long().reason));
-  }
+  app::require_body_within_limit(context_);
   app::call_and_wait(entry_.handler, context_);
 }
 
