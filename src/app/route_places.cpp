@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "http/site.hpp"
+#include "ksvc/pool/pool_threads.hpp"
 #include "weft/context.hpp"
 #include "weft/detail/task_state.hpp"
 #include "weft/detail/waiter.hpp"
