@@ -18,9 +18,8 @@ int main() {
   app.executor("reports", {.concurrency = 2});
 
   app.get("/", [](weft::Context& c) { c.text("hello"); });
-  app.get("/fib/{n:uint}", weft::worker(), [](weft::Context& c) {
-    c.text(std::to_string(fib(c.param_as<unsigned>("n"))));
-  });
+  app.get("/fib/{n:uint}", weft::worker(),
+          [](weft::Context& c) { c.text(std::to_string(fib(c.param_as<unsigned>("n")))); });
   auto reports = app.group("/reports");
   reports.worker({.executor = "reports", .queue_time = std::chrono::milliseconds(10)});
   reports.get("/{id:int}", [&release](weft::Context& c) {

@@ -293,9 +293,8 @@ std::shared_ptr<App::Running> App::launch(http::Site& site, const Options& optio
   server_options.model = model_of(options);
   server_options.stall_after = options.stall_after;
   server_options.stack_bytes = options.stack_bytes;
-  const auto places =
-      app::RoutePlaces::of(options, application.executors, server_options.workers,
-                           routes_->entries.size());
+  const auto places = app::RoutePlaces::of(options, application.executors, server_options.workers,
+                                           routes_->entries.size());
   place_routes(site, places.get());
   const auto observation = app::Observation::of(options, application.counts_requests,
                                                 server_options.workers, routes_->entries.size());

@@ -204,8 +204,8 @@ void RoutePlaces::judge_here(RouteEntry& entry, http::Exchange& exchange, exec::
   if (!judge.ran_here(took, ended)) return;
   RouteLane& lane = lane_of(entry);
   lane.moved_to_pool.fetch_add(1, std::memory_order_relaxed);
-  say(exchange, "route " + name_of(entry) + " goes to the pool: " +
-                    std::to_string(judge.slow_calls()) + " of its last " +
+  say(exchange, "route " + name_of(entry) +
+                    " goes to the pool: " + std::to_string(judge.slow_calls()) + " of its last " +
                     std::to_string(judge.calls()) + " calls held a worker up for more than " +
                     std::to_string(judge.slow().count() / 1'000) + " us");
   judge.begin_anew();
@@ -230,9 +230,9 @@ void RoutePlaces::judge_there(RouteEntry& entry, http::Exchange& exchange,
   if (judge == nullptr) return;
   if (!judge->ran_there(report.processor_time, ksvc::TimePoint{detail::now_ns()})) return;
   lane.moved_back.fetch_add(1, std::memory_order_relaxed);
-  say(exchange, "route " + name_of(entry) + " comes back from the pool: " +
-                    std::to_string(judge->slow_calls()) + " of its last " +
-                    std::to_string(judge->calls()) + " calls took more than " +
+  say(exchange, "route " + name_of(entry) +
+                    " comes back from the pool: " + std::to_string(judge->slow_calls()) +
+                    " of its last " + std::to_string(judge->calls()) + " calls took more than " +
                     std::to_string(judge->slow().count() / 2'000) + " us");
   judge->begin_anew();
 }

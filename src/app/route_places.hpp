@@ -97,7 +97,7 @@ class RoutePlaces {
   const Setup setup_;
   exec::Workshop workshop_;
   std::vector<std::atomic<const gvt::Scheduler*>> workers_;  // as they come
-  std::mutex mutex_;  // of who makes lanes
+  std::mutex mutex_;                                         // of who makes lanes
   std::vector<std::atomic<RouteLane*>> lanes_;  // by the route's number, the shared one last
 };
 

@@ -1,10 +1,11 @@
 // PoolCall: one request on its way to a pool thread, there, and back.
 //
 // Invariants. Nothing of the request is looked at by two threads: the worker's until it is admitted
-// by all gates, the pool thread's while it runs, the worker's again from when it has come round. One
-// that nobody has admitted may be ended by its deadline in the line, by the end of its request's
-// time, by its client's going and by the server's end; from then on it never runs. One that has
-// been admitted always comes round. Memory of the worker's, where it is made and given back.
+// by all gates, the pool thread's while it runs, the worker's again from when it has come round.
+// One that nobody has admitted may be ended by its deadline in the line, by the end of its
+// request's time, by its client's going and by the server's end; from then on it never runs. One
+// that has been admitted always comes round. Memory of the worker's, where it is made and given
+// back.
 #pragma once
 
 #include <chrono>

@@ -13,7 +13,8 @@ namespace weft::exec {
 
 namespace {
 
-// The next request often comes at once, and a thread that sleeps takes tens of microseconds to wake.
+// The next request often comes at once, and a thread that sleeps takes tens of microseconds to
+// wake.
 constexpr std::chrono::microseconds kAwakeTime{50};
 constexpr const char* kThreadName = "weft-work";
 

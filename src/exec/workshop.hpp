@@ -41,7 +41,9 @@ class QueueFigures {
   void count_dropped() noexcept { dropped_.fetch_add(1, std::memory_order_relaxed); }
 
   // How many have waited up to bound(i) and longer than the one before; the last: longer than all.
-  std::uint64_t waited(std::size_t i) const noexcept { return waited_[i].load(std::memory_order_relaxed); }
+  std::uint64_t waited(std::size_t i) const noexcept {
+    return waited_[i].load(std::memory_order_relaxed);
+  }
   std::uint64_t waited_ns() const noexcept { return waited_ns_.load(std::memory_order_relaxed); }
   std::uint64_t begun() const noexcept;
   // That were answered 503 because they had waited for too long.
@@ -65,8 +67,8 @@ struct Executor {
 };
 
 struct LaneOptions {
-  std::string executor;      // empty: that of all
-  std::size_t places = 0;    // 0: as many as the executor has
+  std::string executor;    // empty: that of all
+  std::size_t places = 0;  // 0: as many as the executor has
   std::chrono::nanoseconds queue_time = std::chrono::seconds(2);
 };
 

@@ -190,9 +190,9 @@ TEST(HogJudge, the_second_stay_is_twice_as_long) {
 TEST(QueueFigures, times_are_counted_by_the_bound_above_them) {
   QueueFigures figures;
   figures.count_begun(0);
-  figures.count_begun(16'000);      // 16 us
-  figures.count_begun(16'001);      // the next
-  figures.count_begun(64'000);      // and still
+  figures.count_begun(16'000);  // 16 us
+  figures.count_begun(16'001);  // the next
+  figures.count_begun(64'000);  // and still
   figures.count_begun(5'000'000'000);
   EXPECT_EQ(figures.waited(0), 2U);
   EXPECT_EQ(figures.waited(1), 2U);

@@ -81,9 +81,8 @@ class WorkerRoutes : public ServerTest {
   // Counted at the beginning of each turn, so that it takes a request to have it counted.
   bool waiting_comes_to(std::uint64_t count) {
     Client client = connect();
-    return eventually([&] {
-      return client.get("/").status == 200 && app.stats().green_threads_parked == count;
-    });
+    return eventually(
+        [&] { return client.get("/").status == 200 && app.stats().green_threads_parked == count; });
   }
   void expect_all_spun() {
     for (Client& client : busy) EXPECT_EQ(client.read_final_answer().body, "spun");
@@ -174,9 +173,8 @@ TEST_P(WorkerRoutes, what_waits_begins_when_a_thread_is_free_and_answers_come_in
 }
 
 TEST_P(WorkerRoutes, a_request_that_waits_holds_no_stack) {
-  app.get("/stacks", [](Context& c) {
-    c.text(std::to_string(weft::snapshot({.backtraces = false}).size()));
-  });
+  app.get("/stacks",
+          [](Context& c) { c.text(std::to_string(weft::snapshot({.backtraces = false}).size())); });
   start();
   Client client = connect();
   const std::string before = client.get("/stacks").body;
@@ -192,7 +190,8 @@ TEST_P(WorkerRoutes, a_request_that_waits_holds_no_stack) {
 }
 
 TEST_P(WorkerRoutes, one_that_has_waited_too_long_is_answered_503_with_retry_after) {
-  app.get("/impatient", worker({.queue_time = milliseconds(20)}), [](Context& c) { c.text("ran"); });
+  app.get("/impatient", worker({.queue_time = milliseconds(20)}),
+          [](Context& c) { c.text("ran"); });
   start();
   occupy(2);
   Client client = connect();
@@ -334,8 +333,8 @@ TEST_P(WorkerRoutes, middleware_runs_on_the_loop_around_it) {
     next();
     EXPECT_FALSE(on_pool());
     EXPECT_EQ(order, 2);
-    c.set_header("x-seen", std::to_string(c.answer().status()) + " " +
-                               std::string(c.answer().body()));
+    c.set_header("x-seen",
+                 std::to_string(c.answer().status()) + " " + std::string(c.answer().body()));
   };
   app.post("/inside", around, worker(), [&order](Context& c) {
     EXPECT_TRUE(on_pool());
@@ -352,7 +351,8 @@ TEST_P(WorkerRoutes, middleware_runs_on_the_loop_around_it) {
 TEST_P(WorkerRoutes, what_cannot_be_had_on_the_pool_is_refused_with_advice) {
   app.get("/stream", worker(), [](Context& c) { c.stream("text/plain").write("x"); });
   app.get("/events", worker(), [](Context& c) { c.events().send("x"); });
-  app.get("/file", worker(), [](Context& c) { c.file(__FILE__); });
+  app.get("/file", worker(),
+          [](Context& c) { c.file(std::string(WEFT_SOURCE_DIR) + "/README.md"); });
   app.get("/upgrade", worker(), [](Context& c) { c.upgrade("other"); });
   app.on_error([](Context& c, const std::exception& error) { c.text(error.what()); });
   start();
@@ -517,12 +517,14 @@ TEST_P(WorkerRoutesOnce, in_adaptive_mode_a_route_that_holds_the_worker_up_goes_
     }
     c.text(on_pool() ? "pool" : "loop");
   });
-  app.get("/around", [](Context&, Next& next) { next(); }, [](Context& c) {
-    const auto until = std::chrono::steady_clock::now() + milliseconds(3);
-    while (std::chrono::steady_clock::now() < until) {
-    }
-    c.text(on_pool() ? "pool" : "loop");
-  });
+  app.get(
+      "/around", [](Context&, Next& next) { next(); },
+      [](Context& c) {
+        const auto until = std::chrono::steady_clock::now() + milliseconds(3);
+        while (std::chrono::steady_clock::now() < until) {
+        }
+        c.text(on_pool() ? "pool" : "loop");
+      });
   app.get("/fast", [](Context& c) { c.text(on_pool() ? "pool" : "loop"); });
   start();
   Client client = connect();
@@ -533,10 +535,8 @@ TEST_P(WorkerRoutesOnce, in_adaptive_mode_a_route_that_holds_the_worker_up_goes_
     EXPECT_TRUE(moved) << path;
   }
   for (int i = 0; i < 50; ++i) EXPECT_EQ(client.get("/fast").body, "loop");
-  EXPECT_TRUE(
-      metric_says("weft_route_moves_total{route=\"/slow\",method=\"GET\",to=\"pool\"} 1"));
-  EXPECT_TRUE(
-      metric_says("weft_route_moves_total{route=\"/fast\",method=\"GET\",to=\"pool\"} 0"));
+  EXPECT_TRUE(metric_says("weft_route_moves_total{route=\"/slow\",method=\"GET\",to=\"pool\"} 1"));
+  EXPECT_TRUE(metric_says("weft_route_moves_total{route=\"/fast\",method=\"GET\",to=\"pool\"} 0"));
 }
 
 TEST_P(WorkerRoutesOnce, in_adaptive_mode_one_that_parks_or_streams_stays) {
@@ -572,13 +572,17 @@ TEST_P(WorkerRoutesOnce, a_test_client_sees_what_clients_see) {
 }
 
 TEST_P(WorkerRoutesOnce, forms_values_and_cookies_are_there) {
-  app.post("/form", [](Context& c, Next& next) {
-    c.set<int>(7);
-    next();
-  }, worker(), [](Context& c) {
-    c.set_cookie("seen", "yes");
-    c.json({{"name", c.form("name")}, {"kept", *c.get<int>()}});
-  });
+  app.post(
+      "/form",
+      [](Context& c, Next& next) {
+        c.set<int>(7);
+        next();
+      },
+      worker(),
+      [](Context& c) {
+        c.set_cookie("seen", "yes");
+        c.json({{"name", c.form("name")}, {"kept", *c.get<int>()}});
+      });
   start();
   const Answer answer = connect().ask(
       post_request("/form", "name=Ada+L", "Content-Type: application/x-www-form-urlencoded\r\n"));
