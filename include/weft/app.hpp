@@ -30,8 +30,9 @@
 namespace weft {
 
 namespace app {
+class RoutePlaces;
 class StopSignals;
-}
+}  // namespace app
 
 namespace http {
 struct Site;
@@ -68,6 +69,17 @@ struct Options {
   // A worker that has not been back in its loop for this long is reported on standard error, with
   // the stack of the handler that holds it up. Zero: never.
   std::chrono::milliseconds stall_after{100};
+  // Where the handlers of worker routes run (worker_routes.hpp): "auto": on threads of a pool that
+  // are made as they are needed; "on": on threads that are there from the start; "off": on the
+  // workers, like all others.
+  std::string worker_pool = "auto";
+  // Threads of that pool, at most 64. 0: with "auto" at most four per processor, with "on" one for
+  // two processors, at most 8.
+  unsigned worker_pool_size = 0;
+  // Which routes these are: "spawn": those that say so; "worker": all whose handler is a plain
+  // call, but those that say on_loop(); "adaptive": those that say so, and those that are found to
+  // hold a worker up, for as long as they do.
+  std::string mode = "spawn";
   // Of each handler, and each green thread that does not ask for more.
   std::size_t stack_bytes = 64 * 1024;
   // Bounds on clients.
@@ -156,6 +168,10 @@ class App : public RouteVerbs<App> {
     return below(prefix, detail::links_of(std::forward<Links>(links)...));
   }
 
+  // What worker routes that name it share: see worker_routes.hpp. Before the start: later it throws
+  // std::logic_error; a name that is empty, or taken, is std::invalid_argument.
+  App& executor(const std::string& name, const ExecutorOptions& options);
+
   // What other path a request has whose path fits a rule: the first that fits counts, and routes
   // are looked for by what it gives. See rewrite.hpp. Before the start: later it throws
   // std::logic_error; a rule that makes no sense is std::invalid_argument.
@@ -235,6 +251,7 @@ class App : public RouteVerbs<App> {
   std::shared_ptr<Running> running() const;
   std::shared_ptr<Running> launch(http::Site& site, const Options& options,
                                   ksvc::BackendChoice& choice);
+  void place_routes(http::Site& site, app::RoutePlaces* places);
   bool in_use() const;
   friend class RouteVerbs<App>;
 

@@ -84,6 +84,11 @@ class Handler {
   explicit operator bool() const noexcept {
     return std::visit([](const auto& one) { return static_cast<bool>(one); }, function_);
   }
+  // Whether it is a function of that kind.
+  template <class Kind>
+  bool is() const noexcept {
+    return std::holds_alternative<Kind>(function_);
+  }
   // Whichever it is: the others are null.
   template <class Kind>
   Kind* get_if() noexcept {

@@ -80,6 +80,8 @@ class Next {
 
 namespace detail {
 
+struct Placement;
+
 template <class T>
 concept MiddlewareLike = std::same_as<std::remove_cvref_t<T>, Middleware> ||
                          std::invocable<std::decay_t<T>&, Context&, Next&>;
@@ -89,6 +91,7 @@ struct RouteParts {
   std::vector<Middleware> links;
   Handler handler;
   std::shared_ptr<RouteDescription> description;  // null: the route says nothing of itself
+  std::shared_ptr<const Placement> placement;     // null: nor where its handler runs
 
   template <class Part>
   void add(Part&& part) {

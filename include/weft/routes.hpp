@@ -25,6 +25,7 @@
 #include "weft/handler.hpp"
 #include "weft/middleware.hpp"
 #include "weft/middleware/static_files.hpp"
+#include "weft/worker_routes.hpp"
 
 namespace weft {
 
@@ -97,8 +98,8 @@ class RouteVerbs {
     const auto handler = file_handler(folder, options);
     while (path.ends_with('/')) path.remove_suffix(1);
     const std::string base(path);
-    if (!base.empty()) with("GET", base, handler);
-    return with("GET", base + "/*path", handler);
+    if (!base.empty()) with("GET", base, on_loop(), handler);
+    return with("GET", base + "/*path", on_loop(), handler);
   }
 
  private:
@@ -130,6 +131,9 @@ class RouteGroup : public RouteVerbs<RouteGroup> {
   // What a route says of a status counts for it. Throws std::invalid_argument for a body or a value
   // of the path, which are a route's own.
   RouteGroup& describe(const RouteDescription& description);
+  // The handlers of all routes that are added to this group from now on run on the pool, but for
+  // those of routes that say otherwise; see worker_routes.hpp.
+  RouteGroup& worker(const WorkerOptions& options = {});
   // Middleware for the routes that are added to this group from now on, and for requests below its
   // prefix that no route fits.
   template <class... Links>
@@ -152,7 +156,8 @@ class RouteGroup : public RouteVerbs<RouteGroup> {
   App* app_;
   std::string prefix_;  // empty, or without a slash at its end
   std::vector<Middleware> links_;
-  std::shared_ptr<const RouteDescription> described_;  // null: nothing is said
+  std::shared_ptr<const RouteDescription> described_;   // null: nothing is said
+  std::shared_ptr<const detail::Placement> placement_;  // null: as the App's settings say
 };
 
 }  // namespace weft

@@ -78,3 +78,4 @@
 #include "weft/typed.hpp"
 #include "weft/values.hpp"
 #include "weft/version.hpp"
+#include "weft/worker_routes.hpp"

@@ -268,6 +268,21 @@ void App::reopen_logs() {
   }
 }
 
+// Where each route's handler runs, as far as that depends on the options.
+void App::place_routes(http::Site& site, app::RoutePlaces* places) {
+  const app::RouteMode mode = places != nullptr ? places->mode() : app::RouteMode::in_place;
+  site.places = places;
+  for (http::Endpoint& endpoint : site.endpoints) {
+    auto& entry = *static_cast<app::RouteEntry*>(endpoint.object);
+    if (places != nullptr) places->require_executor(entry);
+    // What others serve already stays as it is.
+    if (!in_use() && !entry.links.empty()) {
+      entry.last = app::may_leave_loop(entry, mode) ? &app::run_behind_links : nullptr;
+    }
+    endpoint = app::endpoint_of(entry, mode);
+  }
+}
+
 // Sets up `site`, a copy of the routes' or they themselves, and a server on it that is not open
 // yet. Under the routes' lock, so that none comes while the workers copy those that there are.
 std::shared_ptr<App::Running> App::launch(http::Site& site, const Options& options,
@@ -313,6 +328,9 @@ std::shared_ptr<App::Running> App::launch(http::Site& site, const Options& optio
   server_options.model = model_of(options);
   server_options.stall_after = options.stall_after;
   server_options.stack_bytes = options.stack_bytes;
+  const auto places = app::RoutePlaces::of(options, application.executors, server_options.workers,
+                                           routes_->entries.size());
+  place_routes(site, places.get());
   const auto observation = app::Observation::of(options, application.counts_requests,
                                                 server_options.workers, routes_->entries.size());
   site.observation = observation.get();
@@ -320,19 +338,20 @@ std::shared_ptr<App::Running> App::launch(http::Site& site, const Options& optio
     server_options.observers = observation->observers();
     server_options.measure_turns = observation->counts;
   }
-  auto next = std::make_shared<Running>(site, server_options, choice.reason, observation);
+  auto next = std::make_shared<Running>(site, server_options, choice.reason, observation, places);
   auto failure = next->server.start();
   if (failure && failure->backend_errno != 0 && choice.kind == ksvc::BackendKind::io_uring) {
     choice = ksvc::without_io_uring(choice, failure->backend_errno);
     if (!choice) throw std::runtime_error(choice.reason);
     server_options.backend = choice.kind;
-    next = std::make_shared<Running>(site, server_options, choice.reason, observation);
+    next = std::make_shared<Running>(site, server_options, choice.reason, observation, places);
     failure = next->server.start();
   }
   if (failure) throw std::runtime_error(failure->text);
   if (observation) {
     observation->backend = ksvc::backend_name(choice.kind);
     observation->server = &next->server;
+    observation->places = places.get();
   }
   return next;
 }

@@ -14,6 +14,7 @@
 #include "app/application.hpp"
 #include "app/metrics/observation.hpp"
 #include "app/openapi_document.hpp"
+#include "app/route_places.hpp"
 #include "http/server.hpp"
 #include "ksvc/notify/event_fd_notifier.hpp"
 #include "weft/app.hpp"
@@ -40,8 +41,9 @@ struct App::Routes {
 
 struct App::Running {
   Running(const http::Site& site, const http::ServerOptions& options, std::string reason,
-          std::shared_ptr<app::Observation> watching)
+          std::shared_ptr<app::Observation> watching, std::shared_ptr<app::RoutePlaces> where)
       : observation(std::move(watching)),
+        places(std::move(where)),
         server(site, with_notice(options, ended)),
         backend_reason(std::move(reason)),
         backend(options.backend),
@@ -55,6 +57,7 @@ struct App::Running {
 
   ksvc::EventFdNotifier ended;
   std::shared_ptr<app::Observation> observation;  // null: nobody watches
+  std::shared_ptr<app::RoutePlaces> places;       // null: all routes run in place
   http::Server server;
   std::string backend_reason;
   ksvc::BackendKind backend;

@@ -45,6 +45,7 @@ struct Application {
   bool counts_requests = false;  // a route shows their figures
   RouteEntry unrouted;
   std::vector<PathRule> rewrites;
+  std::map<std::string, ExecutorOptions> executors;
 };
 
 // The endpoint for requests that no route fits; `self` is an Application.

@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "app/route_places.hpp"
 #include "gvt/scheduler.hpp"
 #include "http/exchange.hpp"
 #include "http/pending_answer.hpp"
@@ -42,7 +43,7 @@ void call_chain(void* self, http::Exchange& exchange) {
 // The wait of a stack for a handler that answers by its Respond.
 class AnswerWait {
  public:
-  explicit AnswerWait(http::PendingAnswer& answer) noexcept : answer_(answer) {}
+  explicit AnswerWait(http::AwaitedEnd& answer) noexcept : answer_(answer) {}
   ~AnswerWait() {
     if (!left_behind_) answer_.request_ended();
   }
@@ -69,7 +70,7 @@ class AnswerWait {
     if (waiter.claim(detail::Outcome::woken)) waiter.wake();
   }
 
-  http::PendingAnswer& answer_;
+  http::AwaitedEnd& answer_;
   detail::Waiter* waiter_ = nullptr;
   bool left_behind_ = false;
 };
@@ -90,7 +91,8 @@ void ask_and_wait(Handler::Callback& function, Context& context) {
 
 }  // namespace
 
-http::Endpoint endpoint_of(RouteEntry& entry) noexcept {
+http::Endpoint endpoint_of(RouteEntry& entry, RouteMode mode) noexcept {
+  if (entry.links.empty() && may_leave_loop(entry, mode)) return {&hand_over, &entry};
   if (!entry.links.empty() || entry.last != nullptr) {
     http::Endpoint chain(&call_chain, &entry);
     chain.may_unpack = true;
@@ -99,6 +101,22 @@ http::Endpoint endpoint_of(RouteEntry& entry) noexcept {
   if (entry.handler.get_if<Handler::Coroutine>() != nullptr) return {&begin, &entry};
   if (entry.handler.get_if<Handler::Callback>() != nullptr) return {&ask, &entry};
   return {&call, &entry};
+}
+
+void wait_and_fill(http::AwaitedEnd& end, Context& context) {
+  AnswerWait wait(end);
+  wait.wait(detail::current_task().cancel);
+  end.fill(context);
+}
+
+void require_body_that_fits(Context& context) {
+  http::Exchange& exchange = context.exchange();
+  const auto& head = exchange.head().head();
+  if (head.content_length > exchange.body_limit()) [[unlikely]] {
+    throw HttpError(413, std::string(http::body_too_long().reason));
+  }
+  if (head.encoded_body) [[unlikely]]
+    http::require_unpacked(exchange);
 }
 
 void call_and_wait(Handler& handler, Context& context) {
@@ -122,12 +140,7 @@ void Next::operator()() {
   }
   if (entry_.last != nullptr) return entry_.last(entry_, context_);
   // The innermost limit of the chain counts, so that this is the first to know it.
-  http::Exchange& exchange = context_.exchange();
-  if (exchange.head().head().content_length > exchange.body_limit()) [[unlikely]] {
-    throw HttpError(413, std::string(http::body_too_long().reason));
-  }
-  if (exchange.head().head().encoded_body) [[unlikely]]
-    http::require_unpacked(exchange);
+  app::require_body_that_fits(context_);
   app::call_and_wait(entry_.handler, context_);
 }
 

@@ -10,6 +10,7 @@
 #include "app/app_state.hpp"
 #include "app/metrics/metrics_handler.hpp"
 #include "app/route_entry.hpp"
+#include "app/route_places.hpp"
 #include "http/route_pattern.hpp"
 #include "weft/green.hpp"
 #include "weft/route_description.hpp"
@@ -95,11 +96,22 @@ void App::add_whole(std::optional<std::string_view> method, std::string pattern,
   entry.links = std::move(parts.links);
   entry.handler = std::move(parts.handler);
   entry.description = std::move(parts.description);
+  entry.placement = std::move(parts.placement);
+  app::require_plain_call(entry);
+  // A server that runs has made up its mind about routes that say nothing; later ones follow it.
+  const auto places = running ? running->places : nullptr;
+  const auto mode = places    ? places->mode()
+                    : running ? app::RouteMode::in_place
+                              : app::RouteMode::marked;
+  if (places) places->require_executor(entry);
+  if (!entry.links.empty() && app::may_leave_loop(entry, mode)) {
+    entry.last = &app::run_behind_links;
+  }
   Provisional added(routes_->live);
   http::NewRoute& route = *added;
   route.method = known;
   route.pattern = std::move(pattern);
-  route.endpoint = app::endpoint_of(entry);
+  route.endpoint = app::endpoint_of(entry, mode);
   if (const auto refused = http::add_route(route, routes_->site.router, routes_->site.endpoints)) {
     throw std::invalid_argument(refused->text);
   }
@@ -162,6 +174,17 @@ App& App::error_format(ErrorFormat format) {
   return *this;
 }
 
+App& App::executor(const std::string& name, const ExecutorOptions& options) {
+  require_not_started("App::executor()");
+  if (name.empty() || name == exec::Workshop::kDefaultExecutor) {
+    throw std::invalid_argument("an executor cannot be called \"" + name + "\"; take another name");
+  }
+  if (!routes_->application.executors.emplace(name, options).second) {
+    throw std::invalid_argument("there is an executor \"" + name + "\" already");
+  }
+  return *this;
+}
+
 App& App::not_found(Handler handler) {
   require_not_started("App::not_found()");
   routes_->application.not_found = std::move(handler);
@@ -201,6 +224,7 @@ void RouteGroup::add(std::optional<std::string_view> method, std::string_view pa
     if (parts.description) description->merge_route(*parts.description);
     parts.description = std::move(description);
   }
+  if (parts.placement == nullptr) parts.placement = placement_;
   app_->add_whole(method, whole(pattern), std::move(parts));
 }
 
@@ -214,6 +238,13 @@ RouteGroup& RouteGroup::describe(const RouteDescription& description) {
                         : std::make_shared<RouteDescription>();
   all->merge_route(description);
   described_ = std::move(all);
+  return *this;
+}
+
+RouteGroup& RouteGroup::worker(const WorkerOptions& options) {
+  detail::RouteParts parts;
+  weft::worker(options).add_to(parts);
+  placement_ = std::move(parts.placement);
   return *this;
 }
 
@@ -247,6 +278,7 @@ RouteGroup RouteGroup::below(std::string_view prefix, std::vector<Middleware> li
   }
   RouteGroup group(*app_, std::move(longer), links_);
   group.described_ = described_;
+  group.placement_ = placement_;
   if (!links.empty()) group.extend(std::move(links));
   return group;
 }

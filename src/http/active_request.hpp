@@ -13,10 +13,10 @@
 #include "gvt/green_thread.hpp"
 #include "gvt/sanitizer.hpp"
 #include "http/answer_stream.hpp"
+#include "http/awaited_end.hpp"
 #include "http/body_stream.hpp"
 #include "http/exchange.hpp"
 #include "http/handler_strand.hpp"
-#include "http/pending_answer.hpp"
 #include "http/request_cancel.hpp"
 #include "ksvc/core/clock.hpp"
 
@@ -79,7 +79,9 @@ struct ActiveRequest {
   bool failed = false;                         // its answer is written already
   void (*tell_end)(ActiveRequest&) = nullptr;  // set while the model waits for the end
   void* waits_at = nullptr;                    // where the model goes on then
-  PendingAnswer* answer = nullptr;
+  AwaitedEnd* answer = nullptr;
+  bool to_move = false;    // it must stand in a record before its handler is called
+  bool in_record = false;  // of a model that otherwise keeps requests on stacks
   std::optional<HandlerStrand> strand;
 
   Exchange exchange;

@@ -74,6 +74,8 @@ class Connection final : public ksvc::CompletionTarget,
   HeadParser* parse(HeadParser& fresh);
   // From here on it is the one in progress.
   void begin(ActiveRequest& request);
+  // The same request, which stands elsewhere now; its handler has not been called.
+  void move_to(ActiveRequest& request) noexcept;
   // True when the handler has ended. Otherwise the request is told when it has; then comes
   // settle().
   bool call_endpoint(ActiveRequest& request);
@@ -150,7 +152,8 @@ class Connection final : public ksvc::CompletionTarget,
   template <class Serve>
   void observed(const Serve& serve);
   bool may_resume() const noexcept {
-    return handling() && request_->ended && request_->waits_at != nullptr && !Model::kOnStacks;
+    return handling() && request_->ended && request_->waits_at != nullptr &&
+           (!Model::kOnStacks || request_->in_record);
   }
   static void resume_later(ActiveRequest& request);
   template <class Step>
@@ -158,6 +161,7 @@ class Connection final : public ksvc::CompletionTarget,
   void fail_with(ActiveRequest& request, const std::exception& error);
   bool begin_coroutine(ActiveRequest& request, const Endpoint& endpoint);
   bool ask_for_answer(ActiveRequest& request, const Endpoint& endpoint);
+  bool hand_over(ActiveRequest& request, const Endpoint& endpoint);
   void keep_partial_head(const HeadParser& parser);
   void refuse_with(std::string_view text) noexcept;
   void answer_overloaded(Response& response, std::string_view text);

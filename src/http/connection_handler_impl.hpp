@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "http/connection.hpp"
+#include "http/pending_answer.hpp"
 #include "http/service.hpp"
 #include "http/unrouted.hpp"
 #include "weft/cancel.hpp"
@@ -76,6 +77,7 @@ bool Connection<Worker, Model>::call_endpoint(ActiveRequest& request) {
     return true;
   }
   if (endpoint.kind == Endpoint::Kind::begin) return begin_coroutine(request, endpoint);
+  if (endpoint.kind == Endpoint::Kind::hand_over) return hand_over(request, endpoint);
   return ask_for_answer(request, endpoint);
 }
 
@@ -157,8 +159,9 @@ bool Connection<Worker, Model>::ask_for_answer(ActiveRequest& request, const End
   try {
     request.failed = !run_handler(request, [&] {
       Model::prepare_to_wait(*this);
-      request.answer = &PendingAnswer::make(service_.worker());
-      endpoint.ask(endpoint.object, request.exchange, Respond(*request.answer));
+      PendingAnswer& answer = PendingAnswer::make(service_.worker());
+      request.answer = &answer;
+      endpoint.ask(endpoint.object, request.exchange, Respond(answer));
     });
   } catch (const std::bad_alloc&) {
     // What is on its way already comes round to what nobody will have given back.
@@ -171,6 +174,25 @@ bool Connection<Worker, Model>::ask_for_answer(ActiveRequest& request, const End
   if (request.failed && request.answer->give_up()) request.ended = true;
   if (!request.ended)
     request.ended = request.answer->has_ended({&request, &ActiveRequest::answer_came_round}, node);
+  if (request.ended) settle(request);
+  return request.ended;
+}
+
+template <class Worker, class Model>
+bool Connection<Worker, Model>::hand_over(ActiveRequest& request, const Endpoint& endpoint) {
+  HandedOver handed;
+  run_handler(request, [&] {
+    const bool may_wait = !Model::kOnStacks || request.in_record;
+    handed = endpoint.hand_over(endpoint.object, request.exchange, may_wait);
+  });
+  request.to_move = handed.waits_elsewhere;
+  if (request.to_move) return false;
+  if (handed.end == nullptr) return true;
+  request.answer = handed.end;
+  // First: from then on others look at what has been received, too.
+  let_go();
+  request.ended =
+      request.answer->has_ended({&request, &ActiveRequest::answer_came_round}, &request.cancel);
   if (request.ended) settle(request);
   return request.ended;
 }
@@ -221,7 +243,7 @@ template <class Worker, class Model>
 void Connection<Worker, Model>::leave_request() const noexcept {
   if (!handling()) return;
   // Its handler may be parked on a stack all the same.
-  if constexpr (!Model::kOnStacks) gvt::sanitizer::leave_for_good(request_);
+  if (!Model::kOnStacks || request_->in_record) gvt::sanitizer::leave_for_good(request_);
   if (request_->waits_at != nullptr) request_->leave_for_good();
 }
 

@@ -263,6 +263,13 @@ void Connection<Worker, Model>::begin(ActiveRequest& request) {
 }
 
 template <class Worker, class Model>
+void Connection<Worker, Model>::move_to(ActiveRequest& request) noexcept {
+  request.exchange.begins(request_->exchange.began());
+  request.in_record = true;
+  request_ = &request;
+}
+
+template <class Worker, class Model>
 void Connection<Worker, Model>::finish(ActiveRequest& request) {
   service_.counters().requests.add(1);
   Response& response = request.exchange.response();

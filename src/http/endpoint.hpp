@@ -12,7 +12,15 @@ class Task;
 
 namespace http {
 
+class AwaitedEnd;
 class Exchange;
+
+// What has become of a request that an endpoint was given: it has been answered; or what ends it
+// is still to come; or it is to be given again when it stands where it may wait.
+struct HandedOver {
+  AwaitedEnd* end = nullptr;
+  bool waits_elsewhere = false;
+};
 
 struct Endpoint {
   // Whose return is the end of it; one that waits parks.
@@ -22,7 +30,11 @@ struct Endpoint {
   // Which has ended when it has returned and the token has been used or dropped.
   using Ask = void (*)(void* object, Exchange& exchange, Respond respond);
 
-  enum class Kind : std::uint8_t { call, begin, ask };
+  // Which may run elsewhere than on the worker, and is to hold no stack meanwhile. `may_wait`:
+  // whether the request stands where it may stay.
+  using HandOver = HandedOver (*)(void* object, Exchange& exchange, bool may_wait);
+
+  enum class Kind : std::uint8_t { call, begin, ask, hand_over };
 
   Endpoint(Call function, void* self = nullptr) noexcept
       : kind(Kind::call), call(function), object(self) {}
@@ -30,6 +42,8 @@ struct Endpoint {
       : kind(Kind::begin), begin(function), object(self) {}
   Endpoint(Ask function, void* self = nullptr) noexcept
       : kind(Kind::ask), ask(function), object(self) {}
+  Endpoint(HandOver function, void* self = nullptr) noexcept
+      : kind(Kind::hand_over), hand_over(function), object(self) {}
 
   Kind kind;
   // Whether it can unpack an encoded body (Exchange::bodies()); others are not called with one.
@@ -38,6 +52,7 @@ struct Endpoint {
     Call call;
     Begin begin;
     Ask ask;
+    HandOver hand_over;
   };
   void* object;
 };

@@ -10,19 +10,14 @@
 #include <cstdint>
 
 #include "gvt/scheduler.hpp"
+#include "http/awaited_end.hpp"
 #include "weft/detail/armed_wait.hpp"
 #include "weft/detail/waiter.hpp"
 #include "weft/respond.hpp"
 
 namespace weft::http {
 
-// Who is told that an answer has come round to its worker: a function with its object.
-struct ToldOfAnswer {
-  void* object = nullptr;
-  void (*tell)(void* object) noexcept = nullptr;
-};
-
-class PendingAnswer final : private detail::Runnable {
+class PendingAnswer final : public AwaitedEnd, private detail::Runnable {
  public:
   PendingAnswer(const PendingAnswer&) = delete;
   PendingAnswer& operator=(const PendingAnswer&) = delete;
@@ -31,15 +26,10 @@ class PendingAnswer final : private detail::Runnable {
 
   // Throws std::bad_alloc.
   static PendingAnswer& make(gvt::Scheduler& home);
-  // When the handler has returned: whether that was the end. Otherwise `told` is told of it.
-  // `node` may cancel it.
-  bool has_ended(ToldOfAnswer told, detail::CancelNode* node) noexcept;
-  // When the handler has failed: whether nobody will come round any more.
-  bool give_up() noexcept;
-  // After the end, and not after a failure: gives the answer. Throws Cancelled, or what went wrong.
-  void fill(Context& context);
-  // Its last call.
-  void request_ended() noexcept;
+  bool has_ended(ToldOfAnswer told, detail::CancelNode* node) noexcept override;
+  bool give_up() noexcept override;
+  void fill(Context& context) override;
+  void request_ended() noexcept override;
 
   // ---- The Respond's part
 

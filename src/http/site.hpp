@@ -44,6 +44,8 @@ struct Site {
   std::function<void(Exchange& exchange)> rewrite;
   // The application's own, for its endpoints.
   const void* application = nullptr;
+  // Where those run that do not run on the workers, for the application's endpoints.
+  const void* places = nullptr;
   // And what watches this server, for those that show it.
   const void* observation = nullptr;
   // Where complaints go, a line without its end at a time; called by all workers.

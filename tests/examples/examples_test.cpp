@@ -63,6 +63,10 @@ const Example kExamples[] = {
      "4 words\n"
      "the text of left, the text of right\n"
      "middle: timed out\n"},
+    {"worker_routes",
+     "two reports are made at once; the third was told to come again\n"
+     "meanwhile: hello, fib\\(20\\) is 6765\n"
+     "a report was made\na report was made\n"},
     {"workers",
      "64 results, mixed to 4081647517009395712\n"
      "(both workers computed|one worker was enough)\n"},

@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <initializer_list>
 #include <map>
+#include <string>
+#include <utility>
 
 #include "app/metrics/exposition.hpp"
+#include "app/route_places.hpp"
 #include "http/server.hpp"
 #include "weft/version.hpp"
 
@@ -213,6 +217,82 @@ void write_log(Exposition& exposition, AccessLog* log) {
   counter("weft_log_write_errors", "Writes of it that failed.", stats.errors);
 }
 
+std::string route_name(const RouteEntry* entry) {
+  return entry != nullptr ? entry->pattern : "others";
+}
+
+using LaneValue = std::uint64_t (*)(const RoutePlaces::LaneFigures& figures);
+
+// The last label says which of several values it is.
+void write_lane_counters(Exposition& exposition, const RoutePlaces& places, const char* label,
+                         std::initializer_list<std::pair<const char*, LaneValue>> values) {
+  places.for_each_lane([&](const RoutePlaces::LaneFigures& figures) {
+    const std::string route = route_name(figures.entry);
+    const std::string method = figures.entry != nullptr ? figures.entry->method : "";
+    for (const auto& [name, value] : values) {
+      const std::array labels{Label{"route", route}, Label{"method", method}, Label{label, name}};
+      exposition.value(labels, value(figures));
+    }
+  });
+}
+
+void write_executors(Exposition& exposition, const exec::Workshop& workshop) {
+  const auto each = [&](const char* name, const char* help, const auto& value_of) {
+    exposition.family(name, FigureKind::gauge, help);
+    for (const auto& [called, executor] : workshop.executors()) {
+      const std::array labels{Label{"executor", called}};
+      exposition.value(labels, value_of(*executor));
+    }
+  };
+  each("weft_executor_running", "Requests of an executor that run, or are about to.",
+       [](const exec::Executor& executor) { return executor.gate.inside(); });
+  each("weft_executor_queued", "Requests that wait for a place of an executor.",
+       [](const exec::Executor& executor) { return executor.gate.waiting(); });
+}
+
+void write_worker_routes(Exposition& exposition, const RoutePlaces& places) {
+  const exec::PoolPort* const pool = places.workshop().pool();
+  exposition.family("weft_worker_pool_threads", FigureKind::gauge, "Threads for worker routes.");
+  exposition.value({}, std::uint64_t{pool != nullptr ? pool->threads() : 0});
+  exposition.family("weft_worker_pool_busy_threads", FigureKind::gauge, "Those of them that work.");
+  exposition.value({}, std::uint64_t{pool != nullptr ? pool->busy() : 0});
+  exposition.family("weft_worker_pool_queued", FigureKind::gauge,
+                    "Requests that wait for one of them.");
+  exposition.value({}, std::uint64_t{places.workshop().pool_gate().waiting()});
+  write_executors(exposition, places.workshop());
+
+  using Figures = RoutePlaces::LaneFigures;
+  exposition.family("weft_worker_requests", FigureKind::counter,
+                    "Requests for the pool, by what has become of them: begun, rejected for they "
+                    "had waited too long, or dropped for nobody waited any more.");
+  write_lane_counters(exposition, places, "outcome",
+                      {{"begun", [](const Figures& f) { return f.lane->figures().begun(); }},
+                       {"rejected", [](const Figures& f) { return f.lane->figures().rejected(); }},
+                       {"dropped", [](const Figures& f) { return f.lane->figures().dropped(); }}});
+  exposition.family("weft_route_moves", FigureKind::counter,
+                    "Times that a route was sent to the pool, or back, since its calls took long.");
+  write_lane_counters(exposition, places, "to",
+                      {{"pool", [](const Figures& f) { return f.moved_to_pool; }},
+                       {"loop", [](const Figures& f) { return f.moved_back; }}});
+
+  using Queue = exec::QueueFigures;
+  std::array<double, Queue::kBounds> bounds{};
+  for (std::size_t i = 0; i < bounds.size(); ++i) {
+    bounds[i] = static_cast<double>(Queue::bound_us(i)) * kMicroseconds;
+  }
+  exposition.family("weft_worker_queue_seconds", FigureKind::histogram,
+                    "How long requests have waited until they began on the pool.");
+  places.for_each_lane([&](const Figures& figures) {
+    std::array<std::uint64_t, Queue::kBounds + 1> counts{};
+    for (std::size_t i = 0; i < counts.size(); ++i) counts[i] = figures.lane->figures().waited(i);
+    const std::string route = route_name(figures.entry);
+    const std::string method = figures.entry != nullptr ? figures.entry->method : "";
+    const std::array labels{Label{"route", route}, Label{"method", method}};
+    exposition.histogram(labels, bounds, counts,
+                         static_cast<double>(figures.lane->figures().waited_ns()) * kNanoseconds);
+  });
+}
+
 void write_build(Exposition& exposition, const Observation& observation) {
   const std::array build{Label{"version", version()}, Label{"commit", commit()}};
   exposition.family("weft_build", FigureKind::info, "The library that the program is linked with.");
@@ -257,6 +337,7 @@ void Observation::write_to(Exposition& exposition) const {
     write_server(exposition, *this, *watched);
     write_loops(exposition, *watched);
   }
+  if (const RoutePlaces* const where = places.load()) write_worker_routes(exposition, *where);
   write_log(exposition, log.get());
 }
 

@@ -20,6 +20,7 @@ class Server;
 namespace weft::app {
 
 class Exposition;
+class RoutePlaces;
 
 struct Observation {
   // Throws std::runtime_error when the access log cannot be opened. Null when nothing is asked for.
@@ -34,6 +35,8 @@ struct Observation {
   std::vector<std::unique_ptr<WorkerRecorder>> recorders;
   // Set when it is there.
   std::atomic<const http::Server*> server{nullptr};
+  // The same; null: all routes run in place.
+  std::atomic<const RoutePlaces*> places{nullptr};
   std::string backend;
   std::string model;
 };

@@ -2,13 +2,15 @@
 //
 // The handler is a plain call; when it parks, the stack becomes a green thread, and all that the
 // request needs stands on it. So it does while a coroutine or a Respond is waited for. A request
-// that does not wait leaves nothing behind.
+// that does not wait leaves nothing behind. One whose handler runs elsewhere is kept by a record,
+// to which it is moved before that.
 #pragma once
 
 #include <utility>
 
 #include "http/active_request.hpp"
 #include "http/models/model.hpp"
+#include "http/models/record.hpp"
 
 namespace weft::http::models {
 
@@ -22,9 +24,16 @@ struct Green {
     }
   }
 
-  // Never: what waits goes on as its stack does.
+  // What waits on a stack goes on as that does; this is for what waits in a record.
   template <class Connection>
-  static void resume(Connection&, void*) noexcept {}
+  static void resume(Connection& connection, void* kept_at) {
+    {
+      const RecordPointer record(kept_at, connection.worker().frames());
+      connection.settle(*record->request);
+      connection.finish(*record->request);
+    }
+    serve(connection);
+  }
 
   template <class Connection>
   static void prepare_to_wait(Connection& connection) {
@@ -40,11 +49,27 @@ struct Green {
     ActiveRequest request(*parser, connection.bytes_in_front(), connection.body_source());
     connection.begin(request);
     if (!connection.call_endpoint(request)) [[unlikely]] {
+      if (request.to_move) return serve_in_record(connection, *parser);
       wait(connection, request);
       connection.settle(request);
     }
     connection.finish(request);
     return true;
+  }
+
+  template <class Connection>
+  static bool serve_in_record(Connection& connection, const HeadParser& parser) {
+    RecordPointer record(connection.limits(), connection.worker().frames());
+    record->parser = parser;
+    ActiveRequest& request = record->request.emplace(record->parser, connection.bytes_in_front(),
+                                                     connection.body_source());
+    connection.move_to(request);
+    if (connection.call_endpoint(request)) {
+      connection.finish(request);
+      return true;
+    }
+    connection.wait_in(record.release(), request);
+    return false;
   }
 
   template <class Connection>

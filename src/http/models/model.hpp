@@ -35,7 +35,7 @@ class SomeConnection;
 
 template <class ConnectionModel>
 concept IsConnectionModel = requires(SomeConnection& connection, void* kept_at) {
-  // Whether it waits on stacks; then resume() is never called.
+  // Whether it waits on stacks; then resume() is called only for what it has moved elsewhere.
   { ConnectionModel::kOnStacks } -> std::convertible_to<bool>;
   ConnectionModel::serve(connection);
   ConnectionModel::resume(connection, kept_at);

@@ -13,6 +13,7 @@ PoolThreadsOptions fixed(const FixedPoolOptions& options) {
   return {.fewest = threads,
           .most = threads,
           .queue_capacity = options.queue_capacity,
+          .awake_time = options.awake_time,
           .nice = options.nice,
           .thread_name = options.thread_name};
 }

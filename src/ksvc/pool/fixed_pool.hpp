@@ -14,6 +14,8 @@ struct FixedPoolOptions {
   unsigned threads = 0;  // 0: half the processors, at least 1 and at most 8
   // Enough for bursts; more in a queue would only hide that the work does not get done.
   std::size_t queue_capacity = 4096;
+  // An idle thread looks for a task for so long before it sleeps.
+  std::chrono::nanoseconds awake_time{0};
   int nice = 10;
   std::string thread_name = "weft-pool";
 };

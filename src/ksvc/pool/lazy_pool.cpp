@@ -14,6 +14,7 @@ PoolThreadsOptions lazy(const LazyPoolOptions& options) {
           .most = most,
           .queue_capacity = options.queue_capacity,
           .idle_time = options.idle_time,
+          .awake_time = options.awake_time,
           .nice = options.nice,
           .thread_name = options.thread_name};
 }

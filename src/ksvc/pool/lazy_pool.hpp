@@ -18,6 +18,8 @@ struct LazyPoolOptions {
   std::size_t queue_capacity = 4096;
   // Longer than the gaps in a steady load, or it would make and end threads all the time.
   std::chrono::nanoseconds idle_time = std::chrono::seconds(10);
+  // An idle thread looks for a task for so long before it sleeps.
+  std::chrono::nanoseconds awake_time{0};
   int nice = 10;
   std::string thread_name = "weft-lazy";
 };

@@ -9,6 +9,7 @@
 #include <system_error>
 #include <utility>
 
+#include "ksvc/clock/monotonic_clock.hpp"
 #include "ksvc/core/assert.hpp"
 #include "ksvc/pool/current_pool.hpp"
 
@@ -28,6 +29,15 @@ sigset_t signals_to_block() noexcept {
     ::sigdelset(&signals, fault);
   }
   return signals;
+}
+
+// Leaves the processor's other thread, and its bus, to others for a moment.
+void relax() noexcept {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield" ::: "memory");
+#endif
 }
 
 }  // namespace
@@ -152,12 +162,26 @@ bool PoolThreads::sleep(Slot& slot) {
     ::sched_yield();
     return true;
   }
-  const bool woken = slot.notifier.wait(options_.idle_time);
+  const bool woken = stay_awake(slot) || slot.notifier.wait(options_.idle_time);
   slot.notifier.acknowledge();
   const bool unclaimed = roster_.retract(slot.number);
   const bool may_go = slot.number >= options_.fewest;
   if (woken || !unclaimed || !may_go || !roster_.leave(slot.number)) return true;
   shrunk_.fetch_add(1, std::memory_order_relaxed);
+  return false;
+}
+
+// True when it is called meanwhile.
+bool PoolThreads::stay_awake(const Slot& slot) const noexcept {
+  if (options_.awake_time.count() == 0) return false;
+  constexpr int kLooksPerTime = 64;  // since asking for the time takes longer than a look
+  const TimePoint until = MonotonicClock().now() + options_.awake_time;
+  do {
+    for (int i = 0; i < kLooksPerTime; ++i) {
+      if (slot.notifier.word().load(std::memory_order_relaxed) != 0) return true;
+      relax();
+    }
+  } while (MonotonicClock().now() < until);
   return false;
 }
 

@@ -31,6 +31,8 @@ struct PoolThreadsOptions {
   unsigned most = 1;
   std::size_t queue_capacity = 0;  // accepted and not begun
   std::chrono::nanoseconds idle_time = std::chrono::nanoseconds::max();
+  // An idle thread looks for a task for so long before it sleeps: a wake costs more than that.
+  std::chrono::nanoseconds awake_time{0};
   int nice = 0;
   std::string thread_name;  // a number is put behind it; the system keeps 15 characters
 };
@@ -75,6 +77,7 @@ class PoolThreads {
   void settle_in(Slot& slot);
   void work(Slot& slot);
   bool sleep(Slot& slot);
+  bool stay_awake(const Slot& slot) const noexcept;
   bool stopping() const noexcept;
   void run(PoolTask& task) noexcept;
   void join_all();
