@@ -1,6 +1,7 @@
 // Application: what belongs to an App besides its routes, and is only read while a server runs.
 #pragma once
 
+#include <cstddef>
 #include <deque>
 #include <functional>
 #include <map>
@@ -36,10 +37,14 @@ struct Application {
   std::map<std::type_index, std::shared_ptr<void>> states;
   std::vector<Middleware> links;  // of all routes that are added from now on
   std::deque<Prefix> prefixes;    // a deque: groups hold the addresses of what is in it
+  // Behind those and the prefixes', for requests that no route fits: a script's.
+  std::vector<Middleware> behind_links;
   Handler not_found;
   Handler method_not_allowed;
   ErrorHandler on_error;
   bool counts_requests = false;  // a route shows their figures
+  // What handlers need at least, whatever the options say; 0: nothing of the kind.
+  std::size_t least_stack_bytes = 0;
   RouteEntry unrouted;
   std::vector<PathRule> rewrites;
 };
