@@ -35,7 +35,7 @@ struct Wishes {
 
 void add_flags(app::ServeFlags& flags, Wishes& wishes) {
   flags.flags()
-      .word({"WHAT", "the folder whose files are served, or a script that ends in .lua"},
+      .word({"DIR|APP.lua", "the folder whose files are served, or the script in Lua that answers"},
             wishes.what)
       .text({"index", "the file that stands for its folder (index.html)"}, "NAME", wishes.index)
       .toggle({"listing", "show what is in a folder without such a file"}, wishes.files.listing)

@@ -1,11 +1,13 @@
 // `c`: what a handler is told of its request, and what it answers.
 #include <chrono>
 #include <optional>
+#include <stdexcept>
 #include <string>
 
 #include "app/lua/bindings.hpp"
 #include "http/exchange.hpp"
 #include "weft/body_reader.hpp"
+#include "weft/file_root.hpp"
 #include "weft/http_error.hpp"
 #include "weft/set_cookie.hpp"
 
@@ -212,6 +214,11 @@ int get_answer_status(lua_State* state) {
   return 1;
 }
 
+int get_answer_is_sent(lua_State* state) {
+  lua_pushboolean(state, request_at(state).answer().head_is_sent() ? 1 : 0);
+  return 1;
+}
+
 int set_header(lua_State* state) {
   Request& request = request_at(state);
   request.set_header(text_argument(state, 2), text_argument(state, 3));
@@ -294,6 +301,22 @@ int answer_file(lua_State* state) {
   text_argument(state, 2);
   lua_settop(state, 2);
   return Run::wait(state, &perform_file, &push_flag);
+}
+
+void perform_file_in(Run& run, lua_State* state) {
+  Request& request = waiting_request(state);
+  const std::string folder = request.state.script.beside(text_at(state, 2));
+  auto root = FileRoot::open(folder);
+  if (!root) throw std::runtime_error(folder + ": " + root.error().message());
+  run.flag = request.file(*root, text_at(state, 3));
+}
+
+// c:file_in(folder, path): for a path that comes from the client.
+int answer_file_in(lua_State* state) {
+  request_at(state);
+  text_argument(state, 2);
+  text_argument(state, 3);
+  return Run::wait(state, &perform_file_in, &push_flag);
 }
 
 int answer_download(lua_State* state) {
@@ -424,6 +447,7 @@ void open_context(lua_State* state) {
       {"get", &guarded<&get_value>},
       {"status", &guarded<&set_status>},
       {"answer_status", &guarded<&get_answer_status>},
+      {"answer_is_sent", &guarded<&get_answer_is_sent>},
       {"set_header", &guarded<&set_header>},
       {"text", &guarded<&answer_text<&set_text>>},
       {"html", &guarded<&answer_text<&set_html>>},
@@ -434,6 +458,7 @@ void open_context(lua_State* state) {
       {"no_content", &guarded<&answer_no_content>},
       {"abort", &guarded<&abort_request>},
       {"file", &guarded<&answer_file>},
+      {"file_in", &guarded<&answer_file_in>},
       {"download", &guarded<&answer_download>},
       {"set_cookie", &guarded<&set_cookie>},
       {"clear_cookie", &guarded<&clear_cookie>},

@@ -77,6 +77,8 @@ class ThreadStates {
         continue;
       }
       entry.generation->drop(*entry.state);
+      // The generation ends before the script that it refers to.
+      const std::shared_ptr<Script> script = std::move(entry.script);
       const std::shared_ptr<Generation> last = std::move(entry.generation);
       entries_.erase(entries_.begin() + static_cast<std::ptrdiff_t>(i));
     }

@@ -6,8 +6,11 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <regex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -331,6 +334,7 @@ TEST_F(Scripts, stream_their_answers_and_send_events) {
       end, { heartbeat = 0 })
     end)
     app:get("/file", function(c) if not c:file("data/a.txt") then c:text("none") end end)
+    app:get("/in/*path", function(c) if not c:file_in("data", c:param "path") then c:text("-") end end)
     app:get("/no-file", function(c) c:text(tostring(c:file("data/b.txt")), 404) end)
     app:get("/save", function(c) c:download("data/a.txt", "b.txt") end)
     app:get("/read", function(c) c:text(weft.read_file("data/a.txt")) end)
@@ -353,6 +357,8 @@ TEST_F(Scripts, stream_their_answers_and_send_events) {
   EXPECT_EQ(answer.body(),
             "data: plain\n\nevent: news\nid: 7\nretry: 1500\ndata: a\ndata: b\n\n: quiet\n\n");
   EXPECT_EQ(body("/file"), "a file");
+  EXPECT_EQ(body("/in/a.txt"), "a file");
+  EXPECT_EQ(body("/in/../app.lua"), "-");
   EXPECT_EQ(client->get("/no-file").status(), 404);
   EXPECT_NE(client->get("/save").header("content-disposition").find("b.txt"),
             std::string_view::npos);
@@ -567,6 +573,27 @@ TEST_F(Scripts, and_native_routes_are_beside_one_another) {
   EXPECT_EQ(script->port(), 8123);
   EXPECT_EQ(script->host(), "::1");
   EXPECT_EQ(script->files().size(), 1U);
+}
+
+// The page lists all that scripts can call.
+TEST(LuaPage, names_every_function_that_scripts_have) {
+  const auto read = [](const fs::path& path) {
+    std::ifstream file(path);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  const std::string page = read(WEFT_SOURCE_DIR "/docs/lua.md");
+  const std::regex entry("\\{\"([a-z_]+)\",\\s+&guarded<");
+  std::size_t found = 0;
+  for (const auto& file : fs::directory_iterator(WEFT_SOURCE_DIR "/src/app/lua")) {
+    const std::string source = read(file.path());
+    for (std::sregex_iterator at(source.begin(), source.end(), entry), end; at != end; ++at) {
+      const std::string name = (*at)[1];
+      ++found;
+      EXPECT_TRUE(std::regex_search(page, std::regex("[:.`]" + name + "[`({]")))
+          << name << " of " << file.path() << " is not in docs/lua.md";
+    }
+  }
+  EXPECT_GT(found, 90U);
 }
 
 }  // namespace
