@@ -10,7 +10,7 @@ if(TARGET weft_cli)
 endif()
 
 # What a static library's consumer links too.
-set(weft_libraries liburing simdjson libsodium zlib libbrotlienc libbrotlidec libzstd)
+set(weft_libraries liburing simdjson libsodium zlib libbrotlienc libbrotlidec libzstd lua5.4)
 if(libdw_FOUND)
   list(APPEND weft_libraries libdw)
 endif()

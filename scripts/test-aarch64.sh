@@ -12,7 +12,7 @@ readonly build=$PWD/build/aarch64
 readonly root=$build/root
 readonly toolchain=$PWD/cmake/aarch64-linux-gnu.cmake
 readonly libraries=(liburing-dev libtomlplusplus-dev libsimdjson-dev libsodium-dev zlib1g-dev
-    libbrotli-dev libzstd-dev libxxhash-dev libkainjow-mustache-dev)
+    libbrotli-dev libzstd-dev libxxhash-dev libkainjow-mustache-dev liblua5.4-dev)
 readonly emulator=(qemu-aarch64 -L /usr/aarch64-linux-gnu)
 
 fetch_libraries() {
@@ -36,7 +36,7 @@ fetch_libraries() {
         dpkg-deb -x "$package" "$root"
     done
     # What is left of them are static libraries, which need not be found when a test is run.
-    rm -f "$root"/usr/lib/aarch64-linux-gnu/lib{uring,sodium,z,brotli,zstd,xxhash}*.so*
+    rm -f "$root"/usr/lib/aarch64-linux-gnu/lib{uring,sodium,z,brotli,zstd,xxhash,lua5.4}*.so*
     echo "${libraries[*]}" > "$root/usr/.fetched"
 }
 

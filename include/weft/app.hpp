@@ -40,6 +40,9 @@ struct Site;
 namespace ksvc {
 struct BackendChoice;
 }
+namespace app::lua {
+class Script;
+}
 
 // How a server runs: what App::run() and App::start() are given. docs/configuration.md lists where
 // each setting comes from.
@@ -245,6 +248,7 @@ class App : public RouteVerbs<App> {
  private:
   friend class RouteGroup;
   friend class TestClient;
+  friend class app::lua::Script;
   struct Running;
   struct Routes;
 

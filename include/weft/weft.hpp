@@ -29,6 +29,7 @@
 #include "weft/limits.hpp"
 #include "weft/local.hpp"
 #include "weft/log_writer.hpp"
+#include "weft/lua.hpp"
 #include "weft/metrics.hpp"
 #include "weft/middleware.hpp"
 #include "weft/middleware/basic_auth.hpp"

@@ -327,7 +327,7 @@ std::shared_ptr<App::Running> App::launch(http::Site& site, const Options& optio
   server_options.topology = topology_of(options);
   server_options.model = model_of(options);
   server_options.stall_after = options.stall_after;
-  server_options.stack_bytes = options.stack_bytes;
+  server_options.stack_bytes = std::max(options.stack_bytes, application.least_stack_bytes);
   const auto places = app::RoutePlaces::of(options, application.executors, server_options.workers,
                                            routes_->entries.size());
   place_routes(site, places.get());

@@ -30,11 +30,15 @@ void answer_unrouted(RouteEntry& /*entry*/, Context& context) {
 }  // namespace
 
 bool Application::prepare_unrouted() {
-  unrouted.links = links;
+  const auto with_those_behind = [this](std::vector<Middleware> first) {
+    first.insert(first.end(), behind_links.begin(), behind_links.end());
+    return first;
+  };
+  unrouted.links = with_those_behind(links);
   unrouted.last = &answer_unrouted;
-  bool any = !links.empty() || not_found || method_not_allowed;
+  bool any = !unrouted.links.empty() || not_found || method_not_allowed;
   for (Prefix& prefix : prefixes) {
-    prefix.unrouted.links = prefix.links;
+    prefix.unrouted.links = with_those_behind(prefix.links);
     prefix.unrouted.last = &answer_unrouted;
     any = any || !prefix.links.empty();
   }

@@ -1,6 +1,7 @@
 // Application: what belongs to an App besides its routes, and is only read while a server runs.
 #pragma once
 
+#include <cstddef>
 #include <deque>
 #include <functional>
 #include <map>
@@ -38,11 +39,15 @@ struct Application {
   std::vector<Middleware> links;  // of all routes that are added from now on
   std::deque<Prefix> prefixes;    // a deque: groups hold the addresses of what is in it
   ErrorFormat error_format = ErrorFormat::text;
+  // Behind those and the prefixes', for requests that no route fits: a script's.
+  std::vector<Middleware> behind_links;
   Handler not_found;
   Handler method_not_allowed;
   ErrorHandler on_error;
   std::function<void(const std::string&)> on_hang;
   bool counts_requests = false;  // a route shows their figures
+  // What handlers need at least, whatever the options say; 0: nothing of the kind.
+  std::size_t least_stack_bytes = 0;
   RouteEntry unrouted;
   std::vector<PathRule> rewrites;
   std::map<std::string, ExecutorOptions> executors;

@@ -7,12 +7,14 @@
 #include <new>
 #include <utility>
 
+#include "gvt/no_park.hpp"
 #include "ksvc/core/assert.hpp"
 
 namespace weft::gvt {
 
 namespace {
 thread_local Scheduler* t_scheduler = nullptr;
+thread_local unsigned t_no_parks = 0;
 
 ExceptionState* exceptions_of_this_thread() noexcept {
   return reinterpret_cast<ExceptionState*>(abi::__cxa_get_globals());
@@ -27,6 +29,10 @@ ExceptionState* exceptions_of_this_thread() noexcept {
 [[gnu::noinline]] void set_current_scheduler(Scheduler* scheduler) noexcept {
   t_scheduler = scheduler;
 }
+
+[[gnu::noinline]] NoPark::NoPark() noexcept { ++t_no_parks; }
+
+[[gnu::noinline]] NoPark::~NoPark() { --t_no_parks; }
 
 Scheduler::Scheduler(const SchedulerOptions& options, TimePoint now)
     : turn_time_(now),
@@ -269,6 +275,7 @@ inline GreenThread& Scheduler::next_stack() noexcept {
 }
 
 void Scheduler::prepare_park() {
+  WEFT_ASSERT(t_no_parks == 0 && "nothing parks while a NoPark stands");
   if (running_->observer != nullptr) running_->observer->before_park();
   keep_spare_stack();
 }
@@ -307,6 +314,7 @@ void Scheduler::yield() {
 
 // The same as for whatever parks, without what a green thread that is ready at once has no use for.
 inline void Scheduler::yield_to_next() noexcept {
+  WEFT_ASSERT(t_no_parks == 0 && "nothing parks while a NoPark stands");
   GreenThread& self = *running_;
   if (self.task.id == 0) self.task.id = next_task_id();
   self.task.movable ? list_movable(self) : self.parked_on.store(this, std::memory_order_relaxed);

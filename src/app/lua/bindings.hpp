@@ -1,0 +1,72 @@
+// What a script finds under the name of weft, a file for each part.
+//
+// All of it follows the rule of exec/lua/functions.hpp.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "app/lua/script.hpp"
+#include "exec/lua/functions.hpp"
+#include "exec/lua/values.hpp"
+
+namespace weft::app::lua {
+
+using exec::lua::guarded;
+using exec::lua::push_text;
+using exec::lua::text_argument;
+using exec::lua::text_argument_or;
+using exec::lua::text_at;
+
+// For Vm::protect(): the module `weft`.
+int open_bindings(lua_State* state);
+
+// Each puts its functions into the table on top of the stack, which is `weft`, and makes its
+// metatables.
+void open_app(lua_State* state);
+void open_context(lua_State* state);
+void open_json(lua_State* state);
+void open_waits(lua_State* state);
+void open_channels(lua_State* state);
+void open_client(lua_State* state);
+void open_shared(lua_State* state);
+void open_middleware(lua_State* state);
+
+// Of the classes that `c` makes.
+void open_streams(lua_State* state);
+void open_sessions(lua_State* state);
+
+// Makes a metatable with these methods, and leaves the stack as it was.
+void make_class(lua_State* state, const char* name, const luaL_Reg* methods);
+
+// ---- For calls that belong to a request
+
+inline constexpr char kContextClass[] = "weft.context";
+
+// Pushes `c`, and what else a function is called with.
+int push_context(Run& run, lua_State* state);
+// The call whose `c` is at an index; raises an error when it has ended.
+Call& call_at(lua_State* state, int index);
+// The request whose `c` is the first argument.
+inline Request& request_at(lua_State* state) { return *call_at(state, 1).request; }
+
+// The methods of `c` that make something of a class of its own.
+int answer_stream(lua_State* state);
+int answer_events(lua_State* state);
+int get_session(lua_State* state);
+
+// ---- Middleware in the box
+
+inline constexpr char kMiddlewareClass[] = "weft.middleware";
+// The middleware that the userdata at an index holds, or null.
+const Middleware* middleware_at(lua_State* state, int index);
+
+// ---- JSON
+
+// Appends the text of the value at an index. Raises no error of Lua's; throws
+// std::invalid_argument.
+void write_json_of(lua_State* state, int index, std::string& out);
+// Pushes what a document says; may raise an error.
+void push_json(lua_State* state, const JsonNode& node);
+
+}  // namespace weft::app::lua
