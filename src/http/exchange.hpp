@@ -131,12 +131,17 @@ class Exchange {
     Extras& own = extras();
     if (own.observer_count == own.observers.size()) return false;
     own.observers[own.observer_count++] = &observer;
+    is_watched_ = true;
     return true;
   }
   std::span<AnswerObserver* const> observers() const noexcept {
     if (extras_ == nullptr) return {};
     return std::span(extras_->observers).first(extras_->observer_count);
   }
+
+  // Whether anybody is to be told of the end of this answer.
+  bool is_watched() const noexcept { return is_watched_; }
+  void watch() noexcept { is_watched_ = true; }
 
   // What the body was taken apart into, by whoever did that first.
   std::shared_ptr<void>& form() { return extras().form; }
@@ -183,6 +188,7 @@ class Exchange {
   void* route_object_ = nullptr;
   const Match* unrouted_ = nullptr;
   ksvc::TimePoint began_;
+  bool is_watched_ = false;
   Params params_;
   Response response_;
   std::unique_ptr<Extras> extras_;
