@@ -25,7 +25,7 @@ RUNS = 3
 ATTEMPTS = 5
 LONGEST_STOP_SECONDS = 60
 COLUMNS = 100
-PROFILED = 40  # Functions that a profile shows.
+PROFILED = 60  # Functions that a profile shows.
 # What differs by less may come from what happens by the clock, of which a slow run sees more.
 TOLERANCE = 0.01
 
@@ -85,7 +85,7 @@ def profile(build, name):
     """Says which functions a request's instructions are in, what they call not included."""
     row, _, model = name.partition(" ")
     path, depth = ROWS[row]
-    option = f" --model {model}" if model else ""
+    option = WATCHED.get(name) or (f" --model {model}" if model else "")
     hello = build.resolve() / "examples" / "hello"
     harness.require_programs(hello)
     runs = []
@@ -184,6 +184,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--write", action="store_true", help=f"renew {COMMITTED.name}")
     rows = [row if model == MODELS[0] else f"{row} {model}" for row in ROWS for model in MODELS]
+    rows += WATCHED
     parser.add_argument("--profile", choices=rows, metavar="ROW",
                         help="say instead in which functions the instructions of a row are: one "
                              f"of {', '.join(rows)}")

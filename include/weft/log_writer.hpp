@@ -21,10 +21,14 @@
 
 namespace weft {
 
+namespace app {
+class AccessLog;
+}
+
 // How a LogWriter works.
 struct LogWriterOptions {
-  // Room for the lines of one thread, rounded up to a power of two. A worker that logs 50,000
-  // requests a second fills the default in 150 ms, for which a disk may well be busy.
+  // Room for the lines of one thread, rounded up to a power of two, at most 1 GiB. A worker that
+  // logs 50,000 requests a second fills the default in 150 ms, for which a disk may well be busy.
   std::size_t queue_bytes = 1024 * 1024;
   // After lines were written it is waited for so long, so that the next ones are written together.
   std::chrono::milliseconds gather{50};
@@ -75,6 +79,7 @@ class LogWriter {
   LogWriterStats stats() const noexcept;
 
  private:
+  friend class app::AccessLog;
   class State;
   std::unique_ptr<State> state_;
 };

@@ -258,6 +258,7 @@ void Connection<Worker, Model>::begin(ActiveRequest& request) {
   request.exchange.begins(service_.worker().turn_time());
   if (service_.observer() != nullptr) [[unlikely]] {
     told_ = false;
+    request.exchange.watch();
     service_.observer()->request_began();
   }
 }
@@ -289,9 +290,8 @@ void Connection<Worker, Model>::finish(ActiveRequest& request) {
   } else {
     keep_alive = false;
   }
-  if (service_.observer() != nullptr || !request.exchange.observers().empty()) [[unlikely]] {
+  if (request.exchange.is_watched()) [[unlikely]]
     tell_end(request, sent, keep_alive);
-  }
   end_request(keep_alive);
   request_ = nullptr;
 }

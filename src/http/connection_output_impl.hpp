@@ -128,8 +128,10 @@ void Connection<Worker, Model>::settle_down() {
 // More has arrived than may wait: behind a running handler, or behind output that is not sent.
 template <class Worker, class Model>
 bool Connection<Worker, Model>::backlogged() const noexcept {
+  if (!handling() && outgoing_ == nullptr) [[likely]]
+    return false;
   const std::size_t waiting = handling() ? input_.behind_size() : input_.front().size();
-  return (handling() || outgoing_ != nullptr) && waiting > service_.limits().pipelined_bytes;
+  return waiting > service_.limits().pipelined_bytes;
 }
 
 // Whoever is not listened to cannot be heard to leave. A body is listened to when its handler reads

@@ -104,14 +104,17 @@ class Exchange {
   const Site& site() const noexcept { return connection_.site(); }
   // What is looked for among the routes: the path as sent, unless it was rewritten.
   std::string_view path() const noexcept {
-    return rewritten_.data() == nullptr ? head_.path() : rewritten_;
+    return extras_ == nullptr || extras_->rewritten.data() == nullptr ? head_.path()
+                                                                      : extras_->rewritten;
   }
-  void rewrite(std::string path) { rewritten_ = keep(std::move(path)); }
+  void rewrite(std::string path) { extras().rewritten = keep(std::move(path)); }
   // A body may have so many bytes, and not more than the server's limits say.
-  std::uint64_t body_limit() const noexcept { return body_limit_; }
-  void limit_body(std::uint64_t bytes) noexcept { body_limit_ = bytes; }
+  std::uint64_t body_limit() const noexcept {
+    return extras_ == nullptr ? kNoLimit : extras_->body_limit;
+  }
+  void limit_body(std::uint64_t bytes) { extras().body_limit = bytes; }
   // Once someone has asked for it.
-  std::unique_ptr<Forwarded>& forwarded() noexcept { return forwarded_; }
+  std::unique_ptr<Forwarded>& forwarded() { return extras().forwarded; }
   // What is called: the endpoint's object, and null while no route fits.
   void* route_object() const noexcept { return route_object_; }
   void set_route_object(void* object) noexcept { route_object_ = object; }
@@ -119,28 +122,36 @@ class Exchange {
   const Match* unrouted() const noexcept { return unrouted_; }
   void set_unrouted(const Match* match) noexcept { unrouted_ = match; }
   Values& values() {
-    if (values_ == nullptr) values_ = std::make_unique<Values>();
-    return *values_;
+    auto& kept = extras().values;
+    if (kept == nullptr) kept = std::make_unique<Values>();
+    return *kept;
   }
   // The lines of the trailer section, once the body has been read.
-  std::string& trailers() noexcept { return trailers_; }
+  std::string& trailers() { return extras().trailers; }
 
   // When it began, as far as handlers go.
   ksvc::TimePoint began() const noexcept { return began_; }
   void begins(ksvc::TimePoint now) noexcept { began_ = now; }
   // Middleware's, told of the end of this answer as the worker's own observer is. False when there
   // are too many.
-  bool observe(AnswerObserver& observer) noexcept {
-    if (observer_count_ == observers_.size()) return false;
-    observers_[observer_count_++] = &observer;
+  bool observe(AnswerObserver& observer) {
+    Extras& own = extras();
+    if (own.observer_count == own.observers.size()) return false;
+    own.observers[own.observer_count++] = &observer;
+    is_watched_ = true;
     return true;
   }
   std::span<AnswerObserver* const> observers() const noexcept {
-    return std::span(observers_).first(observer_count_);
+    if (extras_ == nullptr) return {};
+    return std::span(extras_->observers).first(extras_->observer_count);
   }
 
+  // Whether anybody is to be told of the end of this answer.
+  bool is_watched() const noexcept { return is_watched_; }
+  void watch() noexcept { is_watched_ = true; }
+
   // What the body was taken apart into, by whoever did that first.
-  std::shared_ptr<void>& form() noexcept { return form_; }
+  std::shared_ptr<void>& form() { return extras().form; }
 
   // What a handler is given in place of this, when it must stay until the request has ended.
   template <class View>
@@ -155,27 +166,39 @@ class Exchange {
   }
 
   // Keeps text for as long as the exchange lives.
-  std::string_view keep(std::string text) { return kept_.emplace_front(std::move(text)); }
+  std::string_view keep(std::string text) { return extras().kept.emplace_front(std::move(text)); }
 
  private:
+  static constexpr std::uint64_t kNoLimit = UINT64_MAX;
+
+  // What few requests have, so that the others pay for a pointer alone.
+  struct Extras {
+    std::string trailers;
+    std::forward_list<std::string> kept;
+    std::shared_ptr<void> form;
+    std::unique_ptr<Values> values;  // an empty one takes memory already
+    std::unique_ptr<Forwarded> forwarded;
+    std::string_view rewritten;
+    std::uint64_t body_limit = kNoLimit;
+    // One for the application, its groups and the route.
+    std::array<AnswerObserver*, 4> observers{};
+    std::uint8_t observer_count = 0;
+  };
+  Extras& extras() {
+    if (extras_ == nullptr) extras_ = std::make_unique<Extras>();
+    return *extras_;
+  }
+
   HeadView head_;
   BodySource& connection_;
   BodySource* bodies_;
   void* route_object_ = nullptr;
   const Match* unrouted_ = nullptr;
   ksvc::TimePoint began_;
-  // One for the application, its groups and the route.
-  std::array<AnswerObserver*, 4> observers_;
-  std::uint8_t observer_count_ = 0;
+  bool is_watched_ = false;
   Params params_;
   Response response_;
-  std::string trailers_;
-  std::forward_list<std::string> kept_;
-  std::shared_ptr<void> form_;
-  std::unique_ptr<Values> values_;
-  std::unique_ptr<Forwarded> forwarded_;
-  std::string_view rewritten_;
-  std::uint64_t body_limit_ = UINT64_MAX;
+  std::unique_ptr<Extras> extras_;
   alignas(void*) std::byte shown_[2 * sizeof(void*)];
 };
 

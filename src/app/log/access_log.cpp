@@ -1,11 +1,17 @@
 #include "app/log/access_log.hpp"
 
-#include <charconv>
+#include <algorithm>
+#include <array>
+#include <cstring>
 #include <new>
+#include <span>
 #include <stdexcept>
 #include <utility>
+#include <variant>
+#include <vector>
 
-#include "app/log/access_memory.hpp"
+#include "app/log/escape.hpp"
+#include "app/log/log_state.hpp"
 #include "app/route_entry.hpp"
 #include "http/cookie.hpp"
 #include "http/exchange.hpp"
@@ -14,64 +20,31 @@ namespace weft::app {
 
 namespace {
 
+static_assert(kMostLoggedBytes < UINT16_MAX && sizeof(AccessRecord::TextSize) == 2);
+
 using http::EndedAnswer;
 using Kind = AccessPiece::Kind;
 
-constexpr std::int64_t kSecond = 1'000'000'000;
+using Size = AccessRecord::TextSize;
 
-void append_number(LineText& line, std::uint64_t number) {
-  std::array<char, 20> digits;
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
-  line.append({digits.data(), static_cast<std::size_t>(end - digits.data())});
-}
+// Formats with more texts are longer than a line of a screen; theirs take memory.
+constexpr std::size_t kUsualTexts = 16;
 
-// With leading zeros.
-void append_digits(LineText& line, std::uint64_t number, std::size_t count) {
-  std::array<char, 20> digits;
-  for (std::size_t i = count; i-- > 0; number /= 10)
-    digits[i] = static_cast<char>('0' + number % 10);
-  line.append({digits.data(), count});
-}
+// A view that nothing is written for before it is filled.
+struct Text {
+  const char* data;
+  std::size_t size;
+};
 
-void append_or_dash(LineText& line, std::string_view text) {
-  if (text.empty()) return line.append("-");
-  append_escaped(line, text);
-}
-
-int status_of(const EndedAnswer& answer) noexcept {
-  return answer.status == 0 ? kClientGone : answer.status;
-}
-
-std::uint64_t took_us(const EndedAnswer& answer) noexcept {
-  const std::int64_t ns = (answer.ended - answer.began).count();
-  return ns > 0 ? static_cast<std::uint64_t>(ns) / 1000 : 0;
-}
-
-// A log has the time at which a request came.
-std::int64_t began_at(const EndedAnswer& answer) noexcept {
-  return answer.wall.ns - (answer.ended - answer.began).count();
-}
-
-std::string_view protocol_of(const http::HeadView& head) noexcept {
-  return head.head().minor_version == 0 ? "HTTP/1.0" : "HTTP/1.1";
-}
-
-std::string_view route_of(const EndedAnswer& answer) noexcept {
-  if (answer.exchange == nullptr) return {};
-  const auto* const entry = static_cast<const RouteEntry*>(answer.exchange->route_object());
+std::string_view route_of(const http::Exchange& exchange) noexcept {
+  const auto* const entry = static_cast<const RouteEntry*>(exchange.route_object());
   return entry != nullptr ? std::string_view(entry->pattern) : std::string_view();
 }
 
-std::string_view request_field(const EndedAnswer& answer, std::string_view name) {
-  if (answer.exchange == nullptr) return {};
-  return answer.exchange->head().find(name).value_or(std::string_view());
-}
-
 // Of those that a handler or middleware has set; the name is in lower case.
-std::string_view answer_field(const EndedAnswer& answer, std::string_view name) {
-  if (answer.exchange == nullptr) return {};
-  if (name == "content-type") return answer.exchange->response().content_type;
-  std::string_view lines = answer.exchange->response().fields.view();
+std::string_view answer_field(http::Exchange& exchange, std::string_view name) {
+  if (name == "content-type") return exchange.response().content_type;
+  std::string_view lines = exchange.response().fields.view();
   while (!lines.empty()) {
     const std::size_t end = lines.find("\r\n");
     const std::string_view line = lines.substr(0, end);
@@ -82,159 +55,96 @@ std::string_view answer_field(const EndedAnswer& answer, std::string_view name) 
   return {};
 }
 
-void append_request_line(LineText& line, const EndedAnswer& answer) {
-  if (answer.exchange == nullptr) return append_or_dash(line, answer.raw);
-  const http::HeadView& head = answer.exchange->head();
-  line.append(http::name(head.head().method));
-  line.append(" ");
-  append_escaped(line, head.target());
-  line.append(" ");
-  line.append(protocol_of(head));
-}
-
-void append_time(LineText& line, const EndedAnswer& answer, Kind kind, AccessLog::Memory& memory) {
-  const std::int64_t ns = began_at(answer);
-  switch (kind) {
-    case Kind::time_clf: return line.append(memory.clf_time(ns / kSecond));
-    case Kind::time_seconds: return append_number(line, static_cast<std::uint64_t>(ns / kSecond));
-    case Kind::time_millis: return append_number(line, static_cast<std::uint64_t>(ns / 1'000'000));
-    case Kind::time_micros: return append_number(line, static_cast<std::uint64_t>(ns / 1000));
-    default: break;
+std::string_view text_of(const AccessPiece& piece, const EndedAnswer& answer) {
+  if (answer.exchange == nullptr) {
+    return piece.kind == Kind::request_line ? answer.raw : std::string_view();
   }
-  line.append(memory.iso_time(ns / kSecond));
-  line.append(".");
-  append_digits(line, static_cast<std::uint64_t>(ns % kSecond / 1000), 6);
-  line.append("Z");
-}
-
-// What is of the request's head.
-void append_of_head(LineText& line, const EndedAnswer& answer, const AccessPiece& piece) {
-  if (answer.exchange == nullptr) return line.append("-");
   const http::HeadView& head = answer.exchange->head();
   switch (piece.kind) {
-    case Kind::method: return line.append(http::name(head.head().method));
-    case Kind::path: return append_escaped(line, head.path());
-    case Kind::protocol: return line.append(protocol_of(head));
-    case Kind::cookie:
-      return append_or_dash(line, http::find_cookie(head, piece.text).value_or(std::string_view()));
-    default: break;
-  }
-  if (head.query().empty()) return;
-  line.append("?");
-  append_escaped(line, head.query());
-}
-
-std::string_view connection_state(const EndedAnswer& answer) noexcept {
-  return !answer.complete ? "X" : answer.keep_alive ? "+" : "-";
-}
-
-void append_piece(LineText& line, const EndedAnswer& answer, const AccessPiece& piece,
-                  AccessLog::Memory& memory) {
-  switch (piece.kind) {
-    case Kind::text: return line.append(piece.text);
-    case Kind::remote_host: return line.append(memory.host(*answer.peer));
-    case Kind::remote_port:
-      return *answer.peer ? append_number(line, (*answer.peer)->port()) : line.append("-");
-    case Kind::time_clf:
-    case Kind::time_iso:
-    case Kind::time_seconds:
-    case Kind::time_millis:
-    case Kind::time_micros: return append_time(line, answer, piece.kind, memory);
-    case Kind::request_line: return append_request_line(line, answer);
-    case Kind::method:
-    case Kind::path:
-    case Kind::query:
-    case Kind::protocol:
-    case Kind::cookie: return append_of_head(line, answer, piece);
-    case Kind::status: return append_number(line, static_cast<unsigned>(status_of(answer)));
-    case Kind::bytes_or_dash:
-      if (answer.body_bytes == 0) return line.append("-");
-      [[fallthrough]];
-    case Kind::bytes: return append_number(line, answer.body_bytes);
-    case Kind::request_bytes: return append_number(line, answer.request_body_bytes);
-    case Kind::took_micros: return append_number(line, took_us(answer));
-    case Kind::took_seconds: return append_number(line, took_us(answer) / 1'000'000);
-    case Kind::took_millis: return append_number(line, took_us(answer) / 1'000);
-    case Kind::request_field: return append_or_dash(line, request_field(answer, piece.text));
-    case Kind::answer_field: return append_or_dash(line, answer_field(answer, piece.text));
-    case Kind::route: return append_or_dash(line, route_of(answer));
-    case Kind::connection_state: return line.append(connection_state(answer));
+    case Kind::request_line: return head.target();
+    case Kind::path: return head.path();
+    case Kind::query: return head.query();
+    case Kind::route: return route_of(*answer.exchange);
+    case Kind::request_field: return head.find(piece.text).value_or(std::string_view());
+    case Kind::cookie: return http::find_cookie(head, piece.text).value_or(std::string_view());
+    default: return answer_field(*answer.exchange, piece.text);
   }
 }
 
-// ,"name":"text", or null where there is none.
-void append_member(LineText& line, std::string_view name, std::string_view text) {
-  line.append(name);
-  if (text.empty()) return line.append("null");
-  line.append("\"");
-  append_json_escaped(line, text);
-  line.append("\"");
+void fill(AccessRecord& record, const EndedAnswer& answer) noexcept {
+  const std::int64_t took_ns = (answer.ended - answer.began).count();
+  // A log has the time at which a request came.
+  record.began_ns = answer.wall.ns - took_ns;
+  record.took_ns = took_ns;
+  record.body_bytes = answer.body_bytes;
+  record.request_bytes = answer.request_body_bytes;
+  record.has_peer = answer.peer->has_value();
+  if (record.has_peer) record.peer = **answer.peer;
+  record.status = static_cast<std::uint16_t>(answer.status);
+  record.has_head = answer.exchange != nullptr;
+  if (record.has_head) {
+    const http::RequestHead& head = answer.exchange->head().head();
+    record.method = head.method;
+    record.is_http_1_0 = head.minor_version == 0;
+  }
+  record.complete = answer.complete;
+  record.keep_alive = answer.keep_alive;
 }
 
-void append_member(LineText& line, std::string_view name, std::uint64_t number) {
-  line.append(name);
-  append_number(line, number);
-}
-
-void render_json(const EndedAnswer& answer, AccessLog::Memory& memory, LineText& line) {
-  line.append(R"({"time":")");
-  append_time(line, answer, Kind::time_iso, memory);
-  append_member(line, R"(","remote":)",
-                *answer.peer ? memory.host(*answer.peer) : std::string_view());
-  if (answer.exchange != nullptr) {
-    const http::HeadView& head = answer.exchange->head();
-    append_member(line, R"(,"method":)", http::name(head.head().method));
-    append_member(line, R"(,"target":)", head.target());
-    append_member(line, R"(,"protocol":)", protocol_of(head));
+// Most are short.
+char* put(char* to, const Text& text) noexcept {
+  if (text.size < 8) {
+    for (std::size_t i = 0; i < text.size; ++i) to[i] = text.data[i];
   } else {
-    append_member(line, R"(,"refused":)", answer.raw);
+    std::memcpy(to, text.data, text.size);
   }
-  append_member(line, R"(,"status":)", static_cast<unsigned>(status_of(answer)));
-  append_member(line, R"(,"bytes":)", answer.body_bytes);
-  append_member(line, R"(,"request_bytes":)", answer.request_body_bytes);
-  append_member(line, R"(,"duration_us":)", took_us(answer));
-  append_member(line, R"(,"route":)", route_of(answer));
-  append_member(line, R"(,"referer":)", request_field(answer, "referer"));
-  append_member(line, R"(,"user_agent":)", request_field(answer, "user-agent"));
-  line.append(answer.complete ? R"(,"complete":true})" : R"(,"complete":false})");
+  return to + text.size;
 }
 
 }  // namespace
 
-void render(const AccessFormat& format, const EndedAnswer& answer, AccessLog::Memory& memory,
-            LineText& line) {
-  if (format.json) return render_json(answer, memory, line);
-  for (const AccessPiece& piece : format.pieces) append_piece(line, answer, piece, memory);
+AccessLog::AccessLog(const AccessFormat& format, std::shared_ptr<LogWriter> writer)
+    : writer_(std::move(writer)) {
+  auto lines = std::make_unique<AccessLines>(format);
+  lines_ = lines.get();
+  writer_->state_->adopt(std::move(lines));
 }
 
-AccessLog::AccessLog(AccessFormat format, std::shared_ptr<LogWriter> writer)
-    : format_(std::move(format)), writer_(std::move(writer)), others_(std::make_unique<Memory>()) {}
-
-AccessLog::~AccessLog() {
-  for (auto& one : by_thread_) delete one.load();
-}
-
-AccessLog::Memory* AccessLog::memory_of(unsigned number) noexcept {
-  Memory* memory = by_thread_[number].load(std::memory_order_acquire);
-  if (memory == nullptr) [[unlikely]] {
-    memory = new (std::nothrow) Memory;
-    by_thread_[number].store(memory, std::memory_order_release);
-  }
-  return memory;
-}
+AccessLog::~AccessLog() { writer_->state_->retire(*lines_); }
 
 void AccessLog::log(const EndedAnswer& answer) noexcept {
-  LineText line;
+  const std::span<const AccessPiece> pieces = lines_->texts();
   try {
-    const unsigned number = thread_number();
-    Memory* const memory = number < kMostThreadNumbers ? memory_of(number) : nullptr;
-    if (memory != nullptr) [[likely]] {
-      render(format_, answer, *memory, line);
-    } else {
-      const std::lock_guard lock(mutex_);
-      render(format_, answer, *others_, line);
+    std::array<Text, kUsualTexts> usual;
+    std::vector<Text> many;
+    Text* texts = usual.data();
+    if (pieces.size() > kUsualTexts) [[unlikely]] {
+      many.resize(pieces.size());
+      texts = many.data();
     }
-    writer_->write(line.view());
+    std::size_t size = sizeof(AccessRecord) + pieces.size() * sizeof(Size);
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+      const std::string_view text = text_of(pieces[i], answer);
+      // One byte more than is logged tells that there was more.
+      texts[i] = {text.data(), std::min(text.size(), kMostLoggedBytes + 1)};
+      size += texts[i].size;
+    }
+    writer_->state_->put([&](LineQueue& queue) noexcept {
+      char* const room = queue.record_room(size);
+      if (room == nullptr) return false;
+      AccessRecord record;
+      fill(record, answer);
+      std::memcpy(room, static_cast<const void*>(&record), sizeof record);
+      char* sizes = room + sizeof record;
+      char* to = sizes + pieces.size() * sizeof(Size);
+      for (std::size_t i = 0; i < pieces.size(); ++i, sizes += sizeof(Size)) {
+        const auto bytes = static_cast<Size>(texts[i].size);
+        std::memcpy(sizes, &bytes, sizeof bytes);
+        to = app::put(to, texts[i]);
+      }
+      queue.push_record(*lines_, size);
+      return true;
+    });
   } catch (const std::bad_alloc&) {
     writer_->drop();
   }
@@ -249,16 +159,15 @@ std::function<std::string(std::uint64_t)> AccessLog::dropped_line_of(const Acces
 }
 
 std::unique_ptr<AccessLog> open_access_log(const std::string& path, const std::string& format) {
-  auto parsed = parse_access_format(format);
+  const auto parsed = parse_access_format(format);
   if (std::holds_alternative<FormatMistake>(parsed)) {
     throw std::invalid_argument("cannot log in the format \"" + format +
                                 "\": " + access_format_mistake(format));
   }
-  auto& known = std::get<AccessFormat>(parsed);
+  const auto& known = std::get<AccessFormat>(parsed);
   LogWriterOptions options;
   options.dropped_line = AccessLog::dropped_line_of(known);
-  auto writer = std::make_shared<LogWriter>(path, options);
-  return std::make_unique<AccessLog>(std::move(known), std::move(writer));
+  return std::make_unique<AccessLog>(known, std::make_shared<LogWriter>(path, options));
 }
 
 }  // namespace weft::app

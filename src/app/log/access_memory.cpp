@@ -5,10 +5,11 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <string>
 
 namespace weft::app {
 
-void AccessLog::Memory::format_time(std::int64_t second) {
+void AccessMemory::format_time(std::int64_t second) {
   const auto time = static_cast<time_t>(second);
   tm parts{};
   ::localtime_r(&time, &parts);
@@ -22,27 +23,28 @@ void AccessLog::Memory::format_time(std::int64_t second) {
       std::snprintf(text.data(), text.size(), "[%02d/%s/%04d:%02d:%02d:%02d %c%02ld%02ld]",
                     parts.tm_mday, kMonths[parts.tm_mon % 12], parts.tm_year + 1900, parts.tm_hour,
                     parts.tm_min, parts.tm_sec, zone < 0 ? '-' : '+', minutes / 60, minutes % 60);
-  clf_size_ = std::min(static_cast<std::size_t>(size), clf_.size());
+  clf_size_ = std::min(static_cast<std::size_t>(size), clf_.size() - kSlack);
   std::memcpy(clf_.data(), text.data(), clf_size_);
   ::gmtime_r(&time, &parts);
-  iso_size_ = std::strftime(iso_.data(), iso_.size(), "%Y-%m-%dT%H:%M:%S", &parts);
+  iso_size_ = ::strftime(iso_.data(), iso_.size() - kSlack, "%Y-%m-%dT%H:%M:%S", &parts);
   second_ = second;
 }
 
-std::string_view AccessLog::Memory::host(const std::optional<Endpoint>& peer) {
-  if (!peer) return "-";
+std::string_view AccessMemory::host(const Endpoint& peer) {
   std::uint64_t low = 0;
   std::uint64_t high = 0;
-  std::memcpy(&high, peer->bytes().data(), 8);
-  std::memcpy(&low, peer->bytes().data() + 8, 8);
+  std::memcpy(&high, peer.bytes().data(), 8);
+  std::memcpy(&low, peer.bytes().data() + 8, 8);
   const std::uint64_t mixed = (high ^ (low * 0x9E3779B97F4A7C15)) * 0x9E3779B97F4A7C15;
   Host& host = hosts_[mixed >> 57];
   static_assert(kHosts == 128);
-  if (host.text.empty() || host.address != peer->bytes() || host.scope != peer->scope() ||
-      host.is_ipv6 != peer->is_ipv6()) [[unlikely]] {
-    host = {peer->bytes(), peer->scope(), peer->is_ipv6(), peer->host()};
+  if (host.size == 0 || host.address != peer.bytes() || host.scope != peer.scope() ||
+      host.is_ipv6 != peer.is_ipv6()) [[unlikely]] {
+    const std::string text = peer.host();
+    host = {peer.bytes(), peer.scope(), peer.is_ipv6(), 0, {}};
+    host.size = text.copy(host.text.data(), host.text.size() - kSlack);
   }
-  return host.text;
+  return {host.text.data(), host.size};
 }
 
 }  // namespace weft::app

@@ -1,5 +1,6 @@
 #include "app/log/escape.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -38,69 +39,72 @@ bool is_any_marked(std::uint64_t word) noexcept {
   return ((word | below_space | has('"') | has('\\') | has(0x7f)) & kHighs) != 0;
 }
 
-std::size_t plain_bytes(std::string_view text) noexcept {
+// Copies what is plain, up to what is not or to the end; returns how much that is. Eight bytes may
+// be written beyond it.
+std::size_t copy_plain(char* out, std::string_view text) noexcept {
   std::size_t count = 0;
-  while (count + 8 <= text.size()) {
+  for (; count + 8 <= text.size(); count += 8) {
     std::uint64_t word = 0;
     std::memcpy(&word, text.data() + count, 8);
     if (is_any_marked(word)) break;
-    count += 8;
+    std::memcpy(out + count, &word, 8);
   }
-  while (count < text.size() && class_of(text[count]) == plain) ++count;
+  for (; count < text.size() && class_of(text[count]) == plain; ++count) out[count] = text[count];
   return count;
 }
 
-void append_code(LineText& line, std::string_view before, char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  const std::array<char, 2> digits{kDigits[byte >> 4], kDigits[byte & 15]};
-  line.append(before);
-  line.append({digits.data(), digits.size()});
+char* put(char* out, std::string_view text) noexcept {
+  return std::copy(text.begin(), text.end(), out);
 }
 
-// Calls `rest` where a byte is not plain; it takes that off the text.
+char* put_code(char* out, std::string_view before, char c) noexcept {
+  const auto byte = static_cast<unsigned char>(c);
+  out = put(out, before);
+  *out++ = kDigits[byte >> 4];
+  *out++ = kDigits[byte & 15];
+  return out;
+}
+
+// Calls `rest` where a byte is not plain: it writes what stands for it, and takes that off the
+// text.
 template <class Rest>
-void append_with(LineText& line, std::string_view text, const Rest& rest) {
+char* put_with(char* out, std::string_view text, const Rest& rest) noexcept {
   const bool is_cut = text.size() > kMostLoggedBytes;
   text = text.substr(0, kMostLoggedBytes);
   while (!text.empty()) {
-    const std::size_t count = plain_bytes(text);
-    line.append(text.substr(0, count));
+    const std::size_t count = copy_plain(out, text);
+    out += count;
     text.remove_prefix(count);
-    if (!text.empty()) rest(text);
+    if (!text.empty()) out = rest(out, text);
   }
-  if (is_cut) line.append(kCut);
+  return is_cut ? put(out, kCut) : out;
+}
+
+char* put_quoted(char* out, char c) noexcept {
+  *out++ = '\\';
+  *out++ = c;
+  return out;
 }
 
 }  // namespace
 
-void append_escaped(LineText& line, std::string_view text) {
-  append_with(line, text, [&line](std::string_view& left) {
+char* put_escaped(char* out, std::string_view text) noexcept {
+  return put_with(out, text, [](char* to, std::string_view& left) {
     const char c = left.front();
-    if (c == '"' || c == '\\') {
-      line.append("\\");
-      line.append(left.substr(0, 1));
-    } else {
-      append_code(line, "\\x", c);
-    }
     left.remove_prefix(1);
+    return c == '"' || c == '\\' ? put_quoted(to, c) : put_code(to, "\\x", c);
   });
 }
 
-void append_json_escaped(LineText& line, std::string_view text) {
-  append_with(line, text, [&line](std::string_view& left) {
+char* put_json_escaped(char* out, std::string_view text) noexcept {
+  return put_with(out, text, [](char* to, std::string_view& left) {
     const char c = left.front();
-    std::size_t taken = 1;
-    if (class_of(c) == beyond_ascii) {
-      const Utf8Sequence sequence = utf8_sequence(left);
-      taken = sequence.length;
-      line.append(sequence.valid ? left.substr(0, taken) : std::string_view("\\ufffd"));
-    } else if (c == '"' || c == '\\') {
-      line.append("\\");
-      line.append(left.substr(0, 1));
-    } else {
-      append_code(line, "\\u00", c);
-    }
-    left.remove_prefix(taken);
+    const bool beyond = class_of(c) == beyond_ascii;
+    const Utf8Sequence sequence = beyond ? utf8_sequence(left) : Utf8Sequence{1, true};
+    const std::string_view taken = left.substr(0, sequence.length);
+    left.remove_prefix(sequence.length);
+    if (beyond) return put(to, sequence.valid ? taken : std::string_view("\\ufffd"));
+    return c == '"' || c == '\\' ? put_quoted(to, c) : put_code(to, "\\u00", c);
   });
 }
 

@@ -1,54 +1,90 @@
-// LineQueue: whole lines from one thread to one other: a ring of bytes without locks.
+// LineQueue: lines, and records that lines are made of, from one thread to one other: a ring of
+// bytes without locks.
 //
-// Invariants. What the consumer can read ends with a whole line. The producer alone writes `tail`,
-// the consumer alone `head`; both only grow. Room is given back line by line: what of a line has
-// been written out stays until the line is out, so that it can be written again elsewhere.
-// A full queue refuses a line and counts it. One thread at a time per end; figures: any thread.
+// Invariants. The producer alone writes `tail`, the consumer alone `head`; both only grow. What the
+// consumer has taken keeps its room until it is released, so that it can be taken again. A full
+// queue refuses an entry and counts it. One thread at a time per end; figures: any thread.
 #pragma once
 
 #include <algorithm>
-#include <array>
-#include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <new>
 #include <string_view>
+#include <vector>
 
+#include "app/log/line_text.hpp"
 #include "gvt/counter.hpp"
 #include "ksvc/core/assert.hpp"
 #include "ksvc/queue/spsc_queue.hpp"
 
 namespace weft::app {
 
+// Makes lines of records, on the thread that takes them out.
+class LineMaker {
+ public:
+  virtual ~LineMaker() = default;
+  // Appends the line, without its end.
+  virtual void make(std::string_view record, LineText& text) = 0;
+};
+
 class LineQueue {
  public:
+  // What the consumer takes: a line, or a record and who makes a line of it.
+  struct Entry {
+    LineMaker* maker;
+    std::string_view bytes;
+  };
+
   // `capacity` is a power of two.
   explicit LineQueue(std::size_t capacity)
       : bytes_(std::make_unique_for_overwrite<char[]>(capacity)), mask_(capacity - 1) {
-    WEFT_ASSERT(std::has_single_bit(capacity));
+    WEFT_ASSERT(std::has_single_bit(capacity) && capacity <= kRecord);
   }
 
   // ---- Producer
 
-  // Puts the line there, with its end; false when there is no room. What is loaded after it is not
-  // older than what it has published.
+  // Puts a line there; false when there is no room. What is loaded after it is not older than what
+  // it has published.
   [[nodiscard]] bool push(std::string_view line) noexcept {
-    const std::size_t size = line.size() + 1;
-    if (size > room()) {
-      seen_head_ = counters_.head.load(std::memory_order_acquire);
-      if (size > room()) {
-        refuse();
-        return false;
-      }
-    }
-    put(tail_, line);
-    bytes_[(tail_ + line.size()) & mask_] = '\n';
-    tail_ += size;
-    lines_.add(1);
-    counters_.tail.store(tail_, std::memory_order_seq_cst);
+    if (!has_room(kHeadBytes + line.size())) return false;
+    const auto head = static_cast<std::uint32_t>(line.size());
+    put(tail_, &head, kHeadBytes);
+    put(tail_ + kHeadBytes, line.data(), line.size());
+    publish(kHeadBytes + line.size());
     return true;
+  }
+  // Where a record of so many bytes is to be written, behind which comes push_record(); null when
+  // there is no room for it.
+  [[nodiscard]] char* record_room(std::size_t size) noexcept {
+    if (!has_room(kRecordHeadBytes + size)) return nullptr;
+    const std::size_t at = tail_ & mask_;
+    if (at + kRecordHeadBytes + size <= mask_ + 1) [[likely]]
+      return &bytes_[at + kRecordHeadBytes];
+    try {
+      wrapped_.resize(size);
+    } catch (const std::bad_alloc&) {
+      refuse();
+      return nullptr;
+    }
+    return wrapped_.data();
+  }
+  void push_record(LineMaker& maker, std::size_t size) noexcept {
+    const std::uint32_t head = kRecord | static_cast<std::uint32_t>(size);
+    const LineMaker* const address = &maker;
+    const std::size_t at = tail_ & mask_;
+    if (at + kRecordHeadBytes + size <= mask_ + 1) [[likely]] {
+      std::memcpy(&bytes_[at], &head, kHeadBytes);
+      std::memcpy(&bytes_[at + kHeadBytes], static_cast<const void*>(&address), sizeof address);
+    } else {
+      put(tail_, &head, kHeadBytes);
+      put(tail_ + kHeadBytes, static_cast<const void*>(&address), sizeof address);
+      put(tail_ + kRecordHeadBytes, wrapped_.data(), size);
+    }
+    publish(kRecordHeadBytes + size);
   }
   void refuse() noexcept { refused_.add(1); }
   bool is_half_full() noexcept {
@@ -60,47 +96,82 @@ class LineQueue {
 
   // ---- Consumer
 
-  // All that is there and not written: two stretches, of which the second is seldom of any length.
-  std::array<std::string_view, 2> unwritten() const noexcept {
-    const std::uint64_t from = head_ + written_;
-    const std::uint64_t tail = counters_.tail.load(std::memory_order_seq_cst);
-    const std::size_t size = tail - from;
-    const std::size_t at = from & mask_;
-    const std::size_t first = std::min(size, mask_ + 1 - at);
-    return {std::string_view(&bytes_[at], first), std::string_view(&bytes_[0], size - first)};
-  }
-  // The first so many bytes of that are written.
-  void wrote(std::size_t size) noexcept {
-    const auto parts = unwritten();
-    std::size_t whole = 0;
-    for (std::size_t done = 0, part = 0; part < 2; done += parts[part].size(), ++part) {
-      const std::string_view of = parts[part].substr(0, size - std::min(size, done));
-      if (const auto end = of.rfind('\n'); end != of.npos) whole = done + end + 1;
+  // All that has been put there by now ends here.
+  std::uint64_t end() const noexcept { return counters_.tail.load(std::memory_order_seq_cst); }
+  bool is_empty() const noexcept { return end() == head_; }
+  // So far all has been taken.
+  std::uint64_t taken() const noexcept { return taken_; }
+  // The entry behind that, which is in front of end(); valid until it is released. Throws
+  // std::bad_alloc, and takes nothing then.
+  Entry take() {
+    std::uint32_t head = 0;
+    get(taken_, &head, kHeadBytes);
+    const std::size_t size = head & ~kRecord;
+    if ((head & kRecord) == 0) {
+      const Entry line{nullptr, stretch(taken_ + kHeadBytes, size)};
+      taken_ += kHeadBytes + size;
+      return line;
     }
-    if (whole == 0) {
-      written_ += size;
-      return;
-    }
-    head_ += written_ + whole;
-    written_ = size - whole;
-    counters_.head.store(head_, std::memory_order_release);
+    Entry record{};
+    get(taken_ + kHeadBytes, static_cast<void*>(&record.maker), sizeof record.maker);
+    record.bytes = stretch(taken_ + kRecordHeadBytes, size);
+    taken_ += kRecordHeadBytes + size;
+    return record;
   }
-  bool is_amid_a_line() const noexcept { return written_ > 0; }
-  // What of a line was written is to be written again.
-  void rewind() noexcept { written_ = 0; }
+  // What was taken last is to be taken again, from there on.
+  void take_again(std::uint64_t from) noexcept { taken_ = from; }
+  // The room up to there, where an entry ends, is free.
+  void release(std::uint64_t up_to) noexcept {
+    head_ = up_to;
+    counters_.head.store(up_to, std::memory_order_release);
+  }
 
   // ---- Any thread
   std::uint64_t lines() const noexcept { return lines_.value(); }
   std::uint64_t refused() const noexcept { return refused_.value(); }
 
  private:
+  static constexpr std::size_t kHeadBytes = sizeof(std::uint32_t);
+  static constexpr std::size_t kRecordHeadBytes = kHeadBytes + sizeof(LineMaker*);
+  static constexpr std::uint32_t kRecord = std::uint32_t{1} << 31;
+
   std::size_t room() const noexcept { return mask_ + 1 - (tail_ - seen_head_); }
-  void put(std::uint64_t to, std::string_view text) noexcept {
+  bool has_room(std::size_t size) noexcept {
+    if (size <= room()) [[likely]]
+      return true;
+    seen_head_ = counters_.head.load(std::memory_order_acquire);
+    if (size <= room()) return true;
+    refuse();
+    return false;
+  }
+  void publish(std::size_t size) noexcept {
+    tail_ += size;
+    lines_.add(1);
+    counters_.tail.store(tail_, std::memory_order_seq_cst);
+  }
+  void put(std::uint64_t to, const void* from, std::size_t size) noexcept {
+    if (size == 0) return;
     const std::size_t at = to & mask_;
-    const std::size_t first = std::min(text.size(), mask_ + 1 - at);
-    std::memcpy(&bytes_[at], text.data(), first);
-    if (first < text.size()) [[unlikely]]
-      std::memcpy(&bytes_[0], text.data() + first, text.size() - first);
+    const std::size_t first = std::min(size, mask_ + 1 - at);
+    std::memcpy(&bytes_[at], from, first);
+    if (first < size) [[unlikely]]
+      std::memcpy(&bytes_[0], static_cast<const char*>(from) + first, size - first);
+  }
+  void get(std::uint64_t from, void* to, std::size_t size) const noexcept {
+    if (size == 0) return;
+    const std::size_t at = from & mask_;
+    const std::size_t first = std::min(size, mask_ + 1 - at);
+    std::memcpy(to, &bytes_[at], first);
+    if (first < size) [[unlikely]]
+      std::memcpy(static_cast<char*>(to) + first, &bytes_[0], size - first);
+  }
+  std::string_view stretch(std::uint64_t from, std::size_t size) {
+    const std::size_t at = from & mask_;
+    if (at + size <= mask_ + 1) [[likely]]
+      return {&bytes_[at], size};
+    joined_.resize(size);
+    get(from, joined_.data(), size);
+    return {joined_.data(), size};
   }
 
   ksvc::SpscCounters counters_;
@@ -110,8 +181,10 @@ class LineQueue {
   std::uint64_t seen_head_ = 0;
   gvt::Counter lines_;
   gvt::Counter refused_;
+  std::vector<char> wrapped_;           // a record that goes on where the ring begins
   alignas(64) std::uint64_t head_ = 0;  // the consumer's
-  std::size_t written_ = 0;             // of the line at the head
+  std::uint64_t taken_ = 0;
+  std::vector<char> joined_;
 };
 
 }  // namespace weft::app

@@ -4,10 +4,8 @@
 #include <limits.h>
 #include <poll.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -69,26 +67,14 @@ std::string LogFile::reopen() {
   return {};
 }
 
-std::int64_t LogFile::write(const std::array<std::string_view, 2>& parts,
-                            std::chrono::milliseconds patience) {
-  if (regular_) {
-    std::array<iovec, 2> pieces{};
-    for (std::size_t i = 0; i < 2; ++i) {
-      pieces[i] = {const_cast<char*>(parts[i].data()), parts[i].size()};
-    }
-    return ::writev(fd_, pieces.data(), 2);
-  }
+std::int64_t LogFile::write(std::string_view text, std::chrono::milliseconds patience) {
+  if (regular_) return ::write(fd_, text.data(), text.size());
   pollfd watched{fd_, POLLOUT, 0};
   if (::poll(&watched, 1, static_cast<int>(patience.count())) == 0) {
     errno = EAGAIN;
     return -1;
   }
-  std::array<char, kPieceBytes> piece;
-  const std::size_t first = std::min(parts[0].size(), piece.size());
-  const std::size_t second = std::min(parts[1].size(), piece.size() - first);
-  std::memcpy(piece.data(), parts[0].data(), first);
-  if (second > 0) std::memcpy(piece.data() + first, parts[1].data(), second);
-  std::string_view text(piece.data(), first + second);
+  text = text.substr(0, kPieceBytes);
   // Whole lines, so that those of another process that has the same pipe do not come between.
   if (const auto end = text.rfind('\n'); end != text.npos) text = text.substr(0, end + 1);
   return ::write(fd_, text.data(), text.size());

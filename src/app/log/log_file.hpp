@@ -4,7 +4,6 @@
 // read holds up nobody. One thread uses it.
 #pragma once
 
-#include <array>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -24,10 +23,9 @@ class LogFile {
   // The same path once more. What was open stays when that fails.
   std::string reopen();
 
-  // How many bytes of the first, and then of the second, were written: at most up to the end of a
-  // line where only so much has room. -1 with errno; EAGAIN when nothing had room for `patience`.
-  std::int64_t write(const std::array<std::string_view, 2>& parts,
-                     std::chrono::milliseconds patience);
+  // How many bytes were written: at most up to the end of a line where only so much has room. -1
+  // with errno; EAGAIN when nothing had room for `patience`.
+  std::int64_t write(std::string_view text, std::chrono::milliseconds patience);
   // Whether the path is another file by now, or none.
   bool was_moved() const noexcept;
   const std::string& path() const noexcept { return path_; }

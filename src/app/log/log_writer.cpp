@@ -4,25 +4,16 @@
 #include <signal.h>
 
 #include <algorithm>
-#include <array>
-#include <atomic>
 #include <bit>
 #include <cerrno>
-#include <condition_variable>
 #include <cstdio>
 #include <cstring>
 #include <exception>
-#include <mutex>
 #include <new>
 #include <stdexcept>
-#include <thread>
-#include <vector>
+#include <utility>
 
-#include "app/log/line_queue.hpp"
-#include "app/log/log_file.hpp"
-#include "app/log/thread_number.hpp"
-#include "ksvc/notify/futex_call.hpp"
-#include "weft/detail/spin_lock.hpp"
+#include "app/log/log_state.hpp"
 
 namespace weft {
 
@@ -38,15 +29,8 @@ constexpr std::chrono::seconds kComplaintPause{10};
 constexpr std::chrono::seconds kMovedPause{1};
 // A reader who has no room is waited for in steps of this, between which the end may be asked for.
 constexpr milliseconds kRoomStep{50};
-constexpr std::size_t kLeastQueueBytes = 4 * 1024;
-
-// What the writing thread is at, for those who may have to wake it.
-enum Sleep : std::uint32_t {
-  awake,
-  gathering,  // to be woken by who fills half of a queue
-  asleep,     // to be woken by the next line
-  retrying,   // to be woken by no line
-};
+// More would take longer to write than anybody waits, and its entries have 31 bits for their size.
+constexpr std::size_t kMostQueueBytes = std::size_t{1} << 30;
 
 std::string with_breaks_escaped(std::string_view line) {
   std::string text;
@@ -83,84 +67,11 @@ class SignalsBlocked {
 
 }  // namespace
 
-class LogWriter::State {
- public:
-  State(const std::string& path, const LogWriterOptions& options);
-  ~State();
-
-  bool write(std::string_view line) noexcept;
-  void drop() noexcept { no_queue_.fetch_add(1, std::memory_order_relaxed); }
-  void ask_to_reopen() noexcept {
-    reopen_wanted_.store(true);
-    wake();
-  }
-  bool flush(milliseconds at_most);
-  const std::string& path() const noexcept { return path_; }
-  LogWriterStats stats() const noexcept;
-
- private:
-  enum class Progress : std::uint8_t { nothing, some, stuck };
-
-  LineQueue* queue_of(unsigned number) noexcept;
-  bool push(LineQueue& queue, std::string_view line) noexcept;
-  void wake() noexcept {
-    if (sleep_.exchange(awake) != awake) ksvc::futex_wake(sleep_, ksvc::FutexScope::process);
-  }
-
-  // ---- The writing thread's
-  void run() noexcept;
-  Progress drain();
-  bool drain(LineQueue& queue, Progress& progress);
-  void tell_dropped(Progress& progress);
-  bool keep_or_fail(std::int64_t result);
-  void open_anew();
-  void pause(Progress progress, bool ending);
-  bool any_line() const noexcept;
-  void complain(const std::string& what) noexcept;
-  std::vector<LineQueue*> queues() const;
-  std::uint64_t dropped() const noexcept;
-
-  const std::string path_;
-  const LogWriterOptions options_;
-  const std::size_t queue_bytes_;
-  app::LogFile file_;
-
-  mutable std::mutex mutex_;  // guards what follows, up to the next comment
-  std::vector<std::unique_ptr<LineQueue>> all_;
-  std::condition_variable flushed_;
-  std::uint64_t flush_done_ = 0;
-  // By thread_number(); null: that thread has not written yet.
-  std::array<std::atomic<LineQueue*>, app::kMostThreadNumbers> by_thread_{};
-  // Of all threads beyond; made at once.
-  detail::SpinLock others_lock_;
-  LineQueue* others_;
-
-  std::atomic<std::uint32_t> sleep_{awake};
-  std::atomic<bool> stopping_{false};
-  std::atomic<bool> reopen_wanted_{false};
-  std::atomic<std::uint64_t> flush_asked_{0};
-  std::atomic<std::uint64_t> no_queue_{0};  // lines dropped for want of memory
-
-  std::atomic<std::uint64_t> bytes_{0};
-  std::atomic<std::uint64_t> batches_{0};
-  std::atomic<std::uint64_t> partial_{0};
-  std::atomic<std::uint64_t> waits_{0};
-  std::atomic<std::uint64_t> errors_{0};
-  std::atomic<std::uint64_t> reopened_{0};
-
-  LineQueue notes_{kLeastQueueBytes};  // lines of the writing thread's own
-  LineQueue* amid_ = nullptr;          // whose line was written in part
-  std::uint64_t dropped_told_ = 0;
-  bool failing_ = false;
-  steady_clock::time_point next_complaint_;
-  steady_clock::time_point next_look_;
-  std::thread thread_;
-};
-
 LogWriter::State::State(const std::string& path, const LogWriterOptions& options)
     : path_(path),
       options_(options),
-      queue_bytes_(std::bit_ceil(std::max(options.queue_bytes, kLeastQueueBytes))) {
+      queue_bytes_(
+          std::bit_ceil(std::clamp(options.queue_bytes, app::kLeastQueueBytes, kMostQueueBytes))) {
   if (const std::string refused = file_.open(path, options.mode); !refused.empty()) {
     throw std::runtime_error(refused);
   }
@@ -178,10 +89,8 @@ LogWriter::State::~State() {
 
 // ---- Who writes
 
-LineQueue* LogWriter::State::queue_of(unsigned number) noexcept {
-  LineQueue* queue = by_thread_[number].load(std::memory_order_acquire);
-  if (queue != nullptr) [[likely]]
-    return queue;
+LineQueue* LogWriter::State::make_queue(unsigned number) noexcept {
+  LineQueue* queue = nullptr;
   try {
     auto made = std::make_unique<LineQueue>(queue_bytes_);
     const std::lock_guard lock(mutex_);
@@ -207,26 +116,22 @@ bool LogWriter::State::push(LineQueue& queue, std::string_view line) noexcept {
 }
 
 bool LogWriter::State::write(std::string_view line) noexcept {
-  const unsigned number = app::thread_number();
-  bool taken = false;
-  bool half_full = false;
-  if (number < app::kMostThreadNumbers) [[likely]] {
-    LineQueue* const queue = queue_of(number);
-    if (queue == nullptr) {
-      no_queue_.fetch_add(1, std::memory_order_relaxed);
-      return false;
+  return put([line](LineQueue& queue) { return push(queue, line); });
+}
+
+app::LineMaker& LogWriter::State::adopt(std::unique_ptr<app::LineMaker> maker) {
+  const std::lock_guard lock(mutex_);
+  return *makers_.emplace_back(std::move(maker)).maker;
+}
+
+void LogWriter::State::retire(const app::LineMaker& maker) noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    for (Maker& one : makers_) {
+      if (one.maker.get() == &maker) one.use = Use::retired;
     }
-    taken = push(*queue, line);
-    half_full = queue->is_half_full();
-  } else {
-    const detail::SpinGuard guard(others_lock_);
-    taken = push(*others_, line);
-    half_full = others_->is_half_full();
   }
-  const std::uint32_t sleep = sleep_.load(std::memory_order_seq_cst);
-  if (sleep == asleep || (sleep == gathering && half_full)) [[unlikely]]
-    wake();
-  return taken;
+  wake();
 }
 
 bool LogWriter::State::flush(milliseconds at_most) {
@@ -281,11 +186,13 @@ void LogWriter::State::run() noexcept {
     Progress progress = Progress::stuck;
     try {
       if (reopen_wanted_.exchange(false)) open_anew();
+      begin_to_let_go();
       progress = drain();
     } catch (const std::bad_alloc&) {
       failing_ = true;  // It is tried again.
     }
     if (progress != Progress::stuck) {
+      let_go();
       const std::lock_guard lock(mutex_);
       flush_done_ = std::max(flush_done_, flush_asked);
       flushed_.notify_all();
@@ -301,7 +208,7 @@ void LogWriter::State::run() noexcept {
 LogWriter::State::Progress LogWriter::State::drain() {
   Progress progress = Progress::nothing;
   // What was begun is ended first, whoever's it is.
-  if (amid_ != nullptr && !drain(*amid_, progress)) return Progress::stuck;
+  if (!write_batch(progress)) return Progress::stuck;
   for (LineQueue* const queue : queues()) {
     if (!drain(*queue, progress)) return Progress::stuck;
   }
@@ -311,20 +218,20 @@ LogWriter::State::Progress LogWriter::State::drain() {
 
 // What is there by now; whoever writes all the time must not keep others waiting.
 bool LogWriter::State::drain(LineQueue& queue, Progress& progress) {
-  std::size_t left = SIZE_MAX;
-  for (;;) {
-    const auto parts = queue.unwritten();
-    const std::size_t size = parts[0].size() + parts[1].size();
-    left = std::min(left, size);
-    if (size == 0 || (left == 0 && !queue.is_amid_a_line())) return true;
-    if (steady_clock::now() >= next_look_) {
-      next_look_ = steady_clock::now() + kMovedPause;
-      if (file_.was_moved()) {
-        open_anew();
-        continue;
-      }
-    }
-    const std::int64_t written = file_.write(parts, kRoomStep);
+  const std::uint64_t end = queue.end();
+  while (queue.taken() != end) {
+    batch_.fill(queue, end);
+    if (!write_batch(progress)) return false;
+  }
+  return true;
+}
+
+// All of it. False when that does not go on.
+bool LogWriter::State::write_batch(Progress& progress) {
+  while (!batch_.is_empty()) {
+    look_at_the_file();
+    const std::string_view text = batch_.unwritten();
+    const std::int64_t written = file_.write(text, kRoomStep);
     if (written <= 0) {
       keep_or_fail(written);
       return false;
@@ -332,13 +239,32 @@ bool LogWriter::State::drain(LineQueue& queue, Progress& progress) {
     failing_ = false;
     progress = Progress::some;
     const auto done = static_cast<std::size_t>(written);
-    left -= std::min(left, done);
-    queue.wrote(done);
-    amid_ = queue.is_amid_a_line() ? &queue : nullptr;
+    batch_.wrote(done);
     bytes_.fetch_add(done, std::memory_order_relaxed);
     batches_.fetch_add(1, std::memory_order_relaxed);
-    if (done < size) partial_.fetch_add(1, std::memory_order_relaxed);
+    if (done < text.size()) partial_.fetch_add(1, std::memory_order_relaxed);
   }
+  return true;
+}
+
+void LogWriter::State::look_at_the_file() {
+  const auto now = steady_clock::now();
+  if (now < next_look_) return;
+  next_look_ = now + kMovedPause;
+  if (file_.was_moved()) open_anew();
+}
+
+// Who is not used any more: all that there is for it to do is in the queues by now.
+void LogWriter::State::begin_to_let_go() noexcept {
+  const std::lock_guard lock(mutex_);
+  for (Maker& one : makers_) {
+    if (one.use == Use::retired) one.use = Use::leaving;
+  }
+}
+
+void LogWriter::State::let_go() noexcept {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(makers_, [](const Maker& one) { return one.use == Use::leaving; });
 }
 
 // Whether it is worth no complaint.
@@ -359,7 +285,7 @@ bool LogWriter::State::keep_or_fail(std::int64_t result) {
 
 void LogWriter::State::tell_dropped(Progress&) {
   const std::uint64_t now = dropped();
-  if (now == dropped_told_ || notes_.unwritten()[0].size() > 0) return;
+  if (now == dropped_told_ || !notes_.is_empty()) return;
   const std::uint64_t more = now - dropped_told_;
   std::string line;
   try {
@@ -376,14 +302,12 @@ void LogWriter::State::open_anew() {
   if (const std::string refused = file_.reopen(); !refused.empty()) return complain(refused);
   reopened_.fetch_add(1, std::memory_order_relaxed);
   // A line that was begun in the other file is written whole in this one.
-  if (amid_ != nullptr) amid_->rewind();
-  amid_ = nullptr;
+  batch_.rewind();
 }
 
 bool LogWriter::State::any_line() const noexcept {
   const std::lock_guard lock(mutex_);
-  return std::ranges::any_of(all_,
-                             [](const auto& queue) { return queue->unwritten()[0].size() > 0; });
+  return std::ranges::any_of(all_, [](const auto& queue) { return !queue->is_empty(); });
 }
 
 void LogWriter::State::pause(Progress progress, bool ending) {

@@ -17,6 +17,8 @@
 #include "app/log/access_memory.hpp"
 #include "app/log/escape.hpp"
 #include "http/server/server_test.hpp"
+#include "weft/middleware/logger.hpp"
+#include "weft/test_client.hpp"
 
 namespace weft {
 
@@ -27,15 +29,15 @@ using http::test::eventually;
 using RawClient = http::test::Client;
 
 std::string escaped(std::string_view text) {
-  app::LineText line;
-  app::append_escaped(line, text);
-  return std::string(line.view());
+  std::string line(app::escaped_bound(text.size()), '#');
+  line.resize(static_cast<std::size_t>(app::put_escaped(line.data(), text) - line.data()));
+  return line;
 }
 
 std::string json_escaped(std::string_view text) {
-  app::LineText line;
-  app::append_json_escaped(line, text);
-  return std::string(line.view());
+  std::string line(app::escaped_bound(text.size()), '#');
+  line.resize(static_cast<std::size_t>(app::put_json_escaped(line.data(), text) - line.data()));
+  return line;
 }
 
 // A server with an access log, whose lines are taken as they come.
@@ -189,7 +191,7 @@ TEST(AccessMemory, times_are_those_of_the_zone_of_the_process) {
   const std::string zone = before != nullptr ? before : "";
   ::setenv("TZ", "XYZ+03:30", 1);
   ::tzset();
-  app::AccessLog::Memory memory;
+  app::AccessMemory memory;
   EXPECT_EQ(memory.clf_time(971'211'336), "[10/Oct/2000:17:25:36 -0330]");
   EXPECT_EQ(memory.iso_time(971'211'336), "2000-10-10T20:55:36");
   before != nullptr ? ::setenv("TZ", zone.c_str(), 1) : ::unsetenv("TZ");
@@ -403,6 +405,57 @@ TEST_F(AccessLogging, a_log_is_opened_anew_when_it_is_asked_to) {
   ASSERT_TRUE(eventually([&] { return std::filesystem::exists(path); }));
   client.get("/hello/2");
   EXPECT_EQ(line(1), "/hello/2");
+}
+
+// The lines of a log are made when they are written, which may be when the log has gone.
+TEST_F(AccessLogging, a_log_that_goes_before_its_writer_leaves_its_lines) {
+  auto writer = std::make_shared<LogWriter>(path);
+  std::size_t asked = 0;
+  for (int round = 0; round < 20; ++round) {
+    App own;
+    own.use(logger({.format = "%m %U%q %{X-Round}i", .writer = writer}));
+    own.get("/{name}", [](Context& c) { c.text("hello"); });
+    TestClient client(own);
+    for (int i = 0; i < 10; ++i, ++asked) {
+      const std::string path_asked = "/" + std::to_string(i) + "?a=b";
+      const auto answer =
+          client.request(TestRequest("GET", path_asked).header("X-Round", std::to_string(round)));
+      ASSERT_EQ(answer.status(), 200);
+    }
+  }
+  ASSERT_TRUE(writer->flush());
+  const auto all = lines();
+  ASSERT_EQ(all.size(), asked);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    EXPECT_EQ(all[i], "GET /" + std::to_string(i % 10) + "?a=b " + std::to_string(i / 10));
+  }
+}
+
+TEST_F(AccessLogging, a_pattern_may_name_more_than_is_usual) {
+  std::string format;
+  std::string expected;
+  for (int i = 0; i < 100; ++i) {
+    format += "%{X-" + std::to_string(i) + "}i ";
+    expected += (i % 2 == 0 ? "v" + std::to_string(i) : "-") + " ";
+  }
+  RawClient client = start(format);
+  std::string fields;
+  for (int i = 0; i < 100; i += 2) {
+    fields += "X-" + std::to_string(i) + ": v" + std::to_string(i) + "\r\n";
+  }
+  client.send("GET /hello/a HTTP/1.1\r\nHost: x\r\n" + fields + "\r\n");
+  EXPECT_EQ(client.read_answer().status, 200);
+  EXPECT_EQ(line(1), expected);
+}
+
+TEST_F(AccessLogging, what_is_long_is_cut_and_says_so) {
+  RawClient client = start("%{X-Long}i|%{X-Long}i|%U");
+  const std::string most(app::kMostLoggedBytes, '"');
+  client.send("GET /hello/a HTTP/1.1\r\nHost: x\r\nX-Long: " + most + "\"\r\n\r\n");
+  EXPECT_EQ(client.read_answer().status, 200);
+  std::string quoted;
+  for (std::size_t i = 0; i < most.size(); ++i) quoted += "\\\"";
+  EXPECT_EQ(line(1), quoted + "...|" + quoted + "...|/hello/a");
 }
 
 TEST_F(AccessLogging, what_is_logged_last_is_there_when_the_server_has_stopped) {

@@ -19,6 +19,7 @@
 #include <thread>
 #include <vector>
 
+#include "app/log/line_batch.hpp"
 #include "app/log/line_queue.hpp"
 #include "app/log/thread_number.hpp"
 #include "http/server/server_test.hpp"
@@ -82,48 +83,86 @@ class Fifo {
 
 }  // namespace
 
-TEST(LineQueue, lines_come_out_as_they_went_in_wherever_they_wrap) {
-  app::LineQueue queue(64);
+// Makes of a record its bytes, in brackets.
+class Bracketing final : public app::LineMaker {
+ public:
+  explicit Bracketing(std::atomic<bool>* gone = nullptr) : gone_(gone) {}
+  ~Bracketing() override {
+    if (gone_ != nullptr) *gone_ = true;
+  }
+  void make(std::string_view record, app::LineText& text) override {
+    text.append("[");
+    text.append(record);
+    text.append("]");
+  }
+
+ private:
+  std::atomic<bool>* gone_;
+};
+
+bool push_record(app::LineQueue& queue, app::LineMaker& maker, std::string_view bytes) {
+  char* const room = queue.record_room(bytes.size());
+  if (room == nullptr) return false;
+  bytes.copy(room, bytes.size());
+  queue.push_record(maker, bytes.size());
+  return true;
+}
+
+TEST(LineQueue, lines_and_records_come_out_as_they_went_in_wherever_they_wrap) {
+  app::LineQueue queue(128);
+  app::LineBatch batch;
+  Bracketing maker;
   std::string in;
   std::string out;
-  for (int i = 0; i < 500; ++i) {
+  for (int i = 0; i < 1'000; ++i) {
     const std::string line(static_cast<std::size_t>(i % 23), static_cast<char>('a' + i % 26));
-    ASSERT_TRUE(queue.push(line));
-    in += line + "\n";
-    for (;;) {
-      const auto parts = queue.unwritten();
-      const std::size_t size = std::min<std::size_t>(parts[0].size() + parts[1].size(), 5);
-      if (size == 0) break;
-      const std::string all = std::string(parts[0]) + std::string(parts[1]);
-      out += all.substr(0, size);
-      queue.wrote(size);
-      EXPECT_EQ(queue.is_amid_a_line(), out.back() != '\n');
+    const bool is_record = i % 3 != 0;
+    ASSERT_TRUE(is_record ? push_record(queue, maker, line) : queue.push(line)) << i;
+    in += is_record ? "[" + line + "]\n" : line + "\n";
+    batch.fill(queue, queue.end());
+    while (!batch.is_empty()) {
+      const std::string_view part = batch.unwritten().substr(0, 5);
+      out += part;
+      const bool is_end = part.back() == '\n';
+      batch.wrote(part.size());
+      EXPECT_EQ(batch.is_amid_a_line(), !is_end);
     }
+    EXPECT_TRUE(queue.is_empty());
   }
   EXPECT_EQ(out, in);
-  EXPECT_EQ(queue.lines(), 500U);
+  EXPECT_EQ(queue.lines(), 1'000U);
   EXPECT_EQ(queue.refused(), 0U);
 }
 
 TEST(LineQueue, what_has_no_room_is_refused_and_counted_and_room_comes_back_by_whole_lines) {
-  app::LineQueue queue(16);
-  EXPECT_TRUE(queue.push("1234567"));  // 8 with its end
+  app::LineQueue queue(32);
+  app::LineBatch batch;
+  Bracketing maker;
+  EXPECT_TRUE(queue.push("123456789012"));  // 16 with the head of its entry
   EXPECT_FALSE(queue.is_half_full());
-  EXPECT_TRUE(queue.push("123"));
+  EXPECT_TRUE(queue.push("1234"));
   EXPECT_TRUE(queue.is_half_full());
   EXPECT_FALSE(queue.push("12345"));
-  EXPECT_TRUE(queue.push("abc"));
+  EXPECT_TRUE(queue.push("abcd"));
   EXPECT_FALSE(queue.push(""));
-  EXPECT_EQ(queue.refused(), 2U);
-  queue.wrote(7);
+  EXPECT_FALSE(push_record(queue, maker, ""));
+  EXPECT_EQ(queue.refused(), 3U);
+  batch.fill(queue, queue.end());
+  EXPECT_EQ(batch.unwritten(), "123456789012\n1234\nabcd\n");
+  EXPECT_FALSE(queue.push("")) << "nothing is out yet";
+  batch.wrote(12);
   EXPECT_FALSE(queue.push("")) << "the line is not out yet";
-  queue.wrote(1);
-  EXPECT_TRUE(queue.push("1234567"));
+  batch.wrote(1);
+  EXPECT_TRUE(queue.push("123456789012"));
   EXPECT_FALSE(queue.push(""));
-  queue.wrote(2);
-  EXPECT_TRUE(queue.is_amid_a_line());
-  queue.rewind();
-  EXPECT_EQ(queue.unwritten()[0], "123\nabc\n");
+  batch.wrote(2);
+  EXPECT_TRUE(batch.is_amid_a_line());
+  batch.rewind();
+  EXPECT_EQ(batch.unwritten(), "1234\nabcd\n");
+  batch.wrote(10);
+  EXPECT_TRUE(batch.is_empty());
+  batch.fill(queue, queue.end());
+  EXPECT_EQ(batch.unwritten(), "123456789012\n");
 }
 
 TEST(ThreadNumber, threads_that_live_at_the_same_time_differ_and_numbers_come_back) {
@@ -256,7 +295,7 @@ TEST_F(Log, a_full_disk_is_counted_and_lines_wait_and_then_are_dropped) {
   {
     LogWriter log("/dev/full", options);
     const std::string line(99, 'x');
-    for (int i = 0; i < 40; ++i) EXPECT_TRUE(log.write(line));
+    for (int i = 0; i < 39; ++i) EXPECT_TRUE(log.write(line));
     EXPECT_FALSE(log.write(line));
     EXPECT_TRUE(eventually([&] { return log.stats().errors >= 3; }));
     EXPECT_EQ(log.stats().dropped, 1U);
