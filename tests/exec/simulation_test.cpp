@@ -11,6 +11,7 @@
 #include "http/sim/random.hpp"
 #include "http/sim/sim_run.hpp"
 #include "ksvc/core/assert.hpp"
+#include "ksvc/pool/current_pool.hpp"
 #include "weft/context.hpp"
 
 namespace weft::exec {
@@ -142,6 +143,7 @@ Outcome run_seed(std::uint64_t seed) {
     options.world.faults.no_buffers = static_cast<unsigned>(random.below(500));
   }
   options.backend.buffers = {64, 4'096};
+  options.file_bytes = 300'000;
   options.drain_after = milliseconds(random.between(1, 300));
   options.add_routes = [&routes](http::Site& site) { routes.add_to(site); };
   SimRun run(seed, options);

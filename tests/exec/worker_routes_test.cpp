@@ -68,6 +68,8 @@ class WorkerRoutes : public ServerTest {
   }
   void TearDown() override {
     spinners.release();
+    // The server lingers for those who are still there.
+    busy.clear();
     ServerTest::TearDown();
   }
   // So many threads spin, each for a client of its own.
