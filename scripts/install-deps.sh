@@ -15,9 +15,9 @@ slow=(clang-19 libclang-rt-19-dev libboost-dev valgrind g++-aarch64-linux-gnu qe
       "${debian13[@]}" "${clients[@]}" "${browser[@]}" "${docs[@]}")
 tidy=(clang-format-19 clang-tidy-19)
 # The servers and libraries that benchmarks compare with.
-peers=(nginx haproxy libh2o-evloop-dev libssl-dev golang-github-valyala-fasthttp-dev cargo rustc
-       librust-hyper-dev librust-tokio-dev librust-hyper-util-dev librust-http-body-util-dev
-       librust-axum-dev)
+peers=(nginx libnginx-mod-http-lua lua-cjson haproxy libh2o-evloop-dev libssl-dev
+       golang-github-valyala-fasthttp-dev cargo rustc librust-hyper-dev librust-tokio-dev
+       librust-hyper-util-dev librust-http-body-util-dev librust-axum-dev)
 bench=(wrk golang-go libboost-fiber-dev valgrind "${peers[@]}")
 # Debian 12 or 13 lacks these: where they are unknown they are left out.
 optional=(libh2o-evloop-dev librust-hyper-util-dev librust-http-body-util-dev librust-axum-dev)

@@ -89,7 +89,7 @@ class Peer:
     make: Callable[[], Server]
 
 
-def _configured(template, **values):
+def configured(template, **values):
     """A function of the port that writes the configuration and returns its path."""
     text = (SOURCES / template).read_text()
 
@@ -107,7 +107,7 @@ def _configured(template, **values):
 
 
 def _nginx():
-    write = _configured("nginx.conf", files=FILES_FOLDER,
+    write = configured("nginx.conf", files=FILES_FOLDER,
                         descriptors=harness.raise_descriptor_limit())
     user = "-g 'user root;'" if os.geteuid() == 0 else ""  # Or it may not read this folder.
 
@@ -120,7 +120,7 @@ def _nginx():
 def _haproxy():
     # It wants two descriptors for each of its connections, though here it opens one.
     fitting = harness.raise_descriptor_limit() // 2 - 100
-    write = _configured("haproxy.cfg",
+    write = configured("haproxy.cfg",
                         connections=max(fitting, IDLE_CONNECTIONS + 2 * IDLE_WAVE))
     return Server("haproxy", lambda port: f"/usr/sbin/haproxy -f {write(port)}")
 

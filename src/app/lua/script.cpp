@@ -178,10 +178,24 @@ exec::lua::VmOptions vm_options(Script& script, std::shared_ptr<exec::lua::Sourc
 
 }  // namespace
 
-std::string Declaration::text() const {
-  const auto* const function = std::get_if<std::size_t>(&handler);
-  return key_of(*this) + text_of(links) +
-         (function != nullptr ? " handler " + std::to_string(*function) : " native handler");
+std::vector<std::string> Declarations::lines() const {
+  std::vector<std::string> all;
+  for (const Declaration& route : routes) {
+    const auto* const function = std::get_if<std::size_t>(&route.handler);
+    all.push_back(
+        key_of(route) + text_of(route.links) +
+        (function != nullptr ? " handler " + std::to_string(*function) : " native handler"));
+  }
+  for (const PrefixDeclaration& prefix : prefixes) {
+    all.push_back("below " + prefix.prefix + text_of(prefix.links));
+  }
+  const auto add_words = [&all](const char* of, const std::optional<std::size_t>& words) {
+    if (words) all.push_back(of + std::to_string(*words));
+  };
+  add_words("not_found ", not_found);
+  add_words("method_not_allowed ", method_not_allowed);
+  add_words("on_error ", on_error);
+  return all;
 }
 
 // ---- Request
@@ -255,18 +269,19 @@ State& Generation::make_state() {
 }
 
 // What a script declares must not depend on when or where it runs.
-void Generation::require_same(const Declarations& other) const {
-  const auto& mine = declared_.routes;
-  for (std::size_t i = 0; i < std::max(mine.size(), other.routes.size()); ++i) {
-    const std::string was = i < mine.size() ? mine[i].text() : "nothing";
-    const std::string is = i < other.routes.size() ? other.routes[i].text() : "nothing";
-    if (was == is) continue;
-    throw std::runtime_error(script_.path() +
-                             " adds other routes in the state of the next worker: "
-                             "number " +
-                             std::to_string(i + 1) + " was \"" + was + "\" and is \"" + is +
-                             "\"; what it adds must not depend on time or chance");
-  }
+void Generation::require_same(const Declarations& made) const {
+  const std::vector<std::string> before = declared_.lines();
+  const std::vector<std::string> now = made.lines();
+  if (before == now) return;
+  std::size_t at = 0;
+  while (at < before.size() && at < now.size() && before[at] == now[at]) ++at;
+  const auto line = [at](const std::vector<std::string>& lines) {
+    return at < lines.size() ? "\"" + lines[at] + "\"" : std::string("nothing");
+  };
+  throw std::runtime_error(script_.path() +
+                           " adds other routes in the state of the next worker: number " +
+                           std::to_string(at + 1) + " was " + line(before) + " and is " +
+                           line(now) + "; what it adds must not depend on time or chance");
 }
 
 void Generation::drop(State& state) noexcept {

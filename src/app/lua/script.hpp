@@ -47,9 +47,6 @@ struct Declaration {
   std::string pattern;
   std::vector<Link> links;
   std::variant<std::size_t, Handler> handler;
-
-  // What states are compared by.
-  std::string text() const;
 };
 
 // Middleware of a prefix, for requests below it that no route fits.
@@ -67,6 +64,9 @@ struct Declarations {
   std::optional<std::size_t> on_error;
   std::optional<std::uint16_t> port;
   std::string host;
+
+  // What states are compared by, a line for each.
+  std::vector<std::string> lines() const;
 };
 
 // A request while a script answers it. Stands on the stack of whoever called the script.
@@ -156,7 +156,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
 
  private:
   static std::vector<Middleware> middleware_of(const std::vector<Link>& links);
-  void require_same(const Declarations& other) const;
+  void require_same(const Declarations& made) const;
 
   Script& script_;
   std::uint64_t number_;
