@@ -96,7 +96,7 @@ int make_logger(lua_State* state) {
 int make_recover(lua_State* state) {
   auto& wanted = push_options<RecoverOptions>(state);
   OptionTable options(state, 1, "weft.recover()");
-  wanted.shape = options.boolean("json", false) ? RecoverShape::json : RecoverShape::text;
+  if (options.boolean("json", false)) wanted.shape = ErrorFormat::json;
   wanted.http_errors = options.boolean("http_errors", false);
   options.end();
   new (push_place(state)) Middleware(recover(wanted));
