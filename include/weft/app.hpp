@@ -66,6 +66,10 @@ struct Options {
   // "per-worker": each worker has a back end of its own. "shared": one more OS thread has the only
   // one, and all workers hand it their operations.
   std::string topology = "per-worker";
+  // Rings from which a thread of the kernel's takes what is submitted, so that workers seldom enter
+  // the kernel: for machines with a core to spare for each ring. Needs io_uring; without it the
+  // server does not start.
+  bool sq = false;
   // What keeps a request whose handler waits: "green" the stack it runs on, "coroutine" a frame,
   // "callback" a record. Every kind of handler works with each; those that park take a stack.
   std::string model = "green";

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <optional>
 #include <stdexcept>
 #include <string_view>
@@ -52,8 +53,21 @@ ksvc::BackendChoice choose(const Options& options) {
     throw std::runtime_error("unknown back end \"" + options.backend +
                              "\": use auto, io_uring or epoll");
   }
-  ksvc::BackendChoice choice = ksvc::choose_backend(ksvc::probe_kernel_features(), kind);
+  const ksvc::KernelFeatures& features = ksvc::probe_kernel_features();
+  ksvc::BackendChoice choice = ksvc::choose_backend(features, kind);
   if (!choice) throw std::runtime_error(choice.reason);
+  if (!options.sq) return choice;
+  // Whoever asks for that asks for io_uring.
+  if (choice.kind != ksvc::BackendKind::io_uring) {
+    throw std::runtime_error("sq needs io_uring, and the back end is epoll (" + choice.reason +
+                             "); leave sq out, or see that io_uring can be used");
+  }
+  if (!features.setup.sqpoll) {
+    throw std::runtime_error(
+        "sq needs rings with a thread of the kernel's, which this kernel does not make here; leave "
+        "it out");
+  }
+  choice.reason += "; its rings have a thread of the kernel's";
   return choice;
 }
 
@@ -325,6 +339,7 @@ std::shared_ptr<App::Running> App::launch(http::Site& site, const Options& optio
       options.workers > 0 ? options.workers : std::max(1U, std::thread::hardware_concurrency());
   server_options.backend = choice.kind;
   server_options.topology = topology_of(options);
+  server_options.sqpoll = options.sq;
   server_options.model = model_of(options);
   server_options.stall_after = options.stall_after;
   server_options.stack_bytes = std::max(options.stack_bytes, application.least_stack_bytes);
@@ -340,6 +355,11 @@ std::shared_ptr<App::Running> App::launch(http::Site& site, const Options& optio
   }
   auto next = std::make_shared<Running>(site, server_options, choice.reason, observation, places);
   auto failure = next->server.start();
+  if (failure && failure->backend_errno != 0 && options.sq) {
+    throw std::runtime_error(std::string("rings with a thread of the kernel's, which sq asks for, "
+                                         "could not be set up: ") +
+                             std::strerror(failure->backend_errno) + "; leave sq out");
+  }
   if (failure && failure->backend_errno != 0 && choice.kind == ksvc::BackendKind::io_uring) {
     choice = ksvc::without_io_uring(choice, failure->backend_errno);
     if (!choice) throw std::runtime_error(choice.reason);

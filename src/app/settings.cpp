@@ -146,6 +146,8 @@ std::vector<Setting> server_rows() {
        "NAME",
        {},
        {"per-worker", "shared"}},
+      {"server", "sq", toggle, at<&Options::sq>("sq"),
+       "a thread of the kernel's takes what is submitted to each ring; needs io_uring", ""},
       {"server",
        "model",
        choice,

@@ -22,7 +22,10 @@ class PerWorkerReactor {
  public:
   using WorkerType = WorkerOf<Traits>;
 
-  static Result<PerWorkerReactor> start() { return PerWorkerReactor(); }
+  // The back end is made with the worker, of its options.
+  static Result<PerWorkerReactor> start(const ksvc::BackendOptions& = {}) {
+    return PerWorkerReactor();
+  }
   Result<std::unique_ptr<WorkerType>> make_worker(const WorkerOptions& options) const {
     return WorkerType::create(options);
   }
@@ -33,8 +36,10 @@ class OneReactor {
  public:
   using WorkerType = WorkerOf<ksvc::SharedReactorTraits<Traits>>;
 
-  static Result<OneReactor> start() {
-    auto reactor = Reactor::start();
+  static Result<OneReactor> start(const ksvc::BackendOptions& options = {}) {
+    ksvc::SharedReactorOptions reactor_options;
+    reactor_options.backend = options;
+    auto reactor = Reactor::start(reactor_options);
     if (!reactor) return reactor.error();
     return OneReactor(std::move(reactor).value());
   }

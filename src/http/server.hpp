@@ -24,6 +24,7 @@
 #include "http/models/model.hpp"
 #include "http/route_feed.hpp"
 #include "http/site.hpp"
+#include "ksvc/core/io_backend.hpp"
 #include "ksvc/router/backend_choice.hpp"
 #include "net/listener.hpp"
 #include "net/shared_listener.hpp"
@@ -48,6 +49,8 @@ struct ServerOptions {
   // Empty, or one for each worker; they must outlive the server.
   std::vector<AnswerObserver*> observers;
   bool measure_turns = false;
+  // Of io_uring: rings from which a thread of the kernel's takes what is submitted.
+  bool sqpoll = false;
   // Called once when the last worker of a started server has ended: on that worker's thread, or by
   // start() when the end was asked for before it returned.
   std::function<void()> on_end;
@@ -100,11 +103,18 @@ class Server {
   ServerFigures figures() const noexcept;
   // Of each worker, where turns are measured.
   std::vector<const gvt::TurnMeter*> turn_meters() const;
+  // By worker: accepts, receives and sends that the kernel has been asked for and has not ended.
+  std::vector<std::uint64_t> operations_in_flight() const;
   // Null until something has needed it.
   const ksvc::LazyPool* pool() const noexcept { return services_ ? services_->pool() : nullptr; }
 
  private:
   struct Slot;
+  ksvc::BackendOptions backend_options() const noexcept {
+    ksvc::BackendOptions options;
+    options.sqpoll = options_.sqpoll;
+    return options;
+  }
   enum class Step : std::uint8_t { thread, worker, backend };
   // Says no more than a thread that is out of memory can.
   struct Failure {

@@ -22,7 +22,7 @@ namespace weft::http {
 
 template <class Topology, class ConnectionModel>
 void Server::start_threads() {
-  auto made = Topology::start();
+  auto made = Topology::start(backend_options());
   if (!made) return report_ready(Failure{Step::backend, made.error().os_errno});
   const auto topology = std::make_shared<const Topology>(std::move(made).value());
   std::size_t begun = 0;
@@ -55,6 +55,7 @@ void Server::serve(Slot& slot, const Topology& topology) noexcept {
   std::optional<Failure> failure;
   try {
     gvt::WorkerOptions worker_options;
+    worker_options.backend = backend_options();
     worker_options.scheduler.stack_bytes = options_.stack_bytes;
     worker_options.number = slot.number;
     worker_options.services = &*services_;

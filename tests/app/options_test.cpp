@@ -77,6 +77,9 @@ TEST(Options, limits_have_flags_and_keep_their_values_without) {
 }
 
 TEST(Options, a_switch_is_turned_on_and_off_in_every_spelling) {
+  EXPECT_FALSE(parse({}).sq);
+  EXPECT_TRUE(parse({"--sq"}).sq);
+  EXPECT_FALSE(parse({"--sq", "--no-sq"}).sq);
   EXPECT_TRUE(parse({}).server_header);
   EXPECT_FALSE(parse({"--no-server-header"}).server_header);
   EXPECT_FALSE(parse({"--server-header=false"}).server_header);

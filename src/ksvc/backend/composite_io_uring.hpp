@@ -1,7 +1,8 @@
 // CompositeIoUring<options>: the IoBackend on one io_uring, entered once per turn of the loop, with
 // any combination of what else the kernel offers.
 //
-// Options are settled when the program is compiled and cost nothing where they are off. Without
+// Options are settled when the program is compiled and cost nothing where they are off; SQPOLL can
+// also be asked for when the ring is made (BackendOptions), for a look per turn. Without
 // SQPOLL the ring is set up with SINGLE_ISSUER and DEFER_TASKRUN: completions are made only while
 // the owner is inside submit_and_wait(), so nothing interrupts handlers, and a turn's work arrives
 // as one batch. With SQPOLL a thread of the kernel's takes what is submitted, the owner enters the
@@ -84,7 +85,7 @@ class CompositeIoUring {
   static bool performs(const SystemCall& call) { return expressible(call); }
 
   void submit_and_wait(unsigned at_least, TimePoint deadline) {
-    if constexpr (options.sqpoll) {
+    if (options.sqpoll || core_.is_polled()) {
       core_.submit_and_wait_polled(at_least, deadline);
     } else {
       core_.submit_and_wait(at_least, deadline);

@@ -16,7 +16,7 @@ template <UringOptions options>
 Result<std::unique_ptr<CompositeIoUring<options>>> CompositeIoUring<options>::create(
     const BackendOptions& backend_options) {
   std::unique_ptr<CompositeIoUring> backend(new CompositeIoUring(backend_options));
-  const UringCore::Traits traits{options.sqpoll, options.fixed_files};
+  const UringCore::Traits traits{options.sqpoll || backend_options.sqpoll, options.fixed_files};
   if (auto opened = backend->core_.open(backend_options, traits); !opened) return opened.error();
   if constexpr (options.fixed_buffers) {
     auto attached = backend->registered_.attach(backend->core_.ring());

@@ -134,6 +134,7 @@ class UringCore {
   unsigned drain(Sink& sink);
 
   bool settled() const noexcept { return settled_; }
+  bool is_polled() const noexcept { return sqpoll_; }
 
  private:
   static bool links(const io_uring_sqe& entry) noexcept {

@@ -42,6 +42,7 @@ struct BackendOptions {
   // For the back ends that have such things.
   unsigned direct_descriptors = 16384;              // at most as many as files may be open
   BufferOptions registered_buffers{64, 16 * 1024};  // pinned memory
+  bool sqpoll = false;                              // also of a type that is not made for it
   std::chrono::milliseconds sqpoll_idle{10};        // how long the kernel's thread looks for work
 };
 
