@@ -27,12 +27,14 @@ struct EndedAnswer {
   bool keep_alive = false;
   ksvc::TimePoint began;
   ksvc::TimePoint ended;
-  ksvc::TimePoint wall;  // the time of day at the end
-  const std::optional<weft::Endpoint>* peer = nullptr;
+  ksvc::TimePoint wall;                                 // the time of day at the end
+  const std::optional<weft::Endpoint>* peer = nullptr;  // null: nobody wants it
 };
 
 class AnswerObserver {
  public:
+  // Whether it is to be told who has asked. Those that middleware adds always are.
+  bool wants_peer() const noexcept { return wants_peer_; }
   // A head has been read. What follows is one of the other two.
   virtual void request_began() noexcept = 0;
   // There was no memory to go on with it, and its connection is closed.
@@ -41,7 +43,11 @@ class AnswerObserver {
   virtual void answer_ended(const EndedAnswer& answer) noexcept = 0;
 
  protected:
+  explicit AnswerObserver(bool wants_peer = true) noexcept : wants_peer_(wants_peer) {}
   ~AnswerObserver() = default;
+
+ private:
+  const bool wants_peer_;
 };
 
 }  // namespace weft::http

@@ -132,6 +132,7 @@ std::optional<std::size_t> Connection<Worker, Model>::send_file_step(int file, s
   service_.backend().submit(ksvc::SendFile{fd_, file, offset, static_cast<std::uint32_t>(step)},
                             corr_id(kSendFile));
   sending_ = true;
+  service_.operation_begins();
   const detail::Outcome outcome = await_file_step(waiter);
   const std::int32_t result = request_->outgoing->file_result;
   if (!failed_ && outcome == detail::Outcome::cancelled) throw detail::own_cancellation();
@@ -170,6 +171,7 @@ detail::Outcome Connection<Worker, Model>::await_file_step(detail::Waiter& waite
 template <class Worker, class Model>
 void Connection<Worker, Model>::file_sent(std::int32_t result) {
   sending_ = false;
+  service_.operation_ends();
   // Gone only when the worker ends.
   if (!handling() || !request_->outgoing) return;
   request_->outgoing->file_result = result;

@@ -103,6 +103,7 @@ void Connection<Worker, Model>::arrive(const ksvc::BufferLease& lease) {
 template <class Worker, class Model>
 void Connection<Worker, Model>::receive_ended(std::int32_t result) {
   receiving_ = false;
+  service_.operation_ends();
   pausing_ = false;
   if (borrowed_) {
     ksvc::BufferLease lease = std::exchange(borrowed_, {});
@@ -143,6 +144,7 @@ void Connection<Worker, Model>::send_fell_short(std::int32_t result) {
 template <class Worker, class Model>
 void Connection<Worker, Model>::sent(std::int32_t result) {
   sending_ = false;
+  service_.operation_ends();
   if (result < 0) {
     lose_client();
   } else {

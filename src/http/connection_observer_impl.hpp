@@ -32,11 +32,11 @@ void Connection<Worker, Model>::tell_end(ActiveRequest& request, SentAnswer sent
   ended.began = spill != nullptr && spill->parsing ? spill->began : request.exchange.began();
   ended.ended = service_.worker().now();
   ended.wall = service_.wall_time_at(ended.ended);
-  ended.peer = &service_.peer_of(fd_, *this);
-  if (service_.observer() != nullptr) service_.observer()->answer_ended(ended);
-  for (AnswerObserver* const observer : request.exchange.observers()) {
-    observer->answer_ended(ended);
-  }
+  const auto others = request.exchange.observers();
+  AnswerObserver* const first = service_.observer();
+  if (!others.empty() || first->wants_peer()) ended.peer = &service_.peer_of(fd_, *this);
+  if (first != nullptr) first->answer_ended(ended);
+  for (AnswerObserver* const observer : others) observer->answer_ended(ended);
 }
 
 template <class Worker, class Model>

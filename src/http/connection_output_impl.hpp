@@ -93,6 +93,7 @@ bool Connection<Worker, Model>::flush_outgoing() {
   const std::size_t step =
       std::min(out.in_flight.size() - out.sent, service_.limits().send_step_bytes);
   sending_ = true;
+  service_.operation_begins();
   if (!handling()) arm_in(service_.limits().write_timeout);
   service_.backend().submit(
       ksvc::Send{fd_, out.in_flight.data() + out.sent, static_cast<std::uint32_t>(step)},
@@ -150,10 +151,12 @@ void Connection<Worker, Model>::ensure_receiving() {
     borrowed_ = buffers.borrow();
     starved_ = false;
     receiving_ = true;
+    service_.operation_begins();
     return service_.backend().submit(ksvc::ReceiveInto{fd_, borrowed_.data, buffers.block_bytes()},
                                      corr_id(kReceive));
   }
   receiving_ = true;
+  service_.operation_begins();
   service_.backend().submit(ksvc::Receive{fd_}, corr_id(kReceive));
 }
 

@@ -247,6 +247,12 @@ std::vector<const gvt::TurnMeter*> Server::turn_meters() const {
   return meters;
 }
 
+std::vector<std::uint64_t> Server::operations_in_flight() const {
+  std::vector<std::uint64_t> counts;
+  for (const auto& slot : slots_) counts.push_back(slot->counters.operations.value());
+  return counts;
+}
+
 std::string advice_for(int os_errno) {
   switch (os_errno) {
     case EMFILE:

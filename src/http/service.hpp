@@ -64,6 +64,9 @@ class Service final : private gvt::TurnObserver {
   void count_answer(int status) noexcept {
     counters_.answers[static_cast<unsigned>(status) / 100 % 6].add(1);
   }
+  // What the kernel has been asked for, once for all that an operation brings.
+  void operation_begins() noexcept { counters_.operations.add(1); }
+  void operation_ends() noexcept { counters_.operations.add(UINT64_MAX); }
   bool draining() const noexcept { return draining_; }
   BufferBudget& budget() noexcept { return budget_; }
   const BufferBudget& budget() const noexcept { return budget_; }

@@ -94,6 +94,7 @@ void Service<Worker, Model>::start() {
 template <class Worker, class Model>
 void Service<Worker, Model>::arm_accept() {
   accepting_ = true;
+  operation_begins();
   const bool wait = !waits_for_nobody_;
   worker_.backend().submit(ksvc::Accept{listener_fd_, wait, wait}, accept_target_.corr_id());
 }
@@ -105,6 +106,7 @@ void Service<Worker, Model>::accepted(ksvc::CompletionTarget& target, unsigned,
   if (completion.result >= 0) self.adopt(completion.result);
   if (completion.more) return;
   self.accepting_ = false;
+  self.operation_ends();
   if (!self.ending_) self.accept_ended(completion.result);
 }
 

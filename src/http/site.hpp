@@ -73,6 +73,7 @@ struct alignas(64) WorkerCounters {
   Counter requests;
   Counter handler_errors;
   Counter parked;      // green threads, as of the last turn
+  Counter operations;  // accepts, receives and sends that the kernel has not ended
   Counter answers[6];  // by the first digit of the status
 };
 

@@ -24,16 +24,24 @@ using Label = Exposition::Label;
 // What all workers have counted for one route.
 struct RouteSum {
   void add(const RouteFigures& figures) {
+    // In this order, so that there are not fewer of all than of those that had a body.
+    std::uint64_t with_body = 0;
+    for (std::size_t i = 0; i < bodies.size(); ++i) {
+      const std::uint64_t count = figures.request_bytes.count(i);
+      bodies[i] += count;
+      with_body += count;
+    }
+    std::uint64_t all = 0;
     for (std::size_t method = 0; method < requests.size(); ++method) {
       for (std::size_t code = 0; code < RouteFigures::kClasses; ++code) {
-        requests[method][code] += figures.requests[method][code].value();
+        const std::uint64_t count = figures.requests[method][code].value();
+        requests[method][code] += count;
+        all += count;
       }
     }
+    if (all > with_body) bodies[0] += all - with_body;
     for (std::size_t i = 0; i < took.size(); ++i) took[i] += figures.took_us.count(i);
-    for (std::size_t i = 0; i < answers.size(); ++i) {
-      answers[i] += figures.answer_bytes.count(i);
-      bodies[i] += figures.request_bytes.count(i);
-    }
+    for (std::size_t i = 0; i < answers.size(); ++i) answers[i] += figures.answer_bytes.count(i);
     took_ns += figures.took_ns.value();
     answer_bytes += figures.answer_bytes_sum.value();
     request_bytes += figures.request_bytes_sum.value();
@@ -189,6 +197,14 @@ void write_loops(Exposition& exposition, const http::Server& server) {
        [](const gvt::TurnMeter& meter) {
          return static_cast<double>(meter.busy_ns()) * kNanoseconds;
        });
+  exposition.family("weft_loop_operations_in_flight", FigureKind::gauge,
+                    "Accepts, receives and sends that the kernel was asked for and has not ended.");
+  const auto operations = server.operations_in_flight();
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    const std::string number = std::to_string(i);
+    const std::array labels{Label{"worker", number}};
+    exposition.value(labels, operations[i]);
+  }
   std::array<std::uint64_t, gvt::TurnMeter::kBuckets + 1> lag{};
   std::array<double, gvt::TurnMeter::kBuckets> bounds{};
   std::uint64_t busy_ns = 0;

@@ -32,6 +32,8 @@ void WorkerRecorder::count(RouteFigures& figures, const http::EndedAnswer& answe
   figures.took_ns.add(ns);
   figures.answer_bytes.add(answer.body_bytes);
   figures.answer_bytes_sum.add(answer.body_bytes);
+  if (answer.request_body_bytes == 0) [[likely]]
+    return;
   figures.request_bytes.add(answer.request_body_bytes);
   figures.request_bytes_sum.add(answer.request_body_bytes);
 }

@@ -52,7 +52,7 @@ struct RouteFigures {
   gvt::Counter took_ns;
   PowerBuckets<8, 2, 12> answer_bytes;  // 256 bytes to 1 GiB
   gvt::Counter answer_bytes_sum;
-  PowerBuckets<8, 2, 12> request_bytes;
+  PowerBuckets<8, 2, 12> request_bytes;  // of requests that had a body
   gvt::Counter request_bytes_sum;
 };
 
@@ -68,7 +68,9 @@ class WorkerRecorder final : public http::AnswerObserver {
 
   // Without a log none is written, and without room for routes nothing is counted.
   WorkerRecorder(AccessLog* log, bool counts, std::size_t routes)
-      : log_(log), routes_(counts ? kFirstRoute + routes + kLateRoutes : 0) {}
+      : AnswerObserver(log != nullptr),
+        log_(log),
+        routes_(counts ? kFirstRoute + routes + kLateRoutes : 0) {}
   ~WorkerRecorder();
   WorkerRecorder(const WorkerRecorder&) = delete;
   WorkerRecorder& operator=(const WorkerRecorder&) = delete;

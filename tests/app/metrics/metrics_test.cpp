@@ -16,6 +16,7 @@
 #include "exposition_reader.hpp"
 #include "gvt/turn_meter.hpp"
 #include "http/server/server_test.hpp"
+#include "ksvc/router/kernel_features.hpp"
 
 namespace weft {
 
@@ -314,6 +315,9 @@ TEST_F(ShownMetrics, the_server_and_the_process_are_there) {
   EXPECT_GT(read.sum("weft_loop_turns_total"), 0);
   EXPECT_GT(read.sum("weft_loop_completions_total"), 0);
   EXPECT_GT(read.sum("weft_loop_lag_seconds_count"), 0);
+  // A worker accepts, soon the other one too, and each of the two clients is listened to.
+  EXPECT_EQ(read.count("weft_loop_operations_in_flight"), 2U);
+  EXPECT_GE(read.sum("weft_loop_operations_in_flight"), 3);
   EXPECT_EQ(read.sum("weft_pool_busy_threads"), 0);
   EXPECT_GT(read.sum("process_cpu_seconds_total"), 0);
   EXPECT_GT(read.sum("process_resident_memory_bytes"), 1e6);
@@ -325,6 +329,35 @@ TEST_F(ShownMetrics, the_server_and_the_process_are_there) {
   EXPECT_LE(read.sum("process_start_time_seconds"), now + 1);
   EXPECT_GT(read.sum("process_start_time_seconds"), now - 24 * 3600);
   EXPECT_EQ(read.count("weft_log_lines_total"), 0U);
+}
+
+TEST_F(ShownMetrics, operations_are_in_flight_until_they_end) {
+  for (const char* const backend : {"epoll", "io_uring"}) {
+    const bool has_ring = ksvc::probe_kernel_features().io_uring;
+    if (backend == std::string_view("io_uring") && !has_ring) continue;
+    options.backend = backend;
+    App own;
+    own.get("/metrics", metrics());
+    own.get("/hello", [](Context& c) { c.text("hello"); });
+    own.start(options);
+    const auto in_flight = [&own] {
+      RawClient asking(own.port());
+      const Answer answer = asking.get("/metrics");
+      const ExpositionReader reader(answer.body, false);
+      return reader.sum("weft_loop_operations_in_flight");
+    };
+    // The accept, and the receive of who asks.
+    EXPECT_TRUE(eventually([&] { return in_flight() == 2; })) << backend;
+    {
+      RawClient first(own.port());
+      RawClient second(own.port());
+      EXPECT_EQ(first.get("/hello").status, 200);
+      EXPECT_EQ(second.get("/hello").status, 200);
+      EXPECT_TRUE(eventually([&] { return in_flight() == 4; })) << backend;
+    }
+    EXPECT_TRUE(eventually([&] { return in_flight() == 2; })) << backend;
+    own.stop();
+  }
 }
 
 TEST_F(ShownMetrics, a_setting_shows_them_and_conflicts_are_told) {
