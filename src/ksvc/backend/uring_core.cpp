@@ -7,11 +7,11 @@
 #include <cerrno>
 #include <new>
 
-#include "ksvc/backend/mapping_order.hpp"
 #include "ksvc/backend/socket_calls.hpp"
 #include "ksvc/backend/uring_entry.hpp"
 #include "ksvc/clock/monotonic_clock.hpp"
 #include "ksvc/core/assert.hpp"
+#include "ksvc/core/kernel_order.hpp"
 
 namespace weft::ksvc {
 
@@ -430,6 +430,7 @@ unsigned UringCore::before_waiting(unsigned at_least) {
 
 int UringCore::enter_kernel(unsigned to_submit, unsigned at_least, TimePoint deadline,
                             unsigned flags) {
+  before_kernel_sends();
   const auto fd = static_cast<unsigned>(ring_.enter_ring_fd);
   if (at_least == 0 || deadline == kNoDeadline) {
     return io_uring_enter2(fd, to_submit, at_least, flags, nullptr, 0);

@@ -8,8 +8,8 @@
 #include <cerrno>
 #include <system_error>
 
-#include "ksvc/backend/mapping_order.hpp"
 #include "ksvc/backend/uring_abi.hpp"
+#include "ksvc/core/kernel_order.hpp"
 
 namespace weft::ksvc {
 

@@ -23,6 +23,8 @@
 #include <system_error>
 #include <utility>
 
+#include "ksvc/core/kernel_order.hpp"
+
 namespace weft::http::test {
 
 inline constexpr std::chrono::seconds hang_guard{20};
@@ -207,6 +209,7 @@ class Client {
     } while (got < 0 && errno == EINTR);
     last_errno_ = got < 0 ? errno : 0;
     if (got <= 0) return false;
+    ksvc::after_data_has_come();
     received_.append(bytes, static_cast<std::size_t>(got));
     return true;
   }
