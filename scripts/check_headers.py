@@ -5,6 +5,7 @@ usage: check_headers.py [--jobs N] [--compiler CXX]
 """
 
 import argparse
+import functools
 import os
 import platform
 import subprocess
@@ -19,6 +20,10 @@ FLAGS = ["-std=c++20", "-fsyntax-only", "-Wall", "-Wextra", "-Wpedantic", "-Werr
          '-DWEFT_BINARY_DIR="build"', '-DWEFT_SOURCE_DIR="."',
          *(f"-DWEFT_SERVER_{choice}=1" for choice in
            ("SQPOLL", "FIXED_FILES", "MULTISHOT_ACCEPT", "ZERO_COPY_SEND"))]
+
+# Where the headers of libraries are that do not lie in the system's own folder. Public headers
+# include none of them.
+LIBRARIES = ["lua5.4"]
 
 # A header for one processor says so at the end of its name.
 PROCESSORS = ("x86_64", "aarch64")
@@ -38,9 +43,16 @@ def headers():
                 yield folders, path.relative_to(ROOT / root)
 
 
+@functools.cache
+def library_flags():
+    return subprocess.run(["pkg-config", "--cflags", *LIBRARIES], capture_output=True, text=True,
+                          check=True).stdout.split()
+
+
 def compile_alone(compiler, folders, header):
     """Returns what the compiler had to say, or nothing where it was content."""
-    command = [compiler, *FLAGS, *(f"-I{ROOT / f}" for f in folders), "-x", "c++", "-"]
+    libraries = library_flags() if "src" in folders else []
+    command = [compiler, *FLAGS, *(f"-I{ROOT / f}" for f in folders), *libraries, "-x", "c++", "-"]
     # Twice, so that a header without an include guard fails.
     unit = f'#include "{header}"\n' * 2
     done = subprocess.run(command, input=unit, capture_output=True, text=True, check=False)

@@ -409,7 +409,8 @@ int push_context(Run& run, lua_State* state) {
   auto* const box = static_cast<Box*>(lua_newuserdatauv(state, sizeof(Box), 0));
   box->call = &call;
   call.box = box;
-  luaL_setmetatable(state, kContextClass);
+  lua_rawgeti(state, LUA_REGISTRYINDEX, call.state.context_reference);
+  lua_setmetatable(state, -2);
   if (call.next != nullptr) {
     lua_pushvalue(state, -1);
     lua_pushcclosure(state, &guarded<&call_next>, 1);
@@ -421,7 +422,12 @@ int push_context(Run& run, lua_State* state) {
 }
 
 Call& call_at(lua_State* state, int index) {
-  const auto* const box = static_cast<const Box*>(luaL_checkudata(state, index, kContextClass));
+  // As luaL_checkudata() does it, without looking for the class by its name.
+  const bool has_class = lua_getmetatable(state, index) != 0;
+  const bool is_context = has_class && lua_topointer(state, -1) == State::of(state).context_class;
+  if (has_class) lua_pop(state, 1);
+  if (!is_context) luaL_typeerror(state, index, "c, as in c:text()");
+  const auto* const box = static_cast<const Box*>(lua_touserdata(state, index));
   if (box->call == nullptr) luaL_error(state, "the request of this c has ended");
   return *box->call;
 }
@@ -468,6 +474,10 @@ void open_context(lua_State* state) {
       {nullptr, nullptr},
   };
   make_class(state, kContextClass, kMethods);
+  State& own = State::of(state);
+  luaL_getmetatable(state, kContextClass);
+  own.context_class = lua_topointer(state, -1);
+  own.context_reference = Vm::keep(state);
   open_streams(state);
   open_sessions(state);
 }

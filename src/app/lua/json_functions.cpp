@@ -70,8 +70,10 @@ class Writer {
       throw std::invalid_argument("a table has more than 64 MiB of JSON");
     }
     if (lua_checkstack(state_, 6) == 0) throw std::invalid_argument("a table is too deep");
-    const lua_Integer length = exec::lua::list_length(state_, index);
-    if (length > 0 || (length == 0 && exec::lua::is_marked_list(state_, index))) {
+    // Without an element 1 it is no list, unless it is said to be one: keys need not be counted.
+    const bool may_be_list = lua_rawlen(state_, index) > 0;
+    const lua_Integer length = may_be_list ? exec::lua::list_length(state_, index) : 0;
+    if (length > 0 || (!may_be_list && exec::lua::is_marked_list(state_, index))) {
       write_list(index, length);
     } else {
       write_object(index);

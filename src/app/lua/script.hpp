@@ -121,6 +121,8 @@ class State {
   Vm vm;
   bool loading = true;  // routes are declared
   Declarations declared;
+  const void* context_class = nullptr;  // the metatable of `c`
+  int context_reference = LUA_NOREF;    // and where it is kept
   std::deque<Group> groups;             // a deque: the script has their addresses
   std::vector<int> functions;           // of the script, by number
   std::size_t active = 0;               // requests and green threads in it

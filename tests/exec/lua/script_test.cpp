@@ -49,6 +49,8 @@ class Scripts : public testing::Test {
     script.emplace(app, folder + "/app.lua", options);
     TestClientOptions client_options;
     client_options.server.workers = workers;
+    // A busy machine may take long.
+    client_options.timeout = std::chrono::minutes(1);
     client_options.server.stall_after = std::chrono::milliseconds(0);
     client = std::make_unique<TestClient>(app, client_options);
     return *client;
@@ -244,6 +246,7 @@ TEST_F(Scripts, word_errors_and_requests_that_no_route_fits) {
 
 TEST_F(Scripts, cannot_take_more_memory_than_their_bound) {
   options.memory_bytes = std::size_t{4} * 1024 * 1024;
+  options.run_time = std::chrono::milliseconds(0);
   serve(R"(
     app:get("/bomb", function(c) local t = {} for i = 1, math.huge do t[i] = "x" .. i end end)
     app:get("/leak", function(c) leak = {} for i = 1, math.huge do leak[i] = "x" .. i end end)

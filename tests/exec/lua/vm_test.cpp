@@ -22,15 +22,20 @@ using namespace std::chrono_literals;
 
 class LuaVm : public testing::Test {
  protected:
-  static VmOptions options() {
+  // How long a busy machine takes is nobody's fault, but where that is what is asked.
+  static VmOptions options(std::chrono::milliseconds run_time = 0ms) {
     VmOptions options;
     options.memory_bytes = std::size_t{8} * 1024 * 1024;
-    options.run_time = 200ms;
+    options.run_time = run_time;
     return options;
   }
 
   // What the function returns that the text does.
   ScriptResult<Value> run(const std::string& text, std::vector<Value> arguments = {}) {
+    return run_in(vm, text, arguments);
+  }
+  static ScriptResult<Value> run_in(Vm& vm, const std::string& text,
+                                    const std::vector<Value>& arguments = {}) {
     auto loaded = vm.load({"test.lua", text});
     if (auto* const failure = std::get_if<ScriptFailure>(&loaded)) return std::move(*failure);
     return vm.call(std::get<Vm::Function>(loaded), arguments);
@@ -144,15 +149,16 @@ TEST_F(LuaVm, a_runaway_is_ended_whatever_it_catches) {
 #ifdef WEFT_TSAN
   GTEST_SKIP() << "ThreadSanitizer keeps signals back until the program makes a call it knows";
 #endif
+  Vm hurried{options(60ms)};
   for (const char* text :
        {"while true do end", "while true do pcall(function() while true do end end) end",
         "local co = coroutine.wrap(function() while true do end end) while true do pcall(co) end",
         "local function f() return f() end return f()"}) {
-    const auto result = body(text);
+    const auto result = run_in(hurried, std::string("return function() ") + text + " end");
     ASSERT_TRUE(std::holds_alternative<ScriptFailure>(result)) << text;
     EXPECT_EQ(kind_of(result), ScriptFailure::Kind::ran_too_long) << text_of(result);
   }
-  EXPECT_EQ(text_of(body("return 'still here'")), "still here");
+  EXPECT_EQ(text_of(run_in(hurried, "return function() return 'still here' end")), "still here");
 }
 
 TEST_F(LuaVm, recursion_without_an_end_is_an_error_on_the_stack_of_a_script) {
