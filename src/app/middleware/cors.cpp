@@ -76,7 +76,7 @@ class Cors {
     if (let_in) say_origin(response, origin);
     if (!preflight) {
       if (let_in) response.add_lasting_lines(actual_);
-      Watch watch(exchange, *this);
+      Watch watch(exchange, *this, let_in ? origin : std::string_view());
       next();
       return watch.finish();
     }
@@ -94,30 +94,47 @@ class Cors {
   // origins in one answer are none to a browser, and whom it lets in is decided here.
   class Watch final : private app::HeadWatch {
    public:
-    Watch(http::Exchange& exchange, const Cors& cors) : HeadWatch(exchange), cors_(cors) {}
+    // `origin`: of who is let in; empty: nobody.
+    Watch(http::Exchange& exchange, const Cors& cors, std::string_view origin)
+        : HeadWatch(exchange), cors_(cors), origin_(origin) {}
     void finish() { announce_head(); }
 
    private:
-    void before_head() override { cors_.replace_fields(exchange().response()); }
+    void before_head() override { cors_.replace_fields(exchange().response(), origin_); }
 
     const Cors& cors_;
+    std::string_view origin_;
   };
 
-  // Ours last, and so stand in front.
-  void replace_fields(http::Response& response) const {
-    const std::string_view set = response.fields.view().substr(response.lasting);
-    std::string kept;
-    http::for_each_field(set, [&](std::string_view line, std::string_view name, std::string_view) {
-      const bool is_ours =
-          http::equals_ignoring_case(name, "access-control-allow-origin") ||
-          http::equals_ignoring_case(name, "access-control-allow-credentials") ||
-          (exposes_ && http::equals_ignoring_case(name, "access-control-expose-headers"));
-      if (!is_ours) kept += line;
-      return true;
-    });
-    if (kept.size() == set.size()) return;
-    response.fields.cut(response.lasting);
-    response.fields.append(kept);
+  void replace_fields(http::Response& response, std::string_view origin) const {
+    if (says_ours_alone(response, origin)) return;
+    http::remove_fields(response, "access-control-allow-origin");
+    http::remove_fields(response, "access-control-allow-credentials");
+    if (exposes_) http::remove_fields(response, "access-control-expose-headers");
+    if (origin.empty()) return;
+    say_origin(response, origin);
+    response.add_lasting_lines(actual_);
+  }
+
+  // Whether all that is set of what is decided here is as it was set here.
+  bool says_ours_alone(const http::Response& response, std::string_view origin) const {
+    const std::string_view allowed = any_ ? "*" : origin;
+    std::size_t origins = 0;
+    std::size_t others = 0;
+    bool ours = true;
+    const auto see = [&](std::string_view line, std::string_view name, std::string_view value) {
+      if (http::equals_ignoring_case(name, "access-control-allow-origin")) {
+        ours = !origin.empty() && value == allowed && ++origins == 1;
+      } else if (http::equals_ignoring_case(name, "access-control-allow-credentials") ||
+                 (exposes_ && http::equals_ignoring_case(name, "access-control-expose-headers"))) {
+        others += line.size();
+        ours = !origin.empty() && actual_.find(line) != std::string::npos;
+      }
+      return ours;
+    };
+    http::for_each_field(response.fields.view(), see);
+    return ours && origins == (origin.empty() ? 0U : 1U) &&
+           others == (origin.empty() ? 0U : actual_.size());
   }
 
   // All hosts below one.
