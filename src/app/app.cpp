@@ -346,6 +346,11 @@ std::shared_ptr<App::Running> App::launch(http::Site& site, const Options& optio
   const auto places = app::RoutePlaces::of(options, application.executors, server_options.workers,
                                            routes_->entries.size());
   place_routes(site, places.get());
+  if (places != nullptr) {
+    server_options.wait_for_handlers_elsewhere = [where = places.get()] {
+      where->wait_until_none_runs();
+    };
+  }
   const auto observation = app::Observation::of(options, application.counts_requests,
                                                 server_options.workers, routes_->entries.size());
   site.observation = observation.get();

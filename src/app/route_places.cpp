@@ -109,6 +109,12 @@ RoutePlaces::~RoutePlaces() {
 
 void RoutePlaces::require_executor(const RouteEntry& entry) {
   if (entry.placement == nullptr || !entry.placement->on_pool) return;
+  // The last lane is that of all routes which come too late to say where they run.
+  if (entry.number >= lanes_.size() - 1) {
+    throw std::invalid_argument("worker route " + entry.pattern +
+                                ": too many routes were added since the server started; add it "
+                                "before, or let it run on the loop");
+  }
   const std::string& name = entry.placement->options.executor;
   if (workshop_.find_executor(name) != nullptr) return;
   throw std::invalid_argument("worker route " + entry.pattern + ": there is no executor \"" + name +

@@ -55,6 +55,8 @@ class RoutePlaces {
 
   // ---- Any thread
   const exec::Workshop& workshop() const noexcept { return workshop_; }
+  // Any thread: waits until no handler runs on the pool.
+  void wait_until_none_runs() const noexcept { workshop_.wait_until_none_runs(); }
   struct LaneFigures {
     const RouteEntry* entry = nullptr;  // null: of all that share a lane since they are too many
     const exec::Lane* lane = nullptr;

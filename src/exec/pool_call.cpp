@@ -7,6 +7,8 @@
 #include <string>
 
 #include "exec/workshop.hpp"
+#include "http/error_answer.hpp"
+#include "http/site.hpp"
 #include "weft/cancel.hpp"
 #include "weft/detail/task_state.hpp"
 
@@ -73,7 +75,9 @@ void PoolCall::run() noexcept {
     task = outer;
     if (measured) report_.processor_time = thread_time() - before;
   }
+  Workshop& workshop = workshop_;  // from the wake on this may be gone
   waiter_.wake();
+  workshop.has_come_round();
 }
 
 void PoolCall::came_round(detail::Runnable& self) noexcept {
@@ -114,10 +118,9 @@ void PoolCall::answer_busy() {
   http::Response& response = exchange_.response();
   // A client that waits as long again comes behind what is running now.
   const auto wait = std::chrono::ceil<std::chrono::seconds>(lane_.queue_time()).count();
-  response.status = 503;
-  response.content_type = "text/plain; charset=utf-8";
+  http::answer_error(exchange_.site().error_wording, response, 503,
+                     "Too many requests wait for this\n");
   response.add_field("Retry-After", std::to_string(std::max<std::int64_t>(wait, 1)));
-  response.body.assign("Too many requests wait for this\n");
 }
 
 void PoolCall::request_ended() noexcept {

@@ -112,11 +112,23 @@ void Workshop::need_pool() {
   });
 }
 
+void Workshop::has_come_round() noexcept {
+  if (in_hand_.fetch_sub(1, std::memory_order_acq_rel) == 1) in_hand_.notify_all();
+}
+
+void Workshop::wait_until_none_runs() const noexcept {
+  for (std::uint32_t running = in_hand_.load(std::memory_order_acquire); running != 0;
+       running = in_hand_.load(std::memory_order_acquire)) {
+    in_hand_.wait(running, std::memory_order_acquire);
+  }
+}
+
 // Whoever is behind the last gate has a thread, so that none waits in the pool's own queue.
 void Workshop::run_all(Entrant* first) noexcept {
   while (first != nullptr) {
     auto& call = static_cast<PoolCall&>(*first);
     first = first->next_admitted();
+    in_hand_.fetch_add(1, std::memory_order_relaxed);
     const ksvc::PoolAnswer answer = pool_->submit(call.task());
     WEFT_ASSERT(answer == ksvc::PoolAnswer::accepted);
   }

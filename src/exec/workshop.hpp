@@ -129,8 +129,12 @@ class Workshop {
   void enter(PoolCall& call) noexcept { run_all(admission_.enter(call)); }
   void leave(PoolCall& call) noexcept { run_all(admission_.leave(call)); }
   void withdraw(PoolCall& call) noexcept { run_all(admission_.withdraw(call)); }
+  // On the pool's thread, behind the last look at the request.
+  void has_come_round() noexcept;
 
   // ---- Any thread
+  // Waits until nothing that was given to the pool runs any more.
+  void wait_until_none_runs() const noexcept;
   std::size_t most_threads() const noexcept { return places_; }
   // Null: nothing has needed it yet.
   const PoolPort* pool() const noexcept { return pool_ready_.load(std::memory_order_acquire); }
@@ -145,6 +149,8 @@ class Workshop {
   Admission admission_;
   Gate pool_gate_;
   std::map<std::string, std::unique_ptr<Executor>, std::less<>> executors_;
+  // Given to the pool and not come round.
+  std::atomic<std::uint32_t> in_hand_{0};
   std::once_flag pool_made_;
   std::unique_ptr<PoolPort> pool_;
   std::atomic<PoolPort*> pool_ready_{nullptr};

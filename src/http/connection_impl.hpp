@@ -268,6 +268,7 @@ void Connection<Worker, Model>::begin(ActiveRequest& request) {
 template <class Worker, class Model>
 void Connection<Worker, Model>::move_to(ActiveRequest& request) noexcept {
   request.exchange.begins(request_->exchange.began());
+  if (request_->exchange.is_watched()) request.exchange.watch();
   request.in_record = true;
   request_ = &request;
 }

@@ -51,6 +51,9 @@ struct ServerOptions {
   bool measure_turns = false;
   // Of io_uring: rings from which a thread of the kernel's takes what is submitted.
   bool sqpoll = false;
+  // Called by a worker that has been stopped before all its handlers had ended: returns when none
+  // of them runs on another thread, for until then it may look at its request. Empty: none does.
+  std::function<void()> wait_for_handlers_elsewhere;
   // Called once when the last worker of a started server has ended: on that worker's thread, or by
   // start() when the end was asked for before it returned.
   std::function<void()> on_end;

@@ -78,7 +78,11 @@ void Server::serve(Slot& slot, const Topology& topology) noexcept {
   }
   if (!failure) {
     slot.begin_drain = [&service] { service->begin_drain(); };
-    slot.stop = [&worker] { worker->stop(); };
+    // What waits in a line must not begin any more, and what blocks on another thread must end.
+    slot.stop = [&worker, &service] {
+      service->handlers_cancel().cancel(detail::CancelReason::cancelled);
+      worker->stop();
+    };
     slot.take_routes = [&service] { service->take_routes(); };
     service->follow(slot.feed);
     const std::lock_guard lock(mutex_);
@@ -88,6 +92,10 @@ void Server::serve(Slot& slot, const Topology& topology) noexcept {
   if (wait_for_open()) {
     service->start();
     worker->run();
+  }
+  // As long as one hangs there this counts as a worker that has not ended.
+  if (service && service->handlers_waiting() > 0 && options_.wait_for_handlers_elsewhere) {
+    options_.wait_for_handlers_elsewhere();
   }
   bool last = false;
   {

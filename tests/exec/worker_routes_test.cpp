@@ -327,6 +327,27 @@ TEST_P(WorkerRoutes, at_the_end_of_the_grace_period_what_is_queued_never_begins)
   EXPECT_EQ(spinners.begun(), 2);
 }
 
+TEST_P(WorkerRoutes, one_that_runs_has_its_request_even_when_its_worker_has_stopped) {
+  options.limits.drain_grace = milliseconds(50);
+  std::string seen;
+  app.post("/late/{id:int}", worker(), [&](Context& c) {
+    spinners.spin();
+    seen = std::string(c.param("id")) + " " + std::string(c.header("x-mine")) + " " +
+           std::string(c.body()) + " " + (c.peer() ? "somebody" : "nobody");
+  });
+  start();
+  Client client = connect();
+  client.send(
+      "POST /late/7 HTTP/1.1\r\nHost: a\r\nX-Mine: mine\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n");
+  ASSERT_TRUE(spinners.reach(1));
+  // The grace period, what comes behind it, and then the worker waits for this one alone.
+  EXPECT_FALSE(app.stop_for(seconds(1)));
+  spinners.release();
+  app.stop();
+  EXPECT_EQ(seen, "7 mine abcdef somebody");
+}
+
 TEST_P(WorkerRoutes, middleware_runs_on_the_loop_around_it) {
   std::atomic<int> order{0};
   const auto around = [&order](Context& c, Next& next) {
@@ -452,6 +473,8 @@ TEST_P(WorkerRoutesOnce, figures_tell_what_has_become_of_its_requests) {
   EXPECT_TRUE(metric_says("weft_worker_queue_seconds_count{route=\"/quick\",method=\"GET\"} 1"));
   EXPECT_TRUE(metric_says("weft_executor_running{executor=\"default\"} 2"));
   EXPECT_TRUE(metric_says("weft_worker_pool_busy_threads 2"));
+  // Two that spin, and the one that asks: what was handed over has been seen to end.
+  EXPECT_TRUE(metric_says("weft_http_requests_in_flight 3\n"));
   spinners.release();
 }
 

@@ -180,8 +180,9 @@ class Idempotency {
                                "There is no room for another Idempotency-Key; try again later\n");
     }
     if (claim.kind == Kind::owner_full) {
-      context.status(429).set_header("Retry-After", "60");
-      return context.text("Too many Idempotency-Keys of yours are kept; try again later\n");
+      context.set_header("Retry-After", "60");
+      return app::answer_error(context, 429,
+                               "Too many Idempotency-Keys of yours are kept; try again later\n");
     }
     if (claim.fingerprint != fingerprint) {
       return app::answer_error(context, 422, "The Idempotency-Key was used with another request\n");
