@@ -199,13 +199,18 @@ void Server::cut_off() { post(true); }
 
 std::string Server::hung_workers() {
   std::vector<unsigned> hung;
+  std::string text;
   {
     const std::lock_guard lock(mutex_);
     for (const auto& slot : slots_) {
-      if (slot->post) hung.push_back(slot->number);
+      if (slot->waits_elsewhere && slot->post) {
+        text += "weft: worker " + std::to_string(slot->number) +
+                " has stopped, but a handler of its does not come back from the pool\n";
+      } else if (slot->post) {
+        hung.push_back(slot->number);
+      }
     }
   }
-  std::string text;
   for (const unsigned worker : hung) {
     text +=
         "weft: worker " + std::to_string(worker) + " does not come back to its loop; it is at\n";

@@ -54,6 +54,7 @@ struct Server::Slot {
   std::thread thread;
   // Set by the worker's thread while it runs; guarded by Server::mutex_.
   std::function<void(gvt::Runnable&)> post;
+  bool waits_elsewhere = false;  // its loop has ended, a handler on another thread has not
   // Called on the worker's thread only.
   std::function<void()> begin_drain;
   std::function<void()> stop;

@@ -95,6 +95,10 @@ void Server::serve(Slot& slot, const Topology& topology) noexcept {
   }
   // As long as one hangs there this counts as a worker that has not ended.
   if (service && service->handlers_waiting() > 0 && options_.wait_for_handlers_elsewhere) {
+    {
+      const std::lock_guard lock(mutex_);
+      slot.waits_elsewhere = true;
+    }
     options_.wait_for_handlers_elsewhere();
   }
   bool last = false;

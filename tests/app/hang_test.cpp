@@ -158,6 +158,30 @@ TEST(Hang, stop_for_gives_up_says_where_and_can_be_called_again) {
   EXPECT_TRUE(app.stop_for(milliseconds(0)));
 }
 
+TEST(Hang, a_handler_that_does_not_come_back_from_the_pool_is_told_of_too) {
+  App app;
+  std::atomic<bool> begun{false};
+  std::atomic<bool> released{false};
+  app.get("/", worker(), [&](Context& c) {
+    begun = true;
+    while (!released) std::this_thread::yield();
+    c.text("on");
+  });
+  Options options = hang_options();
+  options.quiet = true;
+  app.start(options);
+  RawClient client(app.port());
+  client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  ASSERT_TRUE(http::test::eventually([&] { return begun.load(); }));
+  EXPECT_FALSE(app.stop_for(milliseconds(1)));
+  EXPECT_TRUE(http::test::eventually(
+      [&] { return says(app.hung_workers(), "does not come back from the pool"); }));
+  EXPECT_FALSE(app.stop_for(milliseconds(1)));
+  released = true;
+  EXPECT_TRUE(app.stop_for(std::chrono::minutes(5)));
+  EXPECT_EQ(app.hung_workers(), "");
+}
+
 TEST(Hang, stop_for_ends_what_can_be_ended_as_stop_does) {
   App app;
   app.get("/", [](Context& c) { c.text("hello"); });
