@@ -63,7 +63,7 @@ class LuaScript {
   // What the script has asked for with app:listen(); nothing when it has not.
   std::optional<std::uint16_t> port() const noexcept;
   // The address there; empty when it said none.
-  const std::string& host() const noexcept;
+  std::string host() const;
   // The files that the script is made of: itself and the modules it has required.
   std::vector<std::string> files() const;
 

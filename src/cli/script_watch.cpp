@@ -76,7 +76,7 @@ bool ScriptWatch::take_changes() {
     for (ssize_t at = 0; at < got;) {
       inotify_event event{};
       std::memcpy(&event, block.data() + at, sizeof event);
-      const std::string_view name(block.data() + at + sizeof event);
+      const std::string_view name = event.len > 0 ? block.data() + at + sizeof event : "";
       ours = ours || (event.mask & IN_Q_OVERFLOW) != 0 ||
              (event.len > 0 && std::ranges::any_of(files, [name](const std::string& path) {
                 return name_of(path) == name;

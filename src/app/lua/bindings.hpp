@@ -50,6 +50,16 @@ Call& call_at(lua_State* state, int index);
 // The request whose `c` is the first argument.
 inline Request& request_at(lua_State* state) { return *call_at(state, 1).request; }
 
+// For what waits: the request must be that of the run, which alone ends with it.
+inline void require_own(lua_State* state, const Request* request) {
+  const Run& run = Run::require(state);
+  if (static_cast<Call*>(run.object())->request != request) {
+    luaL_error(state,
+               "only the request's own handler can wait for it: hand values over by a channel");
+  }
+}
+inline void own_request_at(lua_State* state) { require_own(state, &request_at(state)); }
+
 // The methods of `c` that make something of a class of its own.
 int answer_stream(lua_State* state);
 int answer_events(lua_State* state);

@@ -25,6 +25,8 @@ ValueChannel& waiting_channel(lua_State* state) noexcept {
 
 int end_channel(lua_State* state) {
   channel_at(state).~ValueChannel();
+  lua_pushnil(state);
+  lua_setmetatable(state, 1);
   return 0;
 }
 
@@ -163,6 +165,7 @@ int channel_size(lua_State* state) {
 
 int step(lua_State* state) {
   lua_settop(state, 1);
+  channel_at(state);
   Run::require(state).integer = -1;
   return Run::wait(state, &perform_receive, &push_received);
 }

@@ -128,7 +128,7 @@ int push_view(Run& run, lua_State* state) {
 void perform_body(Run& run, lua_State* state) { run.view = waiting_request(state).body(); }
 
 int get_body(lua_State* state) {
-  request_at(state);
+  own_request_at(state);
   return Run::wait(state, &perform_body, &push_view);
 }
 
@@ -142,7 +142,7 @@ int push_part(Run& run, lua_State* state) {
 }
 
 int read_body(lua_State* state) {
-  request_at(state);
+  own_request_at(state);
   return Run::wait(state, &perform_part, &push_part);
 }
 
@@ -156,7 +156,7 @@ int push_document(Run& run, lua_State* state) {
 }
 
 int get_json_body(lua_State* state) {
-  request_at(state);
+  own_request_at(state);
   return Run::wait(state, &perform_json_body, &push_document);
 }
 
@@ -167,7 +167,7 @@ void perform_form(Run& run, lua_State* state) {
 int push_field(Run& run, lua_State* state) { return push_or(state, run.view, 3); }
 
 int get_form(lua_State* state) {
-  request_at(state);
+  own_request_at(state);
   text_argument(state, 2);
   return Run::wait(state, &perform_form, &push_field);
 }
@@ -222,6 +222,12 @@ int get_answer_is_sent(lua_State* state) {
 int set_header(lua_State* state) {
   Request& request = request_at(state);
   request.set_header(text_argument(state, 2), text_argument(state, 3));
+  return give_context(state);
+}
+
+int add_header(lua_State* state) {
+  Request& request = request_at(state);
+  request.add_header(text_argument(state, 2), text_argument(state, 3));
   return give_context(state);
 }
 
@@ -297,7 +303,7 @@ int push_flag(Run& run, lua_State* state) {
 
 // c:file(path) and c:download(path, name): whether there is such a file.
 int answer_file(lua_State* state) {
-  request_at(state);
+  own_request_at(state);
   text_argument(state, 2);
   lua_settop(state, 2);
   return Run::wait(state, &perform_file, &push_flag);
@@ -313,14 +319,14 @@ void perform_file_in(Run& run, lua_State* state) {
 
 // c:file_in(folder, path): for a path that comes from the client.
 int answer_file_in(lua_State* state) {
-  request_at(state);
+  own_request_at(state);
   text_argument(state, 2);
   text_argument(state, 3);
   return Run::wait(state, &perform_file_in, &push_flag);
 }
 
 int answer_download(lua_State* state) {
-  request_at(state);
+  own_request_at(state);
   text_argument(state, 2);
   text_argument(state, 3);
   return Run::wait(state, &perform_file, &push_flag);
@@ -455,6 +461,7 @@ void open_context(lua_State* state) {
       {"answer_status", &guarded<&get_answer_status>},
       {"answer_is_sent", &guarded<&get_answer_is_sent>},
       {"set_header", &guarded<&set_header>},
+      {"add_header", &guarded<&add_header>},
       {"text", &guarded<&answer_text<&set_text>>},
       {"html", &guarded<&answer_text<&set_html>>},
       {"xml", &guarded<&answer_text<&set_xml>>},

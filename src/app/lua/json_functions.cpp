@@ -24,6 +24,9 @@ class Writer {
   Writer(lua_State* state, std::string& out) noexcept : state_(state), out_(out) {}
 
   void write(int index) {
+    if (out_.size() > kMostBytes) {
+      throw std::invalid_argument("a value has more than 64 MiB of JSON");
+    }
     switch (lua_type(state_, index)) {
       case LUA_TNIL: out_ += "null"; return;
       case LUA_TBOOLEAN: out_ += lua_toboolean(state_, index) != 0 ? "true" : "false"; return;
@@ -65,9 +68,6 @@ class Writer {
     if (++depth_ > kDepth) {
       throw std::invalid_argument(
           "a table is deeper than 64 levels, or in itself, and has no JSON");
-    }
-    if (out_.size() > kMostBytes) {
-      throw std::invalid_argument("a table has more than 64 MiB of JSON");
     }
     if (lua_checkstack(state_, 6) == 0) throw std::invalid_argument("a table is too deep");
     // Without an element 1 it is no list, unless it is said to be one: keys need not be counted.

@@ -28,6 +28,8 @@ using exec::lua::OptionTable;
 
 int end_middleware(lua_State* state) {
   static_cast<Middleware*>(luaL_checkudata(state, 1, kMiddlewareClass))->~Middleware();
+  lua_pushnil(state);
+  lua_setmetatable(state, 1);
   return 0;
 }
 

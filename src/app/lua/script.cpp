@@ -6,6 +6,7 @@
 
 #include "app/app_state.hpp"
 #include "app/lua/bindings.hpp"
+#include "exec/lua/run_watch.hpp"
 #include "http/log_text.hpp"
 #include "http/site.hpp"
 #include "http/unrouted.hpp"
@@ -43,6 +44,16 @@ struct FunctionHandler {
 // The states of one thread, of all scripts: few, so they are looked through.
 class ThreadStates {
  public:
+  // The watch of the thread is made before, and so outlives them.
+  ThreadStates() noexcept { static_cast<void>(exec::lua::RunWatch::of_this_thread()); }
+  ~ThreadStates() {
+    for (const Entry& entry : entries_) {
+      if (entry.state->active == 0) entry.generation->drop(*entry.state);
+    }
+  }
+  ThreadStates(const ThreadStates&) = delete;
+  ThreadStates& operator=(const ThreadStates&) = delete;
+
   State* find(std::uint64_t generation) const noexcept {
     for (const Entry& entry : entries_) {
       if (entry.number == generation && !entry.retired) return entry.state;
@@ -479,7 +490,7 @@ std::optional<std::uint16_t> LuaScript::port() const noexcept {
   return script_->current()->declared().port;
 }
 
-const std::string& LuaScript::host() const noexcept { return script_->current()->declared().host; }
+std::string LuaScript::host() const { return script_->current()->declared().host; }
 
 std::vector<std::string> LuaScript::files() const { return script_->current()->sources().paths(); }
 

@@ -118,7 +118,6 @@ class State {
 
   Script& script;
   Generation& generation;
-  Vm vm;
   bool loading = true;  // routes are declared
   Declarations declared;
   const void* context_class = nullptr;  // the metatable of `c`
@@ -131,6 +130,7 @@ class State {
   std::vector<std::string_view> views;  // and for several
   std::shared_ptr<JsonDocument> document;
   exec::Value value;
+  Vm vm;  // last: what it closes at its end may use all of the above
 };
 
 // What Lua may take of the stack: 200 calls of C's within one another, of which each may hold a

@@ -1,4 +1,5 @@
 // weft.shared(): dictionaries that all workers share.
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <stdexcept>
@@ -34,8 +35,8 @@ SharedDictionary::Clock::duration lasting_at(lua_State* state, int index) {
   constexpr lua_Number kMost = 1e9;
   constexpr lua_Number kNanos = 1e9;
   luaL_argcheck(state, seconds > 0 && seconds <= kMost, index, "a number of seconds above 0");
-  return std::chrono::duration_cast<SharedDictionary::Clock::duration>(
-      std::chrono::nanoseconds(static_cast<std::int64_t>(seconds * kNanos)));
+  return std::chrono::duration_cast<SharedDictionary::Clock::duration>(std::chrono::nanoseconds(
+      std::max<std::int64_t>(1, static_cast<std::int64_t>(seconds * kNanos))));
 }
 
 exec::Value value_at(lua_State* state, int index) {

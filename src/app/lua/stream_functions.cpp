@@ -85,7 +85,7 @@ void perform_write(Run& /*run*/, lua_State* state) {
 }
 
 int write(lua_State* state) {
-  request_of(state, kWriterClass);
+  require_own(state, &request_of(state, kWriterClass));
   const int count = lua_gettop(state);
   for (int i = 2; i <= count; ++i) text_argument(state, i);
   return Run::wait(state, &perform_write, &push_self);
@@ -96,7 +96,7 @@ void perform_flush(Run& /*run*/, lua_State* state) {
 }
 
 int flush(lua_State* state) {
-  request_of(state, kWriterClass);
+  require_own(state, &request_of(state, kWriterClass));
   return Run::wait(state, &perform_flush, &push_self);
 }
 
@@ -170,7 +170,7 @@ void perform_send(Run& run, lua_State* state) {
 }
 
 int send_event(lua_State* state) {
-  request_of(state, kEventsClass);
+  require_own(state, &request_of(state, kEventsClass));
   keep_event(state, Run::require(state));
   return Run::wait(state, &perform_send, &push_self);
 }
@@ -180,7 +180,7 @@ void perform_comment(Run& /*run*/, lua_State* state) {
 }
 
 int send_comment(lua_State* state) {
-  request_of(state, kEventsClass);
+  require_own(state, &request_of(state, kEventsClass));
   text_argument_or(state, 2, {});
   return Run::wait(state, &perform_comment, &push_self);
 }
@@ -277,14 +277,14 @@ int session_is_new(lua_State* state) {
 
 // c:stream(type, [function(out)])
 int answer_stream(lua_State* state) {
-  call_at(state, 1);
+  own_request_at(state);
   text_argument(state, 2);
   return Run::wait(state, &perform_stream, &push_writer);
 }
 
 // c:events([function(events)], [{heartbeat = seconds}])
 int answer_events(lua_State* state) {
-  call_at(state, 1);
+  own_request_at(state);
   constexpr lua_Number kUsual = 15;
   constexpr lua_Number kMillis = 1000;
   exec::lua::OptionTable options(state, 3, "c:events()");

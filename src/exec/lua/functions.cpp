@@ -17,7 +17,9 @@ bool OptionTable::push(const char* name) {
   WEFT_ASSERT(count_ < kMostNames);
   asked_[count_++] = name;
   if (index_ == 0) return false;
-  lua_getfield(state_, index_, name);
+  // Not by __index: what a function gives is nobody's when it is off the stack.
+  lua_pushstring(state_, name);
+  lua_rawget(state_, index_);
   if (!lua_isnil(state_, -1)) return true;
   lua_pop(state_, 1);
   return false;

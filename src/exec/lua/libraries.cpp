@@ -32,7 +32,42 @@ struct CoroutineFunctions {
     return lua_yield(state, lua_gettop(state));
   }
 
+  // Lua's own would neither be ended when what it closes runs away, nor bound how many coroutines
+  // close each other.
+  static int close(lua_State* state) {
+    lua_State* const inner = checked(state);
+    lua_Debug top = {};
+    if (inner == state || (lua_status(inner) == LUA_OK && lua_getstack(inner, 0, &top) != 0)) {
+      return luaL_error(state, "cannot close a running coroutine");
+    }
+    require_not_waiting(state, inner);
+    const int status = reset(state, inner);
+    if (Vm::of(state).expired_) {
+      return luaL_error(state, "it has computed for too long without waiting");
+    }
+    lua_pushboolean(state, status == LUA_OK ? 1 : 0);
+    if (status == LUA_OK) return 1;
+    lua_xmove(inner, state, 1);
+    return 2;
+  }
+
  private:
+  // Each takes a good part of a kilobyte of the stack.
+  static constexpr unsigned kMostClosing = 50;
+
+  static int reset(lua_State* state, lua_State* inner) {
+    Vm& vm = Vm::of(state);
+    if (vm.closing_ >= kMostClosing) {
+      return luaL_error(state, "too many coroutines are closed within one another");
+    }
+    ++vm.closing_;
+    vm.current_ = inner;
+    const int status = lua_resetthread(inner);
+    vm.current_ = state;
+    --vm.closing_;
+    return status;
+  }
+
   // The context of a continuation: what the results are for.
   enum : lua_KContext { kForResume, kForWrap };
 
@@ -46,7 +81,19 @@ struct CoroutineFunctions {
     lua_insert(state, 1);
     return start(state, inner, lua_gettop(state) - 1, kForWrap);
   }
+  // One that waits is its run's: nobody else may go on with it or close it. Where a coroutine has
+  // yielded by itself, that is where it stands.
+  static void require_not_waiting(lua_State* state, lua_State* inner) {
+    lua_Debug top = {};
+    if (lua_status(inner) != LUA_YIELD || lua_getstack(inner, 0, &top) == 0) return;
+    if (lua_checkstack(inner, 2) == 0) luaL_error(state, "not enough stack");
+    lua_getinfo(inner, "f", &top);
+    const bool yielded = lua_tocfunction(inner, -1) == &yield;
+    lua_pop(inner, 1);
+    if (!yielded) luaL_error(state, "the coroutine waits for something in another call");
+  }
   static int start(lua_State* state, lua_State* inner, int given, lua_KContext kind = kForResume) {
+    require_not_waiting(state, inner);
     if (lua_checkstack(inner, given) == 0) return luaL_error(state, "too many arguments");
     lua_xmove(state, inner, given);
     return step(state, inner, given, kind);
@@ -60,6 +107,7 @@ struct CoroutineFunctions {
     Vm& vm = Vm::of(state);
     const bool cannot_wait = lua_isyieldable(state) == 0;
     vm.without_wait_ += cannot_wait ? 1 : 0;
+    lua_sethook(inner, nullptr, 0, 0);
     vm.current_ = inner;
     int count = 0;
     const int status = lua_resume(inner, state, given, &count);
@@ -90,7 +138,7 @@ struct CoroutineFunctions {
     const int status = lua_status(inner);
     // What it has to close is closed; an error in that is the one that counts then.
     if (status != LUA_OK && status != LUA_YIELD) {
-      if (lua_resetthread(inner) != LUA_OK && lua_gettop(inner) > 0) lua_xmove(inner, state, 1);
+      if (reset(state, inner) != LUA_OK && lua_gettop(inner) > 0) lua_xmove(inner, state, 1);
     }
     return lua_error(state);
   }
@@ -110,6 +158,39 @@ int load_text(lua_State* state) {
   lua_insert(state, 1);
   lua_call(state, lua_gettop(state) - 1, LUA_MULTRET);
   return lua_gettop(state);
+}
+
+// setmetatable(table, metatable): Lua's own is the first upvalue. Finalizers run in the middle of
+// anything, where nothing ends them.
+int set_metatable(lua_State* state) {
+  if (lua_istable(state, 2)) {
+    lua_pushliteral(state, "__gc");
+    if (lua_rawget(state, 2) != LUA_TNIL) {
+      return luaL_error(state, "there is no __gc here: use a <close> variable");
+    }
+    lua_pop(state, 1);
+  }
+  return lua_tocfunction(state, lua_upvalueindex(1))(state);
+}
+
+// The handler of an error is called where nothing ends it, so one for what has run for too long is
+// not called.
+int handle_error(lua_State* state) {
+  lua_settop(state, 1);
+  if (Vm::of(state).expired()) return 1;
+  lua_pushvalue(state, lua_upvalueindex(1));
+  lua_insert(state, 1);
+  lua_call(state, 1, 1);
+  return 1;
+}
+
+// xpcall(function, handler, ...): Lua's own is the first upvalue.
+int call_protected(lua_State* state) {
+  luaL_checktype(state, 2, LUA_TFUNCTION);
+  lua_pushvalue(state, 2);
+  lua_pushcclosure(state, &handle_error, 1);
+  lua_replace(state, 2);
+  return lua_tocfunction(state, lua_upvalueindex(1))(state);
 }
 
 int collect_garbage(lua_State* state) {
@@ -227,6 +308,7 @@ void open_coroutines(lua_State* state) {
   static const luaL_Reg kOwn[] = {{"resume", &CoroutineFunctions::resume},
                                   {"wrap", &CoroutineFunctions::wrap},
                                   {"yield", &CoroutineFunctions::yield},
+                                  {"close", &CoroutineFunctions::close},
                                   {nullptr, nullptr}};
   luaL_setfuncs(state, kOwn, 0);
   lua_pop(state, 1);
@@ -243,9 +325,13 @@ int open_libraries(lua_State* state) {
   lua_settop(state, 0);
   open(state, "_G", luaopen_base);
   for (const char* name : {"dofile", "loadfile", "warn"}) remove(state, name);
-  lua_getfield(state, -1, "load");
-  lua_pushcclosure(state, &load_text, 1);
-  lua_setfield(state, -2, "load");
+  static const luaL_Reg kAround[] = {
+      {"load", &load_text}, {"setmetatable", &set_metatable}, {"xpcall", &call_protected}};
+  for (const luaL_Reg& own : kAround) {
+    lua_getfield(state, -1, own.name);
+    lua_pushcclosure(state, own.func, 1);
+    lua_setfield(state, -2, own.name);
+  }
   static const luaL_Reg kOwn[] = {{"collectgarbage", &collect_garbage},
                                   {"print", &print},
                                   {"require", &require_module},
@@ -272,6 +358,8 @@ int open_libraries(lua_State* state) {
   luaL_newmetatable(state, kErrorMetatable);
   lua_pushcfunction(state, &describe_error);
   lua_setfield(state, -2, "__tostring");
+  lua_pushboolean(state, 0);
+  lua_setfield(state, -2, "__metatable");
   open_values(state);
   lua_settop(state, 0);
   return 0;

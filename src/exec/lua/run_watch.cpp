@@ -81,6 +81,11 @@ struct ThreadWatch {
 }
 
 bool RunWatch::arm() noexcept {
+  // Threads that leave the program's signals to others leave this one, too, which is their own.
+  sigset_t own;
+  ::sigemptyset(&own);
+  ::sigaddset(&own, SIGVTALRM);
+  ::pthread_sigmask(SIG_UNBLOCK, &own, nullptr);
   running_.store(nullptr, std::memory_order_relaxed);
   sigevent event = {};
   event.sigev_notify = SIGEV_THREAD_ID;

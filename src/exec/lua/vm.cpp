@@ -172,11 +172,15 @@ Vm::Coroutine Vm::take_coroutine() {
   }
   // Where there is none of these there is room for one more, when it is given back.
   if (idle_.capacity() == 0) idle_.reserve(options_.idle_coroutines);
-  if (auto failure = protect(&Vm::make_coroutine, nullptr)) throw ScriptError(std::move(*failure));
+  if (auto failure = protect(&Vm::make_coroutine, nullptr)) {
+    if (failure->kind == ScriptFailure::Kind::out_of_memory) after_shortage();
+    throw ScriptError(std::move(*failure));
+  }
   return made_;
 }
 
 void Vm::give_back(Coroutine coroutine) noexcept {
+  lua_sethook(coroutine.state, nullptr, 0, 0);
   lua_settop(coroutine.state, 0);
   if (idle_.size() >= options_.idle_coroutines) return release(coroutine.reference);
   idle_.push_back(coroutine);
@@ -203,8 +207,13 @@ ScriptFailure Vm::failure_of(lua_State* state, int status) {
   }
   if (failure.text.empty() && lua_gettop(state) > 0) {
     switch (lua_type(state, -1)) {
-      case LUA_TSTRING:
-      case LUA_TNUMBER: failure.text = text_at(state, -1); break;
+      case LUA_TSTRING: failure.text = text_at(state, -1); break;
+      // Lua would make a string of it, for which there may be no memory.
+      case LUA_TNUMBER:
+        failure.text = lua_isinteger(state, -1) != 0
+                           ? std::to_string(lua_tointegerx(state, -1, nullptr))
+                           : std::to_string(lua_tonumberx(state, -1, nullptr));
+        break;
       case LUA_TTABLE:
         if (lua_checkstack(state, 4) != 0) read_table(state, failure);
         break;
@@ -369,6 +378,7 @@ Run::~Run() {
   if (coroutine_.state == nullptr) return;
   if (begun_) {
     vm_.drop(coroutine_);
+    vm_.expired_ = false;
   } else {
     vm_.give_back(coroutine_);
   }
@@ -478,8 +488,9 @@ void Run::fail(int status) {
   // What a wait threw and the script did not change is thrown on as it was.
   const bool is_original =
       original_ != nullptr &&
-      (failed_status_ != 0 ? failure.status == failed_status_ && failure.text == original_text_
-                           : failure.text.find(original_text_) != std::string::npos);
+      (failed_status_ != 0
+           ? failure.status == failed_status_ && failure.text == original_text_
+           : !original_text_.empty() && failure.text.find(original_text_) != std::string::npos);
   const bool asked = failure.kind == ScriptFailure::Kind::failed && failure.status != 500;
   short_of_memory_ = failure.kind == ScriptFailure::Kind::out_of_memory;
   if (is_original) std::rethrow_exception(original_);

@@ -149,6 +149,7 @@ class Vm {
   lua_State* current_ = nullptr;  // whose instructions are executed
   Run* run_ = nullptr;
   std::size_t runs_ = 0;
+  unsigned closing_ = 0;       // coroutines that are closed, within one another
   unsigned without_wait_ = 0;  // coroutines that were resumed where nothing may wait
   volatile bool expired_ = false;
   bool exhausted_ = false;

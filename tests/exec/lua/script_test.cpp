@@ -282,6 +282,77 @@ TEST_F(Scripts, that_run_away_are_ended) {
   EXPECT_EQ(body("/fine"), "fine");
 }
 
+TEST_F(Scripts, cannot_hurt_the_process_by_what_they_keep_beyond_a_call) {
+  options.run_time = std::chrono::milliseconds(50);
+  serve(R"(
+    local gen = coroutine.wrap(function() while true do weft.sleep(.05) coroutine.yield(1) end end)
+    app:get("/gen", function(c) c:text(tostring(select(2, pcall(gen)))) end)
+    local f = weft.channel(1):each()
+    app:get("/each", function(c) c:text(tostring(select(2, pcall(f)))) end)
+    app:get("/late", function(c)
+      local answers = weft.channel(1)
+      weft.spawn(function() answers:send(tostring(select(2, pcall(c.body, c)))) end)
+      c:text(answers:receive())
+    end)
+    app:get("/gc", function(c) c:text(tostring(select(2, pcall(setmetatable, {}, { __gc = print })))) end)
+    app:get("/close", function(c)
+      local thread = coroutine.create(function()
+        local guard <close> = setmetatable({}, { __close = function() while true do end end })
+        coroutine.yield()
+      end)
+      coroutine.resume(thread)
+      coroutine.close(thread)
+      c:text("never")
+    end)
+    app:get("/nested", function(c)
+      local inner
+      for _ = 1, 20000 do
+        local of = inner
+        inner = coroutine.create(function()
+          local guard <close> = setmetatable({}, { __close = function()
+            if of then coroutine.close(of) end end })
+          coroutine.yield()
+        end)
+        coroutine.resume(inner)
+      end
+      c:text(tostring(select(2, coroutine.close(inner))))
+    end)
+    app:get("/handler", function(c)
+      xpcall(function() while true do end end, function() while true do end end)
+      c:text("never")
+    end)
+    app:get("/long", function(c)
+      local text, list = ("x"):rep(1000000), {}
+      for i = 1, 1000 do list[i] = text end
+      c:json(list)
+    end)
+    app:get("/number", function() error(42) end)
+    app:get("/ok", function(c) c:text("ok") end)
+  )");
+  EXPECT_EQ(body("/gen"), "1");
+  // One of two waits, and the other is told so, unless it comes later.
+  std::vector<std::thread> both;
+  std::atomic<int> told{0};
+  for (int i = 0; i < 2; ++i) {
+    both.emplace_back([&] {
+      if (body("/gen").find("waits for something in another call") != std::string::npos) ++told;
+    });
+  }
+  for (std::thread& one : both) one.join();
+  EXPECT_LE(told, 1);
+  EXPECT_NE(body("/each").find("channel"), std::string::npos);
+  EXPECT_NE(body("/late").find("own handler"), std::string::npos);
+  EXPECT_NE(body("/gc").find("<close>"), std::string::npos);
+  EXPECT_EQ(client->get("/nested").status(), 200);
+#ifndef WEFT_TSAN
+  EXPECT_EQ(client->get("/close").status(), 500);
+  EXPECT_EQ(client->get("/handler").status(), 500);
+#endif
+  EXPECT_EQ(client->get("/long").status(), 500);
+  EXPECT_EQ(client->get("/number").status(), 500);
+  EXPECT_EQ(body("/ok"), "ok");
+}
+
 TEST_F(Scripts, wait_without_holding_others_up) {
   serve(R"(
     local ready = weft.channel("ready")
