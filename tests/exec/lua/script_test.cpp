@@ -294,7 +294,9 @@ TEST_F(Scripts, cannot_hurt_the_process_by_what_they_keep_beyond_a_call) {
       weft.spawn(function() answers:send(tostring(select(2, pcall(c.body, c)))) end)
       c:text(answers:receive())
     end)
-    app:get("/gc", function(c) c:text(tostring(select(2, pcall(setmetatable, {}, { __gc = print })))) end)
+    app:get("/gc", function(c)
+      c:text(tostring(select(2, pcall(setmetatable, {}, { __gc = print }))))
+    end)
     app:get("/close", function(c)
       local thread = coroutine.create(function()
         local guard <close> = setmetatable({}, { __close = function() while true do end end })
@@ -306,7 +308,7 @@ TEST_F(Scripts, cannot_hurt_the_process_by_what_they_keep_beyond_a_call) {
     end)
     app:get("/nested", function(c)
       local inner
-      for _ = 1, 20000 do
+      for _ = 1, 2000 do
         local of = inner
         inner = coroutine.create(function()
           local guard <close> = setmetatable({}, { __close = function()
