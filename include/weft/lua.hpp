@@ -43,7 +43,7 @@ struct LuaOptions {
   std::size_t shared_bytes = std::size_t{32} * 1024 * 1024;
   // What print() and weft.log() say, a line at a time; called by all workers. Empty: it goes to
   // standard error.
-  std::function<void(const std::string& line)> log;
+  std::function<void(const std::string& line)> log = {};
 };
 
 // A script and its states, as the head of this file says.

@@ -25,7 +25,7 @@ namespace weft {
 struct WorkerOptions {
   // The executor that they belong to, by the name that App::executor() was given. Empty: one that
   // is there anyway and has as many places as the pool has threads.
-  std::string executor;
+  std::string executor = {};
   // Requests for this route that may run at once, beside what the executor and the pool allow.
   // 0: as many as those. For what others are to have room beside, or what takes much memory.
   unsigned concurrency = 0;
@@ -44,7 +44,7 @@ namespace detail {
 
 struct Placement {
   bool on_pool = false;
-  WorkerOptions options;
+  WorkerOptions options = {};
 };
 
 }  // namespace detail
