@@ -137,10 +137,13 @@ std::string wanted() {
   }
   if constexpr (std::floating_point<T>) return "must be a number";
   if constexpr (HasNames<T>) {
-    std::string list;
-    for (const auto& [name, value] : Names<T>::names) list.append(name).append(", ");
-    list.resize(list.size() - (list.empty() ? 0 : 2));
-    return "must be one of " + list;
+    std::string text = "must be one of ";
+    const char* between = "";
+    for (const auto& [name, value] : Names<T>::names) {
+      text.append(between).append(name);
+      between = ", ";
+    }
+    return text;
   }
   return "must be a text";
 }
