@@ -71,14 +71,5 @@ def measure(arguments):
     return 0
 
 
-def main():
-    harness.end_cleanly_on_sigterm()
-    try:
-        return measure(parse_arguments())
-    except BenchmarkError as error:
-        harness.say(f"bench-exec: {error}")
-        return 2
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(harness.run("exec", measure, parse_arguments))

@@ -347,14 +347,5 @@ def measure(arguments):
     return 1 if any(side == "weft" for _, side, _ in rounds.failures) else 0
 
 
-def main():
-    harness.end_cleanly_on_sigterm()
-    try:
-        return measure(parse_arguments())
-    except BenchmarkError as error:
-        harness.say(f"bench-gvt: {error}")
-        return 2
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(harness.run("gvt", measure, parse_arguments))

@@ -94,6 +94,16 @@ def end_cleanly_on_sigterm():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
+def run(name, measure, parse_arguments):
+    """Measures, and returns the status to end with; what cannot be measured is said."""
+    end_cleanly_on_sigterm()
+    try:
+        return measure(parse_arguments())
+    except BenchmarkError as error:
+        say(f"bench-{name}: {error}")
+        return 2
+
+
 def package_version(package):
     """Of a Debian package; "unknown" where it is not installed, or no such system is."""
     done = subprocess.run(["dpkg-query", "-W", "-f", "${Version}", package], capture_output=True,

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import harness
-from harness import BenchmarkError
 
 PROGRAM = "http_message"
 REFERENCES = {
@@ -43,14 +42,5 @@ def measure(arguments):
     return 0
 
 
-def main():
-    harness.end_cleanly_on_sigterm()
-    try:
-        return measure(parse_arguments())
-    except BenchmarkError as error:
-        harness.say(f"bench-{PROGRAM}: {error}")
-        return 2
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(harness.run(PROGRAM, measure, parse_arguments))

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 import harness
-from harness import BenchmarkError, Result
+from harness import Result
 from http_bench.measures import Bench
 from http_bench.rows import PARK_BASE, ROWS
 from http_bench.servers import Server
@@ -99,14 +99,5 @@ def measure(arguments):
     return 0
 
 
-def main():
-    harness.end_cleanly_on_sigterm()
-    try:
-        return measure(parse_arguments())
-    except BenchmarkError as error:
-        harness.say(f"bench-http_observed: {error}")
-        return 2
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(harness.run("http_observed", measure, parse_arguments))

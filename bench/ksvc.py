@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import harness
-from harness import BenchmarkError
 
 PROGRAMS = ("ksvc", "ksvc_rings", "ksvc_wake", "ksvc_files")
 # Rows that take micro- to milliseconds a figure need fewer rounds to settle than they take time.
@@ -102,14 +101,5 @@ def measure(arguments):
     return 0
 
 
-def main():
-    harness.end_cleanly_on_sigterm()
-    try:
-        return measure(parse_arguments())
-    except BenchmarkError as error:
-        harness.say(f"bench-ksvc: {error}")
-        return 2
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(harness.run("ksvc", measure, parse_arguments))

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import harness
-from harness import BenchmarkError, Result
+from harness import Result
 from http_bench.measures import Bench
 from http_bench.rows import Row
 from http_bench.servers import SOURCES, Server, configured
@@ -95,14 +95,5 @@ def result_of(name, server, taken):
                   rounds=[list(pair) for pair in pairs] or values)
 
 
-def main():
-    harness.end_cleanly_on_sigterm()
-    try:
-        return measure(parse_arguments())
-    except BenchmarkError as error:
-        harness.say(f"bench-lua: {error}")
-        return 2
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(harness.run("lua", measure, parse_arguments))

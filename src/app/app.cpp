@@ -288,7 +288,7 @@ void App::place_routes(http::Site& site, app::RoutePlaces* places) {
   site.places = places;
   for (http::Endpoint& endpoint : site.endpoints) {
     auto& entry = *static_cast<app::RouteEntry*>(endpoint.object);
-    if (places != nullptr) places->require_executor(entry);
+    if (places != nullptr) places->require_place(entry);
     // What others serve already stays as it is.
     if (!in_use() && !entry.links.empty()) {
       entry.last = app::may_leave_loop(entry, mode) ? &app::run_behind_links : nullptr;

@@ -107,7 +107,7 @@ RoutePlaces::~RoutePlaces() {
   for (auto& lane : lanes_) delete lane.load();
 }
 
-void RoutePlaces::require_executor(const RouteEntry& entry) {
+void RoutePlaces::require_place(const RouteEntry& entry) {
   if (entry.placement == nullptr || !entry.placement->on_pool) return;
   // The last lane is that of all routes which come too late to say where they run.
   if (entry.number >= lanes_.size() - 1) {

@@ -46,8 +46,9 @@ class RoutePlaces {
   RoutePlaces& operator=(const RoutePlaces&) = delete;
 
   RouteMode mode() const noexcept { return setup_.mode; }
-  // Throws std::invalid_argument when the route names an executor that there is not.
-  void require_executor(const RouteEntry& entry);
+  // Throws std::invalid_argument when the route names an executor that there is not, or comes too
+  // late to have a lane of its own.
+  void require_place(const RouteEntry& entry);
 
   // For a route's endpoint, and for what is behind its middleware.
   http::HandedOver hand_over(RouteEntry& entry, http::Exchange& exchange, bool may_wait);

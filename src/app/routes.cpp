@@ -103,7 +103,7 @@ void App::add_whole(std::optional<std::string_view> method, std::string pattern,
   const auto mode = places    ? places->mode()
                     : running ? app::RouteMode::in_place
                               : app::RouteMode::marked;
-  if (places) places->require_executor(entry);
+  if (places) places->require_place(entry);
   if (!entry.links.empty() && app::may_leave_loop(entry, mode)) {
     entry.last = &app::run_behind_links;
   }

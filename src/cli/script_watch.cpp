@@ -1,7 +1,6 @@
 #include "cli/script_watch.hpp"
 
 #include <poll.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <unistd.h>
@@ -16,6 +15,8 @@
 #include <string_view>
 #include <system_error>
 #include <vector>
+
+#include "ksvc/core/signals_blocked.hpp"
 
 namespace weft::cli {
 
@@ -42,13 +43,8 @@ ScriptWatch::ScriptWatch(LuaScript& script)
     throw std::system_error(errno, std::generic_category(), "cannot watch the script's files");
   }
   watch_files();
-  // Signals are for the main thread.
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  const ksvc::SignalsBlocked blocked;
   thread_ = std::thread([this] { run(); });
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 ScriptWatch::~ScriptWatch() {

@@ -14,6 +14,7 @@
 #include "gvt/backtrace.hpp"
 #include "ksvc/clock/monotonic_clock.hpp"
 #include "ksvc/core/assert.hpp"
+#include "ksvc/core/signals_blocked.hpp"
 
 namespace weft::gvt {
 
@@ -86,13 +87,8 @@ StallDetector::StallDetector(StallOptions options)
   WEFT_ASSERT(period_.count() > 0);
   options_.signal = take_signal(options_.signal);
   warm_up_backtraces();
-  // Signals are for the program's own threads.
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  const ksvc::SignalsBlocked blocked;
   thread_ = std::thread([this] { run(); });
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   ::pthread_setname_np(thread_.native_handle(), "weft-stalls");
 }
 

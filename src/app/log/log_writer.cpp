@@ -1,7 +1,6 @@
 #include "weft/log_writer.hpp"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <bit>
@@ -14,6 +13,7 @@
 #include <utility>
 
 #include "app/log/log_state.hpp"
+#include "ksvc/core/signals_blocked.hpp"
 
 namespace weft {
 
@@ -49,22 +49,6 @@ std::string usual_dropped_line(std::uint64_t dropped) {
          " lines were dropped: they came faster than they could be written";
 }
 
-// A thread of ours must not be the one that a signal for the program ends up with.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_;
-};
-
 }  // namespace
 
 LogWriter::State::State(const std::string& path, const LogWriterOptions& options)
@@ -77,7 +61,7 @@ LogWriter::State::State(const std::string& path, const LogWriterOptions& options
   }
   all_.push_back(std::make_unique<LineQueue>(queue_bytes_));
   others_ = all_.back().get();
-  const SignalsBlocked blocked;
+  const ksvc::SignalsBlocked blocked;
   thread_ = std::thread([this] { run(); });
 }
 
