@@ -24,8 +24,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # Instrumentation hides initialisations from this warning; a plain build still has it.
     target_compile_options(weft_warnings INTERFACE -Wno-maybe-uninitialized -Wno-error=tsan)
     if(CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-      # And makes this one see overflows of a std::string that is not even written to.
-      target_compile_options(weft_warnings INTERFACE -Wno-array-bounds)
+      # And makes these see overflows of a std::string that is not even written to.
+      target_compile_options(weft_warnings INTERFACE
+        -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread)
     endif()
   endif()
 endif()
