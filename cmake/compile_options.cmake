@@ -54,7 +54,8 @@ if(WEFT_SANITIZE STREQUAL "thread")
   # Older ThreadSanitizer runtimes cannot place their shadow memory under the address-space
   # randomisation of newer kernels.
   find_program(WEFT_SETARCH setarch REQUIRED)
-  set(weft_test_launcher ${WEFT_SETARCH} ${CMAKE_SYSTEM_PROCESSOR} -R)
+  set(weft_test_launcher ${WEFT_SETARCH} ${CMAKE_SYSTEM_PROCESSOR} -R
+    env TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan_suppressions.txt)
 endif()
 
 # weft_add_programs(FOLDER LIBRARIES... SOURCES...): each source becomes FOLDER/NAME in the build

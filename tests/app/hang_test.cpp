@@ -99,6 +99,9 @@ class HangDeathTest : public testing::Test {
 }  // namespace
 
 TEST_F(HangDeathTest, a_worker_that_waits_for_a_static_local_ends_the_process_after_the_drain) {
+#ifdef WEFT_TSAN
+  GTEST_SKIP() << "ThreadSanitizer keeps a signal back from who waits there";
+#endif
   EXPECT_EXIT(run_and_hang(hang_options(), 1, false), testing::ExitedWithCode(kHungStatus),
               "worker 0 does not come back to its loop; it is at.*static local is waited for.*"
               "ends with status 70");
@@ -148,8 +151,10 @@ TEST(Hang, stop_for_gives_up_says_where_and_can_be_called_again) {
       return text.find("does not come back") == text.rfind("does not come back");
     }));
     const std::string text = app.hung_workers();
+#ifndef WEFT_TSAN  // it keeps a signal back from who waits for a lock
     EXPECT_TRUE(says(text, "#0 ")) << text;
     EXPECT_TRUE(says(text, "lock")) << text;
+#endif
     EXPECT_FALSE(says(text, "static local")) << text;
     EXPECT_NE(app.port(), 0);
   }

@@ -15,7 +15,7 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::seconds;
 
-struct Someone : Entrant {
+struct Someone final : Entrant {
   explicit Someone(const std::array<Gate*, kMostGates>& gates) { set_way(gates); }
   bool still_wants() noexcept override { return wants; }
   bool wants = true;
