@@ -172,9 +172,9 @@ class Context {
   // 200 unless set. Throws std::invalid_argument outside 200 to 599.
   Context& status(int code);
   // Sets a header, in place of all of that name; where one of those lasts, so does this (see
-  // AnswerView::lasting_header()). Throws std::invalid_argument when name or value hold what would
-  // break out of the line, and for those that the server alone writes: Connection, Content-Length,
-  // Date, Server and Transfer-Encoding.
+  // AnswerView::lasting_header()), and a Vary that lasts stays beside the one that is set. Throws
+  // std::invalid_argument when name or value hold what would break out of the line, and for those
+  // that the server alone writes: Connection, Content-Length, Date, Server and Transfer-Encoding.
   Context& set_header(std::string_view name, std::string_view value);
   // Adds one beside those of that name: a Link, a Vary, a Server-Timing. Content-Type, of
   // which there is one, is replaced. Throws as set_header().

@@ -22,6 +22,8 @@ struct KeptAnswer {
   std::string content_type = {};  // empty: none
   std::vector<std::pair<std::string, std::string>> headers = {};  // that handlers have set
   std::string body = {};                                          // all of it
+  // Names of headers that middleware outside had set, and that were taken out or set anew.
+  std::vector<std::string> replaced = {};
 };
 
 class IdempotencyStore {
@@ -43,7 +45,8 @@ class IdempotencyStore {
 
   virtual ~IdempotencyStore() = default;
 
-  // What is claimed. Key, fingerprint and owner are digests, in letters, digits, '-' and '_'.
+  // What is claimed. Key, fingerprint and owner are digests, in letters, digits, '-' and '_'. An
+  // owner may be empty: nobody can be told from others then, and there is no share of his.
   struct Wish {
     std::string key;             // whose it is has gone into it, too
     std::string fingerprint;     // of the request

@@ -30,6 +30,11 @@ class SessionStore {
   // and was not: it was destroyed meanwhile, by another request, and stays so.
   virtual bool save(const std::string& key, std::string_view bytes, std::chrono::seconds lifetime,
                     Save how) = 0;
+  // Has the bytes, for so long, under another key in place of what is under `former`: at one
+  // stroke, so that whatever happens meanwhile exactly one of the two is there. False when there is
+  // nothing under `former`, and then nothing has changed.
+  virtual bool rename(const std::string& former, const std::string& key, std::string_view bytes,
+                      std::chrono::seconds lifetime) = 0;
   // There need not be any of that key.
   virtual void destroy(const std::string& key) = 0;
 };

@@ -20,14 +20,17 @@ void answer_unrouted(RouteEntry& /*entry*/, Context& context) {
   http::Exchange& exchange = context.exchange();
   http::answer_unrouted(exchange, *exchange.unrouted());
   const Application& application = application_of(exchange);
-  const int status = exchange.response().status;
-  // Handlers are called through a reference that may change what they hold, as those of routes are.
-  auto& words = const_cast<Handler&>(status == kNotFound ? application.not_found
-                                                         : application.method_not_allowed);
-  if (words && (status == kNotFound || status == kMethodNotAllowed)) call_and_wait(words, context);
+  Handler* const words = application.words_of(exchange.response().status);
+  if (words != nullptr) call_and_wait(*words, context);
 }
 
 }  // namespace
+
+Handler* Application::words_of(int status) const noexcept {
+  if (status == kNotFound && not_found) return &not_found;
+  if (status == kMethodNotAllowed && method_not_allowed) return &method_not_allowed;
+  return nullptr;
+}
 
 bool Application::prepare_unrouted() {
   const auto with_those_behind = [this](std::vector<Middleware> first) {

@@ -41,8 +41,12 @@ struct Application {
   ErrorFormat error_format = ErrorFormat::text;
   // Behind those and the prefixes', for requests that no route fits: a script's.
   std::vector<Middleware> behind_links;
-  Handler not_found;
-  Handler method_not_allowed;
+  // Who words the answer of that status where no route fits; null: nobody.
+  Handler* words_of(int status) const noexcept;
+
+  // Each may change what it holds when it is called, as the handlers of routes may.
+  mutable Handler not_found;
+  mutable Handler method_not_allowed;
   ErrorHandler on_error;
   std::function<void(const std::string&)> on_hang;
   bool counts_requests = false;  // a route shows their figures

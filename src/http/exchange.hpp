@@ -126,6 +126,14 @@ class Exchange {
     if (kept == nullptr) kept = std::make_unique<Values>();
     return *kept;
   }
+  // Null where nobody has asked for any.
+  Values* values_if_any() noexcept { return extras_ != nullptr ? extras_->values.get() : nullptr; }
+  // What answers in front of all routes, under which figures and logs have it; null: nothing. The
+  // text stays for as long as the server.
+  const std::string* mount() const noexcept {
+    return extras_ != nullptr ? extras_->mount : nullptr;
+  }
+  void set_mount(const std::string& name) { extras().mount = &name; }
   // The lines of the trailer section, once the body has been read.
   std::string& trailers() { return extras().trailers; }
 
@@ -179,6 +187,7 @@ class Exchange {
     std::unique_ptr<Values> values;  // an empty one takes memory already
     std::unique_ptr<Forwarded> forwarded;
     std::string_view rewritten;
+    const std::string* mount = nullptr;
     std::uint64_t body_limit = kNoLimit;
     // One for the application, its groups and the route.
     std::array<AnswerObserver*, 4> observers{};

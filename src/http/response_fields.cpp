@@ -39,21 +39,33 @@ bool lists_element(const Response& response, std::string_view name, std::string_
   return found;
 }
 
-bool remove_fields(Response& response, std::string_view name) {
-  if (!find_field(response, name)) return false;
+namespace {
+
+enum class Taken : std::uint8_t { all, passing };
+
+// Takes out those of that name, or those of them that do not last. Whether one that lasts was among
+// them.
+bool take_out(Response& response, std::string_view name, Taken taken) {
   const std::string_view fields = response.fields.view();
   std::string kept;
   std::size_t lasting = 0;
   for_each_field(fields, [&](std::string_view line, std::string_view field, std::string_view) {
-    if (equals_ignoring_case(field, name)) return true;
+    const bool lasts = line.data() < fields.data() + response.lasting;
+    if (equals_ignoring_case(field, name) && !(lasts && taken == Taken::passing)) return true;
     kept += line;
-    if (line.data() < fields.data() + response.lasting) lasting = kept.size();
+    if (lasts) lasting = kept.size();
     return true;
   });
   const bool has_removed_lasting = lasting < response.lasting;
   response.fields.assign(kept);
   response.lasting = lasting;
   return has_removed_lasting;
+}
+
+}  // namespace
+
+bool remove_fields(Response& response, std::string_view name) {
+  return find_field(response, name) && take_out(response, name, Taken::all);
 }
 
 void set_field(Response& response, std::string_view name, std::string_view value) {
@@ -68,7 +80,10 @@ void set_field(Response& response, std::string_view name, std::string_view value
   Response::require_field(name, value);
   // The value may be a part of what is taken out.
   const std::string kept(value);
-  if (remove_fields(response, in_lower_case(std::string(name)))) {
+  const std::string lower_name = in_lower_case(std::string(name));
+  // What an answer varies by is said by whoever makes it vary.
+  const Taken taken = lower_name == "vary" ? Taken::passing : Taken::all;
+  if (take_out(response, lower_name, taken)) {
     response.add_lasting_field(name, kept);
   } else {
     response.add_field(name, kept);

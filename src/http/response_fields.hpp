@@ -36,7 +36,8 @@ void for_each_field(std::string_view lines, const See& see) {
                                  std::string_view element);
 // Whether one that lasts was among them.
 bool remove_fields(Response& response, std::string_view name);
-// Adds a field in place of all of that name, given in any case; it lasts if one of those did.
+// Adds a field in place of all of that name, given in any case; it lasts if one of those did. But a
+// Vary that lasts stays beside it.
 // Throws as Response::add_field() does, and has changed nothing then.
 void set_field(Response& response, std::string_view name, std::string_view value);
 

@@ -180,6 +180,26 @@ TEST_F(Formatted, what_the_server_says_by_itself_has_the_shape_too) {
             problem(503, "Service Unavailable", detail("The request took too long")));
 }
 
+TEST_F(Formatted, a_client_too_slow_is_told_in_the_same_shape) {
+  app.error_format(ErrorFormat::problem);
+  options.limits.head_timeout = 20ms;
+  options.limits.body_timeout = 20ms;
+  add_failures();
+  start();
+  for (const char* const begun :
+       {"GET / HTTP/1.1\r\nHost:", "POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx",
+        "POST /items HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n5\r\n{"}) {
+    RawClient client(app.port());
+    client.send(begun);
+    const std::string all = client.read_to_end();
+    EXPECT_TRUE(all.starts_with("HTTP/1.1 408 ")) << all;
+    EXPECT_TRUE(says(all, "Content-Type: application/problem+json\r\n")) << all;
+    EXPECT_TRUE(says(all, "Connection: close\r\n")) << all;
+    EXPECT_TRUE(says(all, "\"title\":\"Request Timeout\",\"status\":408,\"detail\":\"")) << all;
+  }
+}
+
 TEST_F(Formatted, a_client_too_many_is_told_in_the_same_shape) {
   app.error_format(ErrorFormat::json);
   options.limits.connections = 1;

@@ -10,8 +10,6 @@
 inline const weft::FileRoot root = weft::FileRoot::open(".").value();
 inline weft::Client client;
 
-inline std::string new_name() { return "7"; }
-
 struct Cursor {
   bool next() { return --left > 0; }
   int id() const { return left; }

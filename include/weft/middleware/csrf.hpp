@@ -55,8 +55,9 @@ struct CsrfOptions {
 [[nodiscard]] Middleware csrf(const CsrfOptions& options = {});
 
 // A token for a page, other at each call. Sets the cookie where the client has none, and so must be
-// called before the head of the answer is sent; a session there is is kept. Throws std::logic_error
-// where no csrf() with keys is around the route, or it was too late.
+// called before the head of the answer is sent. A visitor who has no session needs none for it: the
+// cookie alone is enough, and is signed anew when a session begins. Throws std::logic_error where
+// no csrf() with keys is around the route, or it was too late.
 [[nodiscard]] std::string csrf_token(Context& context);
 
 }  // namespace weft

@@ -41,8 +41,9 @@ struct IdempotencyOptions {
   // session, all three as far as they are there.
   std::function<std::string(Context&)> scope = {};
   // Who takes up the store's room, of which each may have a share; empty: the name of the Identity,
-  // or else the client's address, of which a /64 of IPv6 is one. Never anything that a client can
-  // make up anew for each request.
+  // or else the client's address, of which a /64 of IPv6 is one. Who has neither, as behind a Unix
+  // socket, has no share of his own, but all the room there is; so has an empty text. Never
+  // anything that a client can make up anew for each request.
   std::function<std::string(Context&)> owner = {};
   // The key. UUIDs are 36.
   std::size_t key_bytes = 255;

@@ -32,7 +32,7 @@ constexpr std::array kDirectives{
     Directive{'a', "", Kind::remote_host},
     Directive{'a', "port", Kind::remote_port},
     Directive{'l', "", Kind::text},
-    Directive{'u', "", Kind::text},
+    Directive{'u', "", Kind::user},
     Directive{'t', "", Kind::time_clf},
     Directive{'t', "iso", Kind::time_iso},
     Directive{'t', "sec", Kind::time_seconds},

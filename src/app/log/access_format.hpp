@@ -14,9 +14,10 @@ namespace weft::app {
 
 struct AccessPiece {
   enum class Kind : std::uint8_t {
-    text,             // also %l and %u, which nobody knows
+    text,             // also %l, which nobody knows
     remote_host,      // %h, %a
     remote_port,      // %{port}a
+    user,             // %u
     time_clf,         // %t
     time_iso,         // %{iso}t
     time_seconds,     // %{sec}t

@@ -57,6 +57,17 @@ char* put_or_dash(char* out, std::string_view text) noexcept {
   return out + 1;
 }
 
+// It stands between blanks in the usual formats, so it must have none of its own; and a user whose
+// name is a dash is not nobody.
+char* put_user(char* out, std::string_view name) noexcept {
+  if (name.empty()) {
+    *out = '-';
+    return out + 1;
+  }
+  if (name == "-") return put_text(out, "\\x2d");
+  return put_escaped_word(out, name);
+}
+
 unsigned status_of(const AccessRecord& record) noexcept {
   return record.status == 0 ? unsigned{kClientGone} : record.status;
 }
@@ -90,6 +101,7 @@ bool is_copied(Kind kind) noexcept {
     case Kind::request_field:
     case Kind::answer_field:
     case Kind::cookie:
+    case Kind::user:
     case Kind::route: return true;
     default: return false;
   }
@@ -130,6 +142,7 @@ AccessLines::AccessLines(const AccessFormat& format) : json_(format.json) {
   if (json_) {
     texts_ = {{Kind::request_line, {}},
               {Kind::route, {}},
+              {Kind::user, {}},
               {Kind::request_field, "referer"},
               {Kind::request_field, "user-agent"}};
     own_bytes_ = kJsonBytes;
@@ -210,6 +223,7 @@ char* AccessLines::put_pieces(char* out, const AccessRecord& record, RecordTexts
       case Kind::took_micros: out = put_number(out, took_us(record)); break;
       case Kind::took_seconds: out = put_number(out, took_us(record) / 1'000'000); break;
       case Kind::took_millis: out = put_number(out, took_us(record) / 1'000); break;
+      case Kind::user: out = put_user(out, texts.next()); break;
       case Kind::cookie:
       case Kind::request_field:
       case Kind::answer_field:
@@ -239,6 +253,7 @@ char* AccessLines::put_json(char* out, const AccessRecord& record, RecordTexts t
   out = put_member(out, R"(,"request_bytes":)", record.request_bytes);
   out = put_member(out, R"(,"duration_us":)", took_us(record));
   out = put_member(out, R"(,"route":)", texts.next());
+  out = put_member(out, R"(,"user":)", texts.next());
   out = put_member(out, R"(,"referer":)", texts.next());
   out = put_member(out, R"(,"user_agent":)", texts.next());
   return put_text(out, record.complete ? R"(,"complete":true})" : R"(,"complete":false})");

@@ -15,6 +15,7 @@
 #include "app/route_entry.hpp"
 #include "http/cookie.hpp"
 #include "http/exchange.hpp"
+#include "weft/identity.hpp"
 
 namespace weft::app {
 
@@ -37,8 +38,16 @@ struct Text {
 };
 
 std::string_view route_of(const http::Exchange& exchange) noexcept {
+  if (exchange.mount() != nullptr) return *exchange.mount();
   const auto* const entry = static_cast<const RouteEntry*>(exchange.route_object());
   return entry != nullptr ? std::string_view(entry->pattern) : std::string_view();
+}
+
+// Whoever middleware has found out who it is.
+std::string_view user_of(http::Exchange& exchange) noexcept {
+  Values* const values = exchange.values_if_any();
+  const Identity* const identity = values != nullptr ? values->get<Identity>() : nullptr;
+  return identity != nullptr ? std::string_view(identity->name) : std::string_view();
 }
 
 // Of those that a handler or middleware has set; the name is in lower case.
@@ -65,6 +74,7 @@ std::string_view text_of(const AccessPiece& piece, const EndedAnswer& answer) {
     case Kind::path: return head.path();
     case Kind::query: return head.query();
     case Kind::route: return route_of(*answer.exchange);
+    case Kind::user: return user_of(*answer.exchange);
     case Kind::request_field: return head.find(piece.text).value_or(std::string_view());
     case Kind::cookie: return http::find_cookie(head, piece.text).value_or(std::string_view());
     default: return answer_field(*answer.exchange, piece.text);

@@ -86,14 +86,31 @@ char* put_quoted(char* out, char c) noexcept {
   return out;
 }
 
+// A byte that is not plain, taken off the text.
+char* put_byte(char* out, std::string_view& text) noexcept {
+  const char c = text.front();
+  text.remove_prefix(1);
+  return c == '"' || c == '\\' ? put_quoted(out, c) : put_code(out, "\\x", c);
+}
+
 }  // namespace
 
 char* put_escaped(char* out, std::string_view text) noexcept {
-  return put_with(out, text, [](char* to, std::string_view& left) {
-    const char c = left.front();
+  return put_with(out, text, put_byte);
+}
+
+char* put_escaped_word(char* out, std::string_view text) noexcept {
+  const bool is_cut = text.size() > kMostLoggedBytes;
+  std::string_view left = text.substr(0, kMostLoggedBytes);
+  while (!left.empty()) {
+    const std::size_t blank = std::min(left.find(' '), left.size());
+    out = put_escaped(out, left.substr(0, blank));
+    left.remove_prefix(blank);
+    if (left.empty()) break;
+    out = put_code(out, "\\x", ' ');
     left.remove_prefix(1);
-    return c == '"' || c == '\\' ? put_quoted(to, c) : put_code(to, "\\x", c);
-  });
+  }
+  return is_cut ? put(out, kCut) : out;
 }
 
 char* put_json_escaped(char* out, std::string_view text) noexcept {

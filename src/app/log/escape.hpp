@@ -18,6 +18,8 @@ inline constexpr std::size_t kMostLoggedBytes = 2048;
 inline std::size_t escaped_bound(std::size_t text) noexcept { return 6 * text + 16; }
 // For a text in quotes: \" and \\, and \xhh for what is no printable ASCII.
 char* put_escaped(char* out, std::string_view text) noexcept;
+// For one that stands between blanks: the same, and \x20 for a blank.
+char* put_escaped_word(char* out, std::string_view text) noexcept;
 // For a JSON string, without the quotes; what is no UTF-8 becomes U+FFFD.
 char* put_json_escaped(char* out, std::string_view text) noexcept;
 

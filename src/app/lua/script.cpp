@@ -152,9 +152,7 @@ void answer_nothing(RouteEntry& /*entry*/, Context& context) {
                                                     : std::nullopt;
   if (words) return request.state.call(*words, request);
   const auto& application = *static_cast<const Application*>(exchange.site().application);
-  auto& own = const_cast<Handler&>(status == kNotFound ? application.not_found
-                                                       : application.method_not_allowed);
-  if (own && (status == kNotFound || status == kMethodNotAllowed)) call_and_wait(own, context);
+  if (Handler* const own = application.words_of(status)) call_and_wait(*own, context);
 }
 
 // While something runs in a state.

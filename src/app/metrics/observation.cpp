@@ -77,18 +77,25 @@ std::string_view route_text(std::size_t number, const RouteFigures& figures) {
   return figures.entry == nullptr ? std::string_view("others") : figures.entry->pattern;
 }
 
-// Routes that differ in their method alone are one, whose requests differ in theirs.
+// Routes that differ in their method alone are one, whose requests differ in theirs; and so are a
+// route and what answers in front of it under the same pattern.
 std::vector<RouteSum> sums_of(const Observation& observation) {
   std::vector<RouteSum> sums;
   std::map<std::string_view, std::size_t> places;
+  const auto add = [&](std::string_view route, const RouteFigures& figures) {
+    const auto [place, is_new] = places.emplace(route, sums.size());
+    if (is_new) sums.emplace_back().route = route;
+    sums[place->second].add(figures);
+  };
   for (const auto& recorder : observation.recorders) {
     for (std::size_t number = 0; number < recorder->route_count(); ++number) {
       const RouteFigures* const figures = recorder->route(number);
-      if (figures == nullptr) continue;
-      const std::string_view route = route_text(number, *figures);
-      const auto [place, is_new] = places.emplace(route, sums.size());
-      if (is_new) sums.emplace_back().route = route;
-      sums[place->second].add(*figures);
+      if (figures != nullptr) add(route_text(number, *figures), *figures);
+    }
+    for (std::size_t number = 0; number < WorkerRecorder::kMounts; ++number) {
+      const RouteFigures* const figures = recorder->mount(number);
+      if (figures == nullptr) break;
+      add(*figures->mount, *figures);
     }
   }
   return sums;

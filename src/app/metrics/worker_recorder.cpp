@@ -8,12 +8,32 @@ namespace weft::app {
 
 WorkerRecorder::~WorkerRecorder() {
   for (auto& one : routes_) delete one.load();
+  for (auto& one : mounts_) delete one.load();
 }
 
 RouteFigures* WorkerRecorder::figures_of(const http::EndedAnswer& answer) noexcept {
+  if (const std::string* const mount = answer.exchange->mount()) [[unlikely]]
+    return figures_of_mount(*mount);
   const auto* const entry = static_cast<const RouteEntry*>(answer.exchange->route_object());
-  std::size_t number = entry == nullptr ? kUnrouted : kFirstRoute + entry->number;
-  if (number >= routes_.size()) number = kOthers;
+  const std::size_t number = entry == nullptr ? kUnrouted : kFirstRoute + entry->number;
+  return figures_of_route(number < routes_.size() ? number : kOthers, entry);
+}
+
+RouteFigures* WorkerRecorder::figures_of_mount(const std::string& mount) noexcept {
+  for (auto& one : mounts_) {
+    RouteFigures* figures = one.load(std::memory_order_relaxed);
+    if (figures != nullptr && figures->mount != &mount) continue;
+    if (figures == nullptr) [[unlikely]] {
+      figures = new (std::nothrow) RouteFigures(mount);
+      one.store(figures, std::memory_order_release);
+    }
+    return figures;
+  }
+  return figures_of_route(kOthers, nullptr);
+}
+
+RouteFigures* WorkerRecorder::figures_of_route(std::size_t number,
+                                               const RouteEntry* entry) noexcept {
   RouteFigures* figures = routes_[number].load(std::memory_order_relaxed);
   if (figures == nullptr) [[unlikely]] {
     figures = new (std::nothrow) RouteFigures(number == kOthers ? nullptr : entry);

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "app/log/access_log.hpp"
@@ -45,8 +46,10 @@ struct RouteFigures {
   static constexpr std::size_t kClasses = 6;  // of statuses, by the first digit
 
   explicit RouteFigures(const RouteEntry* of) noexcept : entry(of) {}
+  explicit RouteFigures(const std::string& of) noexcept : mount(&of) {}
 
-  const RouteEntry* entry;  // null: of requests without a route
+  const RouteEntry* entry = nullptr;   // null: of requests without a route
+  const std::string* mount = nullptr;  // what has answered them in front of the routes
   std::array<std::array<gvt::Counter, kClasses>, http::method_count + 1> requests;
   PowerBuckets<4, 1, 21> took_us;  // 16 µs to 16.8 s
   gvt::Counter took_ns;
@@ -60,6 +63,9 @@ class WorkerRecorder final : public http::AnswerObserver {
  public:
   // Routes beyond these, which were added while the server ran, share the figures of one.
   static constexpr std::size_t kLateRoutes = 4'096;
+  // What answers in front of the routes is written down in a program, a folder of files say. More
+  // of those share the same figures.
+  static constexpr std::size_t kMounts = 64;
   static constexpr std::size_t kUnrouted = 0;
   static constexpr std::size_t kOthers = 1;
   static constexpr std::size_t kFirstRoute = 2;
@@ -85,6 +91,10 @@ class WorkerRecorder final : public http::AnswerObserver {
   const RouteFigures* route(std::size_t number) const noexcept {
     return routes_[number].load(std::memory_order_acquire);
   }
+  // The same of what answers in front of them, the first of which that is null is the last.
+  const RouteFigures* mount(std::size_t number) const noexcept {
+    return mounts_[number].load(std::memory_order_acquire);
+  }
   std::uint64_t in_flight() const noexcept {
     const std::uint64_t ended = ended_.value();
     const std::uint64_t begun = begun_.value();
@@ -95,6 +105,8 @@ class WorkerRecorder final : public http::AnswerObserver {
 
  private:
   RouteFigures* figures_of(const http::EndedAnswer& answer) noexcept;
+  RouteFigures* figures_of_mount(const std::string& mount) noexcept;
+  RouteFigures* figures_of_route(std::size_t number, const RouteEntry* entry) noexcept;
   void count(RouteFigures& figures, const http::EndedAnswer& answer) noexcept;
 
   AccessLog* log_;
@@ -102,6 +114,7 @@ class WorkerRecorder final : public http::AnswerObserver {
   gvt::Counter ended_;
   std::array<gvt::Counter, kRefusals> refusals_;
   std::vector<std::atomic<RouteFigures*>> routes_;
+  std::array<std::atomic<RouteFigures*>, kMounts> mounts_{};
 };
 
 }  // namespace weft::app

@@ -7,13 +7,15 @@
 
 #include "app/error_wording.hpp"
 #include "app/media_type.hpp"
+#include "app/middleware/head_watch.hpp"
+#include "app/middleware/session_state.hpp"
 #include "app/secrets.hpp"
 #include "http/exchange.hpp"
 #include "http/header_text.hpp"
 #include "http/letter_case.hpp"
+#include "http/response_fields.hpp"
 #include "weft/context.hpp"
 #include "weft/secrets.hpp"
-#include "weft/session.hpp"
 
 namespace weft {
 
@@ -22,7 +24,7 @@ namespace {
 constexpr std::size_t kNonceBytes = 16;
 constexpr std::size_t kValueBytes = kNonceBytes + sizeof(app::Digest);
 constexpr std::size_t kCookieText = kValueBytes / 3 * 4;
-constexpr std::size_t kTokenText = 2 * kValueBytes / 3 * 4;
+constexpr std::size_t kTokenText = (2 * kNonceBytes * 4 + 2) / 3;
 static_assert(kValueBytes % 3 == 0);
 constexpr std::string_view kValueName = "weft.csrf";
 
@@ -36,6 +38,12 @@ bool is_origin(std::string_view text) {
   if (scheme == std::string_view::npos || scheme == 0) return false;
   const std::string_view authority = text.substr(scheme + 3);
   return !authority.empty() && authority.find_first_of("/?#@ ") == std::string_view::npos;
+}
+
+// The id under which the session came with the request; empty for one that begins here.
+std::string_view id_that_came(const app::SessionState& session) noexcept {
+  if (session.is_new) return {};
+  return session.former_id.empty() ? session.id : session.former_id;
 }
 
 std::string combined(std::string_view left, std::string_view right) {
@@ -53,33 +61,26 @@ class Csrf {
     options_.header = http::in_lower_case(std::move(options_.header));
   }
 
-  void handle(Context& context, Next& next) const {
-    if (options_.skip && options_.skip(context)) return next();
-    if (!keys_.empty()) context.set<const Csrf*>(kValueName, this);
-    if (!is_safe(context.method()) && !is_exempt(context.path())) {
-      if (const char* const why = refusal(context)) return app::answer_error(context, 403, why);
-    }
-    next();
-  }
+  void handle(Context& context, Next& next) const;
 
-  std::string token(Context& context) const {
-    std::string value = cookie_value(context);
-    // One that was set for this page is of the session that begins with it.
-    const bool is_ours = context.get<std::string>(kValueName) != nullptr;
-    if (!is_signed(value, session_id(context, is_ours))) {
-      value.resize(kNonceBytes);
-      app::fill_randomly({reinterpret_cast<unsigned char*>(value.data()), kNonceBytes});
-      const std::string nonce = value;
-      value += app::text_of(app::sign(keys_.front(), {nonce, session_id(context, true)}));
-      context.set_cookie(options_.cookie_name, app::to_base64url(value), options_.cookie);
-      // A page with several forms: the next one is of this cookie, too.
-      context.set<std::string>(kValueName, value);
-    }
-    // It is written in another way each time, so that what an attacker sees of the lengths of
-    // compressed pages tells nothing of it (BREACH).
-    std::string mask(kValueBytes, '\0');
-    app::fill_randomly({reinterpret_cast<unsigned char*>(mask.data()), mask.size()});
-    return app::to_base64url(mask + combined(value, mask));
+  bool is_signed(std::string_view value, std::string_view id) const {
+    if (value.size() != kValueBytes) return false;
+    return std::any_of(keys_.begin(), keys_.end(), [&](const app::SecretKey& key) {
+      const app::Digest signature = app::sign(key, {value.substr(0, kNonceBytes), id});
+      return equal_in_constant_time(app::text_of(signature), value.substr(kNonceBytes));
+    });
+  }
+  // Decoded; empty when there is none that could be one.
+  std::string cookie_value(Context& context) const {
+    const std::string_view text = context.cookie(options_.cookie_name);
+    if (text.size() != kCookieText) return {};
+    return app::from_base64url(text).value_or(std::string());
+  }
+  void set_cookie(Context& context, const std::string& nonce, std::string_view id) const {
+    const app::Digest signature = app::sign(keys_.front(), {nonce, id});
+    context.set_cookie(options_.cookie_name,
+                       app::to_base64url(nonce + std::string(app::text_of(signature))),
+                       options_.cookie);
   }
 
  private:
@@ -130,14 +131,17 @@ class Csrf {
     if (sent.empty()) return "A token is missing: send it in a header or with the form\n";
     const std::string value = cookie_value(context);
     if (value.empty()) return "The cookie that belongs to the token is missing or malformed\n";
-    if (!is_signed(value, session_id(context, false))) {
+    const app::SessionState* const session = app::session_state_of(context);
+    if (!is_signed(value, session != nullptr ? id_that_came(*session) : std::string_view())) {
       return "The token is of another session, or too old: load the page again\n";
     }
     const auto masked = sent.size() == kTokenText ? app::from_base64url(sent) : std::nullopt;
     if (!masked) return "The token is malformed\n";
-    const std::string_view mask = std::string_view(*masked).substr(0, kValueBytes);
-    const std::string token = combined(std::string_view(*masked).substr(kValueBytes), mask);
-    if (!equal_in_constant_time(token, value)) return "The token is not that of the cookie\n";
+    const std::string_view mask = std::string_view(*masked).substr(0, kNonceBytes);
+    const std::string nonce = combined(std::string_view(*masked).substr(kNonceBytes), mask);
+    if (!equal_in_constant_time(nonce, value.substr(0, kNonceBytes))) {
+      return "The token is not that of the cookie\n";
+    }
     return nullptr;
   }
 
@@ -146,32 +150,87 @@ class Csrf {
     return type.is("application/x-www-form-urlencoded") || type.is("multipart/form-data");
   }
 
-  // Decoded; empty when there is none that could be one.
-  std::string cookie_value(Context& context) const {
-    if (const auto* const set = context.get<std::string>(kValueName)) return *set;
-    const std::string_view text = context.cookie(options_.cookie_name);
-    if (text.size() != kCookieText) return {};
-    return app::from_base64url(text).value_or(std::string());
-  }
-
-  bool is_signed(std::string_view value, std::string_view id) const {
-    if (value.size() != kValueBytes) return false;
-    return std::any_of(keys_.begin(), keys_.end(), [&](const app::SecretKey& key) {
-      const app::Digest signature = app::sign(key, {value.substr(0, kNonceBytes), id});
-      return equal_in_constant_time(app::text_of(signature), value.substr(kNonceBytes));
-    });
-  }
-
-  // Of a session that has only come with this request there is none, unless it is to be kept.
-  static std::string_view session_id(Context& context, bool is_kept) {
-    if (!has_session(context)) return {};
-    Session found = session(context);
-    return found.is_new() && !is_kept ? std::string_view() : found.id();
-  }
-
   CsrfOptions options_;
   std::vector<app::SecretKey> keys_;
 };
+
+// The tokens of one request. A token is the nonce of the client's cookie, in which the nonce is
+// signed together with the id of its session, or with none. Whether a session is kept is known only
+// right before the head, so the cookie is set then.
+class Tokens final : private app::HeadWatch {
+ public:
+  Tokens(const Csrf& csrf, Context& context)
+      : HeadWatch(context.exchange()),
+        csrf_(csrf),
+        context_(context),
+        session_(app::session_state_of(context)),
+        shown_(context.set<Tokens*>(kValueName, this)) {}
+  ~Tokens() { shown_ = nullptr; }
+
+  std::string next() {
+    choose_nonce();
+    // It is written in another way each time, so that what an attacker sees of the lengths of
+    // compressed pages tells nothing of it (BREACH).
+    std::string mask(kNonceBytes, '\0');
+    app::fill_randomly({reinterpret_cast<unsigned char*>(mask.data()), mask.size()});
+    return app::to_base64url(mask + combined(nonce_, mask));
+  }
+  void set_cookie_at_end() { announce_head(); }
+
+ private:
+  void before_head() override {
+    if (session_ == nullptr) {
+      if (!nonce_.empty() && !is_of_cookie_) csrf_.set_cookie(context_, nonce_, {});
+      return;
+    }
+    const bool is_kept = app::is_kept(*session_);
+    // A session that begins without a login takes the pages along that its client has open.
+    if (nonce_.empty() && is_kept && session_->is_new && !session_->is_renewed)
+      take_that_of_cookie();
+    if (nonce_.empty()) return;
+    const std::string_view id = is_kept ? app::id_of(*session_) : std::string_view();
+    if (is_of_cookie_ && (session_->is_renewed || id == id_that_came(*session_))) return;
+    csrf_.set_cookie(context_, nonce_, id);
+  }
+
+  // Whoever has planted a cookie knows its nonce, which is why a login ends it.
+  void choose_nonce() {
+    const bool is_renewed = session_ != nullptr && session_->is_renewed;
+    if (!nonce_.empty() && !(is_of_cookie_ && is_renewed)) return;
+    nonce_.clear();
+    if (!is_renewed) take_that_of_cookie();
+    if (!nonce_.empty()) return;
+    http::require_head_to_come(context_.exchange().response());
+    std::string made(kNonceBytes, '\0');
+    app::fill_randomly({reinterpret_cast<unsigned char*>(made.data()), made.size()});
+    nonce_ = std::move(made);
+    is_of_cookie_ = false;
+  }
+  void take_that_of_cookie() {
+    const std::string value = csrf_.cookie_value(context_);
+    if (!csrf_.is_signed(value, session_ != nullptr ? id_that_came(*session_) : "")) return;
+    nonce_ = value.substr(0, kNonceBytes);
+    is_of_cookie_ = true;
+  }
+
+  const Csrf& csrf_;
+  Context& context_;
+  app::SessionState* const session_;
+  std::string nonce_;
+  bool is_of_cookie_ = false;
+  Tokens*& shown_;
+};
+
+void Csrf::handle(Context& context, Next& next) const {
+  if (options_.skip && options_.skip(context)) return next();
+  if (!is_safe(context.method()) && !is_exempt(context.path())) {
+    if (const char* const why = refusal(context)) return app::answer_error(context, 403, why);
+  }
+  if (keys_.empty()) return next();
+  Tokens tokens(*this, context);
+  next();
+  tokens.set_cookie_at_end();
+}
 
 }  // namespace
 
@@ -200,12 +259,12 @@ Middleware csrf(const CsrfOptions& options) {
 }
 
 std::string csrf_token(Context& context) {
-  const Csrf* const* const found = context.get<const Csrf*>(kValueName);
-  if (found == nullptr) {
+  Tokens** const found = context.get<Tokens*>(kValueName);
+  if (found == nullptr || *found == nullptr) {
     throw std::logic_error(
         "there are no csrf tokens here: put weft::csrf() with .keys around this route");
   }
-  return (*found)->token(context);
+  return (*found)->next();
 }
 
 }  // namespace weft

@@ -80,6 +80,9 @@ KeptAnswer kept_answer(Context& context, std::string_view headers_before) {
     const std::size_t colon = line.find(':');
     answer.headers.emplace_back(line.substr(0, colon), line.substr(colon + 2));
   }
+  for (const std::string_view line : before) {
+    answer.replaced.emplace_back(line.substr(0, line.find(':')));
+  }
   answer.body = response.body.view();
   return answer;
 }
@@ -87,6 +90,7 @@ KeptAnswer kept_answer(Context& context, std::string_view headers_before) {
 std::size_t size_of(const KeptAnswer& answer) {
   std::size_t size = answer.content_type.size() + answer.body.size();
   for (const auto& [name, value] : answer.headers) size += name.size() + value.size();
+  for (const std::string& name : answer.replaced) size += name.size();
   return size;
 }
 
@@ -130,6 +134,7 @@ class Idempotency {
 
   std::string owner_of(Context& context) const {
     const std::string owner = options_.owner ? options_.owner(context) : default_owner(context);
+    if (owner.empty()) return {};
     return app::to_base64url(app::text_of(app::digest_of({owner})));
   }
 
@@ -202,6 +207,7 @@ class Idempotency {
 
   static void replay(Context& context, const KeptAnswer& answer) {
     context.status(answer.status);
+    for (const std::string& name : answer.replaced) context.answer().remove_header(name);
     for (const auto& [name, value] : answer.headers) context.add_header(name, value);
     context.set_header("Idempotency-Replayed", "true");
     http::Response& response = context.exchange().response();

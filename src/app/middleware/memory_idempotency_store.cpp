@@ -1,5 +1,6 @@
 // The IdempotencyStore in memory: in shards by key, each with a lock and an order of expiry; and
-// what each owner has of it, in shards of its own, whose locks are taken inside of those.
+// what each owner has of it, in shards of its own, whose locks are taken inside of those. Those who
+// cannot be told from others are one owner, whose share is all.
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -18,6 +19,7 @@ namespace {
 std::size_t size_of(const KeptAnswer& answer) noexcept {
   std::size_t size = answer.content_type.size() + answer.body.size();
   for (const auto& [name, value] : answer.headers) size += name.size() + value.size();
+  for (const std::string& name : answer.replaced) size += name.size();
   return size;
 }
 
@@ -131,21 +133,22 @@ class MemoryIdempotencyStore final : public IdempotencyStore {
   bool is_full() const noexcept {
     return keys_.load() >= options_.keys || bytes_.load() >= options_.bytes;
   }
-  bool has_room(const Share& share) const noexcept {
-    return share.keys < options_.keys_per_owner && share.bytes.load() < options_.bytes_per_owner;
+  bool has_room(const std::string& owner, const Share& share) const noexcept {
+    return owner.empty() ||
+           (share.keys < options_.keys_per_owner && share.bytes.load() < options_.bytes_per_owner);
   }
   bool owner_has_room(const std::string& name) {
     OwnerShard& shard = owners_of(name);
     const std::lock_guard lock(shard.mutex);
     const auto found = shard.shares.find(name);
-    return found == shard.shares.end() || has_room(found->second);
+    return found == shard.shares.end() || has_room(name, found->second);
   }
   // Null when it may have no more.
   Owner* add_key_of(const std::string& name) {
     OwnerShard& shard = owners_of(name);
     const std::lock_guard lock(shard.mutex);
     Owner& owner = *shard.shares.try_emplace(name).first;
-    if (!has_room(owner.second)) return nullptr;
+    if (!has_room(name, owner.second)) return nullptr;
     ++owner.second.keys;
     return &owner;
   }

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <stdexcept>
 #include <unordered_map>
+#include <utility>
 
 #include "weft/session_store.hpp"
 
@@ -38,15 +39,28 @@ class MemorySessionStore final : public SessionStore {
     const std::lock_guard lock(shard.mutex);
     const auto found = shard.find(key, now);
     if (found == shard.by_key.end() && how == Save::existing) return false;
-    if (found != shard.by_key.end()) shard.drop(found);
-    shard.by_use.push_front({key, std::string(bytes), now + lifetime});
-    shard.bytes += bytes.size();
-    shard.by_key.emplace(shard.by_use.front().key, shard.by_use.begin());
-    // Not the one that has just come, however large it is.
-    while (shard.by_use.size() > 1 &&
-           (shard.by_use.size() > most_sessions_ || shard.bytes > most_bytes_)) {
-      shard.drop(shard.by_key.find(shard.by_use.back().key));
+    shard.add({key, std::string(bytes), now + lifetime});
+    make_room(shard);
+    return true;
+  }
+
+  bool rename(const std::string& former, const std::string& key, std::string_view bytes,
+              std::chrono::seconds lifetime) override {
+    Shard& from = shard_of(former);
+    Shard& to = shard_of(key);
+    const std::chrono::nanoseconds now = time();
+    std::unique_lock from_lock(from.mutex, std::defer_lock);
+    std::unique_lock to_lock(to.mutex, std::defer_lock);
+    if (&from == &to) {
+      from_lock.lock();
+    } else {
+      std::lock(from_lock, to_lock);
     }
+    if (from.find(former, now) == from.by_key.end()) return false;
+    // The new one first, since there may be no memory for it.
+    to.add({key, std::string(bytes), now + lifetime});
+    if (former != key) from.drop(from.by_key.find(former));
+    make_room(to);
     return true;
   }
 
@@ -78,6 +92,18 @@ class MemorySessionStore final : public SessionStore {
       drop(found);
       return by_key.end();
     }
+    // The one used last. One of that key is dropped.
+    void add(Kept kept) {
+      if (const auto found = by_key.find(kept.key); found != by_key.end()) drop(found);
+      by_use.push_front(std::move(kept));
+      try {
+        by_key.emplace(by_use.front().key, by_use.begin());
+      } catch (...) {
+        by_use.pop_front();
+        throw;
+      }
+      bytes += by_use.front().bytes.size();
+    }
     void drop(ByKey::iterator at) {
       const auto kept = at->second;
       bytes -= kept->bytes.size();
@@ -91,6 +117,13 @@ class MemorySessionStore final : public SessionStore {
     std::size_t bytes = 0;
   };
 
+  // Not of the one that has just come, however large it is.
+  void make_room(Shard& shard) const {
+    while (shard.by_use.size() > 1 &&
+           (shard.by_use.size() > most_sessions_ || shard.bytes > most_bytes_)) {
+      shard.drop(shard.by_key.find(shard.by_use.back().key));
+    }
+  }
   Shard& shard_of(const std::string& key) noexcept {
     return shards_[std::hash<std::string>{}(key) % shard_count_];
   }

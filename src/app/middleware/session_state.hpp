@@ -37,11 +37,23 @@ struct SessionState {
   bool is_wanted = false;    // to be kept even when it is empty
   bool is_changed = false;   // since it was loaded
   bool is_over = false;      // destroyed
+  bool is_renewed = false;   // by regenerate()
   bool head_is_out = false;  // what is changed from then on could not be saved
   std::string former_id;     // under which it was loaded, when it has another now
 
   void require_changeable() const;
 };
+
+// That of the request, or null where there is none.
+[[nodiscard]] SessionState* session_state_of(Context& context) noexcept;
+
+// Whether it is there when the request has ended, as far as is known now.
+[[nodiscard]] inline bool is_kept(const SessionState& state) noexcept {
+  return !state.is_over && !(state.is_new && state.entries.empty() && !state.is_wanted);
+}
+
+// The id that it has if it is kept; made when it is needed.
+[[nodiscard]] std::string_view id_of(SessionState& state);
 
 // Without what is only of this request.
 [[nodiscard]] std::string encode_session(const SessionState& state, std::string_view id);

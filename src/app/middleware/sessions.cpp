@@ -142,37 +142,34 @@ class Sessions {
       }
       return forget(context, had_cookie);
     }
-    if (state.is_new && state.entries.empty() && !state.is_wanted) {
-      return forget(context, had_cookie);
-    }
+    if (!app::is_kept(state)) return forget(context, had_cookie);
     // One that is used all the time is written now and then only.
     const bool is_due =
         now_s - state.used_s >= std::max<std::int64_t>(options_.idle_timeout.count() / 10, 1);
     if (!state.is_new && !state.is_changed && !is_due) return;
     state.used_s = std::max(state.used_s, now_s);
-    if (state.id.empty()) state.id = random_token(kIdBytes);
+    (void)app::id_of(state);
     if (options_.store) return save_in_store(context, now_s, state);
     const std::string bytes = app::encode_session(state, state.id);
     set_cookie(context, app::to_base64url(app::seal(keys_.front(), bytes, options_.cookie_name)));
   }
 
-  bool still_there(const std::string& id) const {
-    return options_.store->load(key_in_store(id)).has_value();
-  }
-
   void save_in_store(Context& context, std::int64_t now_s, app::SessionState& state) const {
-    const bool has_new_id = state.is_new || !state.former_id.empty();
+    const bool is_renamed = !state.former_id.empty();
+    const std::chrono::seconds left(
+        std::min<std::int64_t>(options_.idle_timeout.count(),
+                               state.created_s + options_.absolute_timeout.count() - now_s));
+    const std::string key = key_in_store(state.id);
+    const std::string bytes = app::encode_session(state, {});
+    const bool saved = is_renamed
+                           ? options_.store->rename(key_in_store(state.former_id), key, bytes, left)
+                           : options_.store->save(key, bytes, left,
+                                                  state.is_new ? SessionStore::Save::created
+                                                               : SessionStore::Save::existing);
     // One that another request has destroyed or renamed meanwhile stays gone under any id, and that
     // request's cookie is left to the client, whichever answer it gets last.
-    if (!state.former_id.empty() && !still_there(state.former_id)) return;
-    const auto left = std::min<std::int64_t>(
-        options_.idle_timeout.count(), state.created_s + options_.absolute_timeout.count() - now_s);
-    const bool saved = options_.store->save(
-        key_in_store(state.id), app::encode_session(state, {}), std::chrono::seconds(left),
-        has_new_id ? SessionStore::Save::created : SessionStore::Save::existing);
     if (!saved) return;
-    if (!state.former_id.empty()) options_.store->destroy(key_in_store(state.former_id));
-    if (has_new_id || options_.cookie.max_age) set_cookie(context, state.id);
+    if (state.is_new || is_renamed || options_.cookie.max_age) set_cookie(context, state.id);
   }
 
   void set_cookie(Context& context, std::string_view value) const {
@@ -187,20 +184,28 @@ class Sessions {
   std::vector<app::SecretKey> keys_;
 };
 
-app::SessionState* state_of(Context& context) noexcept {
-  app::SessionState** const found = context.get<app::SessionState*>(kValueName);
+}  // namespace
+
+namespace app {
+
+SessionState* session_state_of(Context& context) noexcept {
+  SessionState** const found = context.get<SessionState*>(kValueName);
   return found != nullptr ? *found : nullptr;
 }
 
-}  // namespace
+std::string_view id_of(SessionState& state) {
+  if (state.id.empty()) state.id = random_token(kIdBytes);
+  return state.id;
+}
+
+}  // namespace app
 
 std::string_view Session::id() {
   if (state_->is_new && !state_->is_wanted) {
     state_->require_changeable();
     state_->is_wanted = true;
   }
-  if (state_->id.empty()) state_->id = random_token(kIdBytes);
-  return state_->id;
+  return app::id_of(*state_);
 }
 
 Session& Session::regenerate() {
@@ -210,6 +215,7 @@ Session& Session::regenerate() {
   state_->created_s = state_->now_s;
   state_->is_changed = true;
   state_->is_wanted = true;
+  state_->is_renewed = true;
   return *this;
 }
 
@@ -221,7 +227,7 @@ void Session::destroy() {
 }
 
 Session session(Context& context) {
-  app::SessionState* const state = state_of(context);
+  app::SessionState* const state = app::session_state_of(context);
   if (state == nullptr) {
     throw std::logic_error(
         "there is no session: put weft::sessions() around this route, by App::use() say");
@@ -229,7 +235,7 @@ Session session(Context& context) {
   return Session(*state);
 }
 
-bool has_session(Context& context) noexcept { return state_of(context) != nullptr; }
+bool has_session(Context& context) noexcept { return app::session_state_of(context) != nullptr; }
 
 Middleware sessions(const SessionsOptions& options) {
   const auto refuse = [](const char* why) { throw std::invalid_argument(why); };

@@ -1,6 +1,8 @@
 #include "weft/middleware/static_files.hpp"
 
 #include <memory>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "app/file_answers.hpp"
@@ -19,25 +21,57 @@ bool is_get_or_head(Context& context) {
   return method == http::Method::get || method == http::Method::head;
 }
 
-bool serve(const app::StaticSite& site, Context& context) {
-  const auto sent = site.beneath_prefix(context.path());
-  if (!sent) return false;
-  const auto path = http::percent_decode(*sent, http::UriPart::path);
-  return path && site.serve(context, *path);
+// What the folder has answered is counted under its pattern, also where the client goes amid a
+// file.
+template <class Serve>
+bool counted(const std::string& mount, Context& context, const Serve& serve) {
+  bool answered = false;
+  try {
+    answered = serve();
+  } catch (...) {
+    context.exchange().set_mount(mount);
+    throw;
+  }
+  if (answered) context.exchange().set_mount(mount);
+  return answered;
+}
+
+struct Mount {
+  // The folder's, as a route would have it.
+  std::string pattern;
+  app::StaticSite site;
+
+  bool serve(Context& context) const {
+    const auto sent = site.beneath_prefix(context.path());
+    if (!sent) return false;
+    const auto path = http::percent_decode(*sent, http::UriPart::path);
+    return path && counted(pattern, context, [&] { return site.serve(context, *path); });
+  }
+  bool serve_fallback(Context& context) const {
+    return counted(pattern, context, [&] { return site.serve_fallback(context); });
+  }
+};
+
+std::string pattern_beneath(std::string_view prefix) {
+  while (prefix.ends_with('/')) prefix.remove_suffix(1);
+  return std::string(prefix) + "/*path";
 }
 
 }  // namespace
 
 Middleware static_files(const std::string& folder, const StaticOptions& options) {
-  auto site = std::make_shared<const app::StaticSite>(folder, options);
-  return [site = std::move(site)](Context& context, Next& next) {
+  auto mount = std::make_shared<const Mount>(
+      Mount{pattern_beneath(options.prefix), app::StaticSite(folder, options)});
+  return [mount = std::move(mount)](Context& context, Next& next) {
     if (!is_get_or_head(context)) return next();
-    if (serve(*site, context)) return;
+    if (mount->serve(context)) return;
     next();
     // Whatever a route says of what is not there, it is its to say.
     const bool unrouted = context.route().empty() && context.answer().status() == 404;
-    if (!unrouted || context.answer().streamed() || !site->beneath_prefix(context.path())) return;
-    site->serve_fallback(context);
+    if (!unrouted || context.answer().streamed() || !mount->site.beneath_prefix(context.path())) {
+      return;
+    }
+    mount->serve_fallback(context);
   };
 }
 

@@ -224,14 +224,15 @@ TEST_F(AccessLogging, json_lines_have_all_of_it) {
       std::regex(R"x(\{"time":"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z","remote":"127.0.0.1",)x"
                  R"x("method":"POST","target":"/body","protocol":"HTTP/1.1","status":200,)x"
                  R"x("bytes":1,"request_bytes":3,"duration_us":\d+,"route":"/body",)x"
-                 R"x("referer":null,"user_agent":"\\ufffd\\"","complete":true\})x")))
+                 R"x("user":null,"referer":null,"user_agent":"\\ufffd\\"","complete":true\})x")))
       << line(1);
   client.ask("GET /" + std::string("\x01") + " HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_TRUE(std::regex_match(
       line(2),
-      std::regex(R"x(\{"time":"[^"]*","remote":"127.0.0.1","refused":"GET /\\u0001 HTTP/1.1",)x"
-                 R"x("status":400,"bytes":\d+,"request_bytes":0,"duration_us":\d+,)x"
-                 R"x("route":null,"referer":null,"user_agent":null,"complete":true\})x")))
+      std::regex(
+          R"x(\{"time":"[^"]*","remote":"127.0.0.1","refused":"GET /\\u0001 HTTP/1.1",)x"
+          R"x("status":400,"bytes":\d+,"request_bytes":0,"duration_us":\d+,)x"
+          R"x("route":null,"user":null,"referer":null,"user_agent":null,"complete":true\})x")))
       << line(2);
 }
 
@@ -249,6 +250,55 @@ TEST_F(AccessLogging, a_pattern_has_what_it_names) {
             "0");
   client.ask("GET /none HTTP/1.0\r\nConnection: close\r\n\r\n");
   EXPECT_EQ(line(2), "% GET /none [] HTTP/1.0 404 10 - - - - text/plain; charset=utf-8 - - - 0");
+}
+
+TEST_F(AccessLogging, whoever_was_found_out_is_the_user) {
+  const auto named = [](Context& c) {
+    c.set(Identity{.name = std::string(c.query("name"))});
+    c.text("ok");
+  };
+  app.get("/named", named);
+  app.get("/basic", basic_auth({{"ada", "secret word"}}), [](Context& c) { c.text("ok"); });
+  RawClient client = start("%u|%R");
+  const auto user = [&](std::size_t count, const std::string& target,
+                        const std::string& fields = {}) {
+    client.ask("GET " + target + " HTTP/1.1\r\nHost: a\r\n" + fields + "\r\n");
+    return line(count);
+  };
+  EXPECT_EQ(user(1, "/hello/a"), "-|/hello/{name}");
+  EXPECT_EQ(user(2, "/named?name=ada"), "ada|/named");
+  EXPECT_EQ(user(3, "/basic"), "-|/basic");
+  // "ada:secret word"
+  EXPECT_EQ(user(4, "/basic", "Authorization: Basic YWRhOnNlY3JldCB3b3Jk\r\n"), "ada|/basic");
+  // It is a word of the line, whatever it is made of, and nobody is called like nobody.
+  EXPECT_EQ(user(5, "/named?name=a+b%22%0d%0a+"), "a\\x20b\\\"\\x0d\\x0a\\x20|/named");
+  EXPECT_EQ(user(6, "/named?name=-"), "\\x2d|/named");
+  EXPECT_EQ(user(7, "/named?name="), "-|/named");
+  const std::string long_name(app::kMostLoggedBytes + 10, 'n');
+  EXPECT_EQ(user(8, "/named?name=" + long_name),
+            long_name.substr(0, app::kMostLoggedBytes) + "...|/named");
+}
+
+TEST_F(AccessLogging, the_user_is_in_json) {
+  app.get("/named", [](Context& c) {
+    c.set(Identity{.name = "ada \"l\""});
+    c.text("ok");
+  });
+  start("json").get("/named");
+  EXPECT_NE(line(1).find(R"("route":"/named","user":"ada \"l\"","referer":null)"),
+            std::string::npos)
+      << line(1);
+}
+
+TEST_F(AccessLogging, the_user_is_in_common_lines) {
+  app.get("/named", [](Context& c) {
+    c.set(Identity{.name = "ada l"});
+    c.text("ok");
+  });
+  start("common").get("/named");
+  EXPECT_TRUE(std::regex_match(line(1), std::regex(std::string(R"(127\.0\.0\.1 - ada\\x20l )") +
+                                                   kTime + R"( "GET /named HTTP/1\.1" 200 2)")))
+      << line(1);
 }
 
 TEST_F(AccessLogging, times_are_of_the_request) {

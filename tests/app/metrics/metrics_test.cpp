@@ -1,9 +1,13 @@
 // Metrics: figures of an application, of a server, and the text that both are shown as.
 #include "weft/metrics.hpp"
 
+#include <stdlib.h>
+
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -298,6 +302,35 @@ TEST_F(ShownMetrics, requests_are_counted_by_route_method_and_status) {
   EXPECT_EQ(read.sum("weft_http_response_size_bytes_sum", route), 3 * 5 + 1);
   EXPECT_EQ(read.sum("weft_http_request_size_bytes_sum", route), 5);
   EXPECT_EQ(read.sum("weft_http_requests_in_flight"), 1) << "the one that asks";
+}
+
+TEST_F(ShownMetrics, what_files_answer_in_front_of_routes_is_counted_under_their_mount) {
+  std::string folder = "/tmp/weft-mount-XXXXXX";
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  std::ofstream(folder + "/a.txt") << "12345";
+  std::ofstream(folder + "/page.html") << "page";
+  app.use(static_files(folder, {.prefix = "/assets"}));
+  app.use(static_files(folder, {.prefix = "/app/", .fallback = "page.html"}));
+  app.get("/assets/made", [](Context& c) { c.text("made"); });
+  app.get("/metrics", metrics());
+  RawClient client = start();
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(client.get("/assets/a.txt").body, "12345");
+  EXPECT_EQ(client.ask("GET /assets/a.txt HTTP/1.1\r\nHost: a\r\nRange: bytes=0-1\r\n\r\n").status,
+            206);
+  EXPECT_EQ(client.get("/assets/made").body, "made");
+  EXPECT_EQ(client.get("/assets/none").status, 404);
+  EXPECT_EQ(client.get("/app/deep/link").body, "page");
+  EXPECT_EQ(client.get("/app/page.html").body, "page");
+  const auto read = this->read();
+  std::filesystem::remove_all(folder);
+  const auto count = [&](const char* route, const char* status) {
+    return read.sum("weft_http_requests_total", {{"route", route}, {"status", status}});
+  };
+  EXPECT_EQ(count("/assets/*path", "2xx"), 4);
+  EXPECT_EQ(count("/assets/made", "2xx"), 1);
+  EXPECT_EQ(count("/app/*path", "2xx"), 2);
+  EXPECT_EQ(count("none", "4xx"), 1);
+  EXPECT_EQ(read.sum("weft_http_response_size_bytes_sum", {{"route", "/assets/*path"}}), 17);
 }
 
 TEST_F(ShownMetrics, the_server_and_the_process_are_there) {

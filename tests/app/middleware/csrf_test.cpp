@@ -35,6 +35,71 @@ class CsrfTest : public http::test::ServerTest {
   Answer post(const std::string& fields, const std::string& body = {}) {
     return ask("POST", "/in/do", fields, body);
   }
+  // What a browser keeps of an answer: of each name the last.
+  void keep_cookies(const Answer& answer) {
+    constexpr std::string_view kField = "Set-Cookie: ";
+    for (std::size_t at = answer.head.find(kField); at != std::string::npos;
+         at = answer.head.find(kField, at)) {
+      at += kField.size();
+      const std::string line = answer.head.substr(at, answer.head.find('\r', at) - at);
+      const std::size_t equals = line.find('=');
+      const bool is_gone = line.find("Max-Age=0") != std::string::npos;
+      jar[line.substr(0, equals)] =
+          is_gone ? "" : line.substr(equals + 1, line.find(';') - equals - 1);
+    }
+  }
+  std::string cookies() const {
+    std::string all = "Cookie: a=b";
+    for (const auto& [name, value] : jar) {
+      if (!value.empty()) all += "; " + name + "=" + value;
+    }
+    return all + "\r\n";
+  }
+  // Gives the cookies that are there then.
+  std::string visit(const std::string& target) {
+    keep_cookies(ask("GET", target, cookies()));
+    return cookies();
+  }
+  std::string post_from(const Answer& page, const std::string& token) {
+    keep_cookies(page);
+    return post("Sec-Fetch-Site: same-origin\r\n" + cookies() + "X-Csrf-Token: " + token + "\r\n")
+        .body;
+  }
+  void serve_with_sessions() {
+    auto group = app.group("/in", sessions({.store = memory_session_store()}),
+                           csrf({.keys = {kKey}, .require_token = true}));
+    group.get("/token", &token).post("/do", &done);
+    group.get("/two", [](Context& c) {
+      const std::string first = csrf_token(c);
+      session(c).set("cart", 1);
+      c.text(first + " " + csrf_token(c));
+    });
+    group.get("/begin", [](Context& c) { session(c).set("cart", 1); });
+    group.get("/login", [](Context& c) { session(c).regenerate().set("user", 1); });
+    group.get("/token-then-begin", [](Context& c) {
+      c.text(csrf_token(c));
+      session(c).set("cart", 1);
+    });
+    group.get("/token-then-leave", [](Context& c) {
+      c.text(csrf_token(c));
+      session(c).destroy();
+    });
+    group.get("/token-then-login", [](Context& c) {
+      (void)csrf_token(c);
+      session(c).regenerate();
+      c.text(csrf_token(c));
+    });
+    group.get("/streamed", [](Context& c) {
+      ResponseWriter writer = c.stream("text/plain");
+      session(c).set("cart", 1);
+      writer.write(csrf_token(c));
+    });
+    group.get("/late", [](Context& c) {
+      ResponseWriter writer = c.stream("text/plain").write("-");
+      writer.write(refusal<std::logic_error>([&] { (void)csrf_token(c); }));
+    });
+    start();
+  }
   void serve(const CsrfOptions& csrf_options) {
     auto group = app.group("/in", csrf(csrf_options));
     group.get("/do", &done).post("/do", &done).put("/do", &done).del("/do", &done);
@@ -44,6 +109,8 @@ class CsrfTest : public http::test::ServerTest {
     group.post("/hooks/pay", &done).post("/hooks", &done);
     start();
   }
+
+  std::map<std::string, std::string> jar;
 };
 
 INSTANTIATE_TEST_SUITE_P(Backends, CsrfTest, http::test::every_backend, http::test::backend_of);
@@ -218,48 +285,61 @@ TEST_P(CsrfTest, tokens_are_signed_by_the_first_key_and_good_under_all) {
 }
 
 TEST_P(CsrfTest, tokens_belong_to_the_session) {
-  auto group =
-      app.group("/in", sessions({.keys = {kKey}}), csrf({.keys = {kKey}, .require_token = true}));
-  group.get("/token", &token).post("/do", &done);
-  group.post("/login", [](Context& c) {
-    session(c).regenerate();
-    c.text("in");
-  });
-  start();
-  // Two cookies are set, and a map has the last of them: so one is had before the other.
-  const auto cookies_of = [](const Answer& answer) {
-    std::string all;
-    std::size_t at = 0;
-    while ((at = answer.head.find("Set-Cookie: ", at)) != std::string::npos) {
-      at += std::string_view("Set-Cookie: ").size();
-      const std::string one = answer.head.substr(at, answer.head.find(';', at) - at);
-      all += (all.empty() ? "" : "; ") + one;
-    }
-    return all;
-  };
-  const Answer page = ask("GET", "/in/token");
-  const std::string cookies = cookies_of(page);
-  EXPECT_NE(cookies.find("__Host-session="), std::string::npos);
-  const std::string token_field = "X-Csrf-Token: " + page.body + "\r\n";
-  const std::string fields = std::string(kOwn) + "Cookie: " + cookies + "\r\n" + token_field;
-  EXPECT_EQ(ask("POST", "/in/do", fields).body, "done");
+  serve_with_sessions();
+  const Answer page = ask("GET", "/in/token", visit("/in/begin"));
+  EXPECT_EQ(page.head.find("__Host-session="), std::string::npos);
+  EXPECT_EQ(post_from(page, page.body), "done");
   // Without the session, and with another one.
-  const std::string csrf_cookie = cookies.substr(cookies.find("__Host-csrf="));
-  const std::string alone = csrf_cookie.substr(0, csrf_cookie.find(';'));
-  EXPECT_EQ(ask("POST", "/in/do", kOwn + ("Cookie: " + alone + "\r\n") + token_field).body,
-            kOtherSession);
-  const Answer login = ask("POST", "/in/login", fields);
-  EXPECT_EQ(login.body, "in");
-  const std::string logged_in = cookies_of(login) + "; " + alone;
-  EXPECT_EQ(ask("POST", "/in/do", kOwn + ("Cookie: " + logged_in + "\r\n") + token_field).body,
-            kOtherSession);
+  const std::string session = jar["__Host-session"];
+  jar["__Host-session"].clear();
+  EXPECT_EQ(post_from(page, page.body), kOtherSession);
+  jar["__Host-session"] = session;
+  visit("/in/login");
+  EXPECT_EQ(post_from(page, page.body), kOtherSession);
   // A page that is loaded then has a good one.
-  const Answer next = ask("GET", "/in/token", "Cookie: " + logged_in + "\r\n");
-  EXPECT_EQ(ask("POST", "/in/do",
-                kOwn + ("Cookie: " + cookies_of(login) + "; " + cookies_of(next) + "\r\n") +
-                    "X-Csrf-Token: " + next.body + "\r\n")
-                .body,
-            "done");
+  const Answer next = ask("GET", "/in/token", cookies());
+  EXPECT_EQ(post_from(next, next.body), "done");
+}
+
+TEST_P(CsrfTest, a_visitor_without_a_session_needs_none_for_a_token) {
+  serve_with_sessions();
+  const Answer page = ask("GET", "/in/token");
+  EXPECT_EQ(page.head.find("__Host-session="), std::string::npos);
+  EXPECT_EQ(post_from(page, page.body), "done");
+  // When a session begins, pages that are open stay good.
+  visit("/in/begin");
+  EXPECT_NE(jar["__Host-session"], "");
+  EXPECT_EQ(post_from(page, page.body), "done");
+  // Whoever has planted the cookie knows the token: a login ends it.
+  visit("/in/login");
+  EXPECT_EQ(post_from(page, page.body), kOtherSession);
+}
+
+TEST_P(CsrfTest, a_login_ends_the_tokens_of_a_visitor_without_a_session) {
+  serve_with_sessions();
+  const Answer page = ask("GET", "/in/token");
+  keep_cookies(page);
+  visit("/in/login");
+  EXPECT_NE(jar["__Host-session"], "");
+  EXPECT_EQ(post_from(page, page.body), kOtherSession);
+}
+
+TEST_P(CsrfTest, a_token_is_good_whatever_the_request_makes_of_the_session_behind_it) {
+  serve_with_sessions();
+  const Answer begun = ask("GET", "/in/token-then-begin");
+  EXPECT_NE(begun.head.find("__Host-session="), std::string::npos);
+  EXPECT_EQ(post_from(begun, begun.body), "done");
+  const Answer left = ask("GET", "/in/token-then-leave", cookies());
+  keep_cookies(left);
+  EXPECT_EQ(jar["__Host-session"], "");
+  EXPECT_EQ(post_from(left, left.body), "done");
+  // The same of a streamed answer.
+  jar.clear();
+  const Answer streamed = ask("GET", "/in/streamed");
+  EXPECT_NE(streamed.head.find("__Host-session="), std::string::npos);
+  EXPECT_EQ(post_from(streamed, streamed.body), "done");
+  const Answer late = ask("GET", "/in/late");
+  EXPECT_EQ(late.body, "-the status and the headers have been sent already");
 }
 
 TEST_P(CsrfTest, several_tokens_of_a_page_have_one_cookie) {
@@ -279,39 +359,17 @@ TEST_P(CsrfTest, several_tokens_of_a_page_have_one_cookie) {
 }
 
 TEST_P(CsrfTest, several_tokens_of_a_session_that_begins_have_one_cookie) {
-  app.group("/in", sessions({.keys = {kKey}}), csrf({.keys = {kKey}, .require_token = true}))
-      .get("/two", [](Context& c) { c.text(csrf_token(c) + " " + csrf_token(c)); })
-      .get("/login",
-           [](Context& c) {
-             const std::string before = csrf_token(c);
-             session(c).regenerate();
-             c.text(csrf_token(c));
-           })
-      .post("/do", &done);
-  start();
-  // The last of each name counts, as in a browser.
-  const auto cookies_of = [](const Answer& answer) {
-    std::map<std::string, std::string> jar;
-    std::size_t at = 0;
-    while ((at = answer.head.find("Set-Cookie: ", at)) != std::string::npos) {
-      at += std::string_view("Set-Cookie: ").size();
-      const std::string one = answer.head.substr(at, answer.head.find(';', at) - at);
-      jar[one.substr(0, one.find('='))] = one;
-    }
-    return jar["__Host-session"] + "; " + jar["__Host-csrf"];
-  };
-  const auto post_with = [&](const Answer& page, const std::string& token) {
-    return post(std::string(kOwn) + "Cookie: " + cookies_of(page) + "\r\nX-Csrf-Token: " + token +
-                "\r\n")
-        .body;
-  };
+  serve_with_sessions();
   const Answer page = ask("GET", "/in/two");
+  EXPECT_EQ(page.head.find("__Host-csrf"), page.head.rfind("__Host-csrf"));
   const std::size_t blank = page.body.find(' ');
-  EXPECT_EQ(post_with(page, page.body.substr(0, blank)), "done");
-  EXPECT_EQ(post_with(page, page.body.substr(blank + 1)), "done");
+  EXPECT_EQ(post_from(page, page.body.substr(0, blank)), "done");
+  EXPECT_EQ(post_from(page, page.body.substr(blank + 1)), "done");
   // One that was made before the session got another id is not handed out again.
-  const Answer login = ask("GET", "/in/login");
-  EXPECT_EQ(post_with(login, login.body), "done");
+  for (const std::string fields : {std::string(), cookies()}) {
+    const Answer login = ask("GET", "/in/token-then-login", fields);
+    EXPECT_EQ(post_from(login, login.body), "done");
+  }
 }
 
 TEST(CsrfOptions, that_make_no_sense_are_refused_with_what_to_do) {

@@ -494,6 +494,38 @@ TEST_F(CorsTest, what_a_handler_or_its_upstream_says_of_the_same_gives_way) {
   EXPECT_EQ(from(client, "https://b.example", "/before").field(kAllow), "*");
 }
 
+TEST_F(CorsTest, a_vary_of_the_handlers_stands_beside_its_own) {
+  app.use(cors({.origins = {"https://a.example"}}));
+  app.get("/set", [](Context& c) {
+    c.set_header("vary", "Accept").set_header("Vary", "Accept-Language");
+    c.text("set");
+  });
+  app.get("/added", [](Context& c) {
+    c.add_header("Vary", "Accept-Language");
+    c.text("added");
+  });
+  app.get("/fails", [](Context& c) {
+    c.set_header("Vary", "Accept-Language");
+    Context::abort(403, "no");
+  });
+  app.get("/removed", [](Context& c) {
+    c.answer().remove_header("Vary");
+    c.text("removed");
+  });
+  RawClient client = start();
+  for (const std::string path : {"/set", "/added"}) {
+    const Answer answer = from(client, "https://a.example", path);
+    EXPECT_TRUE(says(answer.head, "Vary: Origin\r\n")) << answer.head;
+    EXPECT_TRUE(says(answer.head, "Vary: Accept-Language\r\n")) << answer.head;
+    EXPECT_FALSE(says(answer.head, "Accept\r\n")) << answer.head;
+  }
+  // What does not last goes with an error, and the other stays.
+  const Answer failed = from(client, "https://a.example", "/fails");
+  EXPECT_TRUE(says(failed.head, "Vary: Origin\r\n")) << failed.head;
+  EXPECT_FALSE(says(failed.head, "Accept-Language")) << failed.head;
+  EXPECT_EQ(from(client, "https://a.example", "/removed").field("vary"), "");
+}
+
 TEST(HeaderOptions, of_cors_are_checked) {
   EXPECT_TRUE(says(refusal([] { cors({.credentials = true}); }), "named"));
   EXPECT_TRUE(says(refusal([] {

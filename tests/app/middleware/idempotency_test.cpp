@@ -1,6 +1,10 @@
 // idempotency over sockets, and the store in memory.
+#include <unistd.h>
+
 #include <gtest/gtest.h>
 
+#include <set>
+#include <sstream>
 #include <string>
 
 #include "app/refusal.hpp"
@@ -115,6 +119,38 @@ TEST_P(IdempotencyTest, what_is_around_it_says_its_own_also_when_a_lasting_heade
   }
   EXPECT_EQ(again.head.find("X-Try: 1"), std::string::npos) << again.head;
   EXPECT_EQ(again.head.find("X-Outer: 1"), std::string::npos) << again.head;
+}
+
+TEST_P(IdempotencyTest, what_was_set_in_place_of_what_is_around_it_is_so_again) {
+  app.use([](Context& c, Next& next) {
+    c.set_header("Cache-Control", "no-store").set_header("X-Frame-Options", "DENY");
+    c.answer().lasting_header("Referrer-Policy", "same-origin");
+    c.add_header("Link", "</outer>");
+    next();
+  });
+  app.use(idempotency(with_store()));
+  app.post("/orders", [](Context& c) {
+    c.set_header("Cache-Control", "max-age=5").set_header("Referrer-Policy", "no-referrer");
+    c.add_header("Link", "</inner>");
+    c.answer().remove_header("X-Frame-Options");
+    c.text("done");
+  });
+  start();
+  const auto fields_of = [](const Answer& answer) {
+    std::multiset<std::string> lines;
+    std::istringstream head(answer.head);
+    for (std::string line; std::getline(head, line);) {
+      if (!line.starts_with("Date") && !line.starts_with("Idempotency-Replayed"))
+        lines.insert(line);
+    }
+    return lines;
+  };
+  const Answer first = with_key("/orders", "k");
+  const Answer again = with_key("/orders", "k");
+  EXPECT_TRUE(is_replayed(again));
+  EXPECT_EQ(fields_of(again), fields_of(first));
+  EXPECT_EQ(again.head.find("no-store"), std::string::npos) << again.head;
+  EXPECT_EQ(again.field("x-frame-options"), "");
 }
 
 TEST_P(IdempotencyTest, one_that_is_asked_to_come_again_is_handled_then) {
@@ -368,6 +404,31 @@ TEST_P(IdempotencyTest, one_owner_cannot_take_the_room_of_others) {
         201);
   }
   EXPECT_EQ(send("/plain", "Authorization: Bearer 3\r\nIdempotency-Key: a\r\n").status, 429);
+}
+
+TEST_P(IdempotencyTest, those_who_cannot_be_told_from_others_have_all_the_room) {
+  store = memory_idempotency_store({.keys = 20, .keys_per_owner = 2});
+  const std::string path = "/tmp/weft-idempotency-" + std::to_string(::getpid()) + ".sock";
+  app.post("/orders", idempotency(with_store()), count());
+  options.uds = path;
+  start();
+  ClientOptions over_socket;
+  over_socket.unix_socket = path;
+  Client client(over_socket);
+  int kept = 0;
+  for (int i = 0; i < 25; ++i) {
+    ClientRequest request;
+    request.method = "POST";
+    request.url = "http://a/orders";
+    request.headers = {{"Idempotency-Key", std::to_string(i)}};
+    const auto answer = client.request(request);
+    ASSERT_TRUE(answer) << answer.error().message();
+    if (answer->status() == 201) ++kept;
+    if (i >= 20) {
+      EXPECT_EQ(answer->status(), 503) << i;
+    }
+  }
+  EXPECT_EQ(kept, 20);
 }
 
 TEST_P(IdempotencyTest, the_body_is_there_for_the_handler_in_every_way) {

@@ -1,114 +1,23 @@
-// sessions over sockets, in cookies and in a store; and the store in memory.
-#include <gtest/gtest.h>
+// sessions over sockets, in cookies and in a store.
+#include "app/middleware/sessions_test.hpp"
 
 #include <filesystem>
 #include <fstream>
-#include <string>
-
-#include "app/middleware/session_state.hpp"
-#include "app/refusal.hpp"
-#include "app/secrets.hpp"
-#include "http/server/server_test.hpp"
+#include <limits>
 
 namespace weft {
 
 namespace {
 
+using app::test::cookie_of;
 using app::test::refusal;
+using app::test::SessionsTest;
+using app::test::takes_cookie_away;
 using http::test::Answer;
 using namespace std::chrono_literals;
 
 const std::string kOldKey(32, 'o');
 const std::string kNewKey(32, 'n');
-
-// What a browser would send back; "" for a cookie that was taken away or not set.
-std::string cookie_of(const Answer& answer) {
-  const std::string text = answer.field("set-cookie");
-  if (text.find("Max-Age=0") != std::string::npos) return "";
-  return text.substr(0, text.find(';'));
-}
-
-bool takes_cookie_away(const Answer& answer) {
-  return answer.field("set-cookie").starts_with("__Host-session=; Path=/; Max-Age=0");
-}
-
-// Below /cookie sessions stand in the cookie, below /store in a store.
-class SessionsTest : public http::test::ServerTest {
- protected:
-  void SetUp() override {
-    ServerTest::SetUp();
-    if (IsSkipped()) return;
-    in_cookie.keys = {kOldKey};
-    in_store.store = memory_session_store();
-    in_cookie.clock = in_store.clock = [this] {
-      return std::chrono::system_clock::time_point(std::chrono::seconds(now_s.load()));
-    };
-  }
-  void serve() {
-    add_routes(app.group("/cookie", sessions(in_cookie)));
-    add_routes(app.group("/store", sessions(in_store)));
-    start();
-  }
-  Answer get(const std::string& target, const std::string& cookie = {}) {
-    http::test::Client client = connect();
-    const std::string field = cookie.empty() ? "" : "Cookie: x=y; " + cookie + "\r\n";
-    return client.ask("GET " + target + " HTTP/1.1\r\nHost: a\r\n" + field + "\r\n");
-  }
-  // A session with user=ada in it.
-  std::string login(const std::string& kind) { return cookie_of(get(kind + "/login?user=ada")); }
-  std::string user(const std::string& kind, const std::string& cookie) {
-    return get(kind + "/user", cookie).body;
-  }
-
-  SessionsOptions in_cookie;
-  SessionsOptions in_store;
-  std::atomic<std::int64_t> now_s{1'800'000'000};
-  const std::array<std::string, 2> kinds{"/cookie", "/store"};
-
- private:
-  void add_routes(RouteGroup routes) {
-    routes.get("/user",
-               [](Context& c) { c.text(session(c).get<std::string>("user").value_or("")); });
-    routes.get("/login", [](Context& c) {
-      session(c).regenerate().set("user", c.query("user"));
-      c.text(session(c).id());
-    });
-    routes.get("/logout", [](Context& c) { session(c).destroy(); });
-    routes.get("/id", [](Context& c) { c.text(session(c).id()); });
-    routes.get("/set", [](Context& c) { session(c).set(c.query("name"), c.query("value")); });
-    routes.get("/long", [](Context& c) {
-      session(c).set("long", std::string(c.query_as<std::size_t>("size", 0), 'a'));
-    });
-    routes.get("/fails", [](Context& c) {
-      session(c).set("user", "nobody");
-      Context::abort(418);
-    });
-    routes.get("/flash", [](Context& c) { session(c).flash("notice", "saved"); });
-    routes.get("/take", [](Context& c) { c.text(session(c).take_flash("notice").value_or("-")); });
-    routes.get("/early", [](Context& c) {
-      ResponseWriter writer = c.stream("text/plain");
-      session(c).set("user", "streamed");
-      writer.write("a");
-    });
-    routes.get("/flushed", [](Context& c) {
-      ResponseWriter writer = c.stream("text/plain");
-      session(c).set("user", "streamed");
-      writer.flush();
-    });
-    routes.get("/empty", [](Context& c) {
-      c.stream("text/plain");
-      session(c).set("user", "streamed");
-    });
-    routes.get("/late", [](Context& c) {
-      ResponseWriter writer = c.stream("text/plain").write("a");
-      writer.write(refusal<std::exception>([&] { session(c).set("user", "late"); }));
-    });
-    routes.get("/gate", [this](Context& c) {
-      session(c).set("gate", true);
-      gate.pass();
-    });
-  }
-};
 
 INSTANTIATE_TEST_SUITE_P(Backends, SessionsTest, http::test::every_backend, http::test::backend_of);
 
@@ -455,44 +364,6 @@ TEST_P(SessionsTest, are_saved_for_handlers_of_every_kind) {
   EXPECT_NE(client.read_to_end().find("the head of the answer had been sent"), std::string::npos);
 }
 
-TEST_P(SessionsTest, that_were_destroyed_meanwhile_do_not_come_back) {
-  serve();
-  const std::string cookie = login("/store");
-  http::test::Client slow = connect();
-  slow.send("GET /store/gate HTTP/1.1\r\nHost: a\r\nCookie: " + cookie + "\r\n\r\n");
-  ASSERT_TRUE(http::test::eventually([this] { return gate.waiting() == 1; }));
-  get("/store/logout", cookie);
-  gate.open();
-  // Whatever else has become of the client's cookie is not for this answer to say.
-  EXPECT_EQ(slow.read_answer().field("set-cookie"), "");
-  EXPECT_EQ(user("/store", cookie), "");
-}
-
-TEST_P(SessionsTest, that_another_request_has_renamed_meanwhile_are_left_to_that) {
-  app.get("/again", sessions(in_store), [this](Context& c) {
-    gate.pass();
-    session(c).regenerate().set("user", "late");
-  });
-  serve();
-  // Neither one that only changes the old one, nor one that renames it, too.
-  for (const std::string target : {"/store/gate", "/again"}) {
-    for (const std::string first : {"/store/login?user=bob", "/store/logout"}) {
-      SCOPED_TRACE(target + " behind " + first);
-      gate.close();
-      const std::string cookie = login("/store");
-      http::test::Client slow = connect();
-      slow.send("GET " + target + " HTTP/1.1\r\nHost: a\r\nCookie: " + cookie + "\r\n\r\n");
-      ASSERT_TRUE(http::test::eventually([&] { return gate.waiting() == 1; }));
-      const Answer quick = get(first, cookie);
-      gate.open();
-      EXPECT_EQ(slow.read_answer().field("set-cookie"), "");
-      EXPECT_EQ(user("/store", cookie), "");
-      if (first == "/store/logout") continue;
-      EXPECT_EQ(user("/store", cookie_of(quick)), "bob");
-    }
-  }
-}
-
 TEST_P(SessionsTest, may_be_left_out_and_are_missed_where_there_are_none) {
   in_cookie.skip = [](Context& c) { return c.query("skip") == "1"; };
   app.get("/has", sessions(in_cookie), [](Context& c) { c.text(has_session(c) ? "yes" : "no"); });
@@ -537,73 +408,6 @@ TEST(SessionsOptions, that_make_no_sense_are_refused_with_what_to_do) {
               (void)memory_session_store({.sessions = 0});
             }).find(".sessions"),
             std::string::npos);
-}
-
-TEST(MemorySessionStore, keeps_sessions_until_they_expire_or_are_destroyed) {
-  std::chrono::nanoseconds now = 1s;
-  const auto store = memory_session_store({.clock = [&] { return now; }});
-  using Save = SessionStore::Save;
-  EXPECT_EQ(store->load("a"), std::nullopt);
-  EXPECT_FALSE(store->save("a", "1", 10s, Save::existing));
-  EXPECT_TRUE(store->save("a", "1", 10s, Save::created));
-  EXPECT_TRUE(store->save("b", "2", 20s, Save::created));
-  EXPECT_TRUE(store->save("a", "3", 10s, Save::existing));
-  EXPECT_EQ(store->load("a"), "3");
-  now += 10s - 1ns;
-  EXPECT_EQ(store->load("a"), "3");
-  now += 1ns;
-  EXPECT_EQ(store->load("a"), std::nullopt);
-  EXPECT_FALSE(store->save("a", "1", 10s, Save::existing));
-  EXPECT_EQ(store->load("b"), "2");
-  store->destroy("b");
-  store->destroy("b");
-  EXPECT_EQ(store->load("b"), std::nullopt);
-}
-
-TEST(MemorySessionStore, gives_up_those_that_were_not_used_for_the_longest) {
-  const auto store = memory_session_store({.sessions = 3, .bytes = 10});
-  const auto save = [&](const char* key, std::string_view bytes) {
-    store->save(key, bytes, 1h, SessionStore::Save::created);
-  };
-  save("a", "1");
-  save("b", "2");
-  save("c", "3");
-  EXPECT_TRUE(store->load("a"));
-  save("d", "4");
-  EXPECT_FALSE(store->load("b"));
-  EXPECT_TRUE(store->load("c"));
-  EXPECT_TRUE(store->load("a"));
-  // c and d go for its bytes, and a stays.
-  save("e", std::string(9, 'e'));
-  EXPECT_TRUE(store->load("a"));
-  EXPECT_FALSE(store->load("c"));
-  EXPECT_FALSE(store->load("d"));
-  EXPECT_TRUE(store->load("e"));
-}
-
-TEST(SessionBytes, that_are_cut_off_or_of_another_format_are_refused) {
-  app::SessionState state;
-  state.id = "id";
-  state.created_s = -5;
-  state.used_s = 1'800'000'000;
-  state.entries = {{"a", true}, {"b", std::int64_t{-1}}, {"c", 2.5}, {"d", std::string("text")}};
-  const std::string bytes = app::encode_session(state, state.id);
-  app::SessionState found;
-  ASSERT_TRUE(app::decode_session(bytes, found));
-  EXPECT_EQ(found.id, "id");
-  EXPECT_EQ(found.created_s, -5);
-  EXPECT_EQ(found.used_s, 1'800'000'000);
-  ASSERT_EQ(found.entries.size(), 4U);
-  EXPECT_EQ(found.entries[3].value, SessionValue(std::string("text")));
-  // What was counted is at least what it takes.
-  EXPECT_GE(app::SessionState::kFixedBytes + 2 + found.bytes, bytes.size());
-  std::size_t whole = 0;
-  for (std::size_t size = 0; size < bytes.size(); ++size) {
-    if (app::decode_session(bytes.substr(0, size), found)) ++whole;
-  }
-  EXPECT_EQ(whole, 4U);  // those that end behind an entry, or behind none
-  EXPECT_FALSE(app::decode_session("\x02" + bytes.substr(1), found));
-  EXPECT_FALSE(app::decode_session(bytes + std::string("\x01x\x09", 3), found));
 }
 
 }  // namespace weft

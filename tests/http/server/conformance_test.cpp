@@ -11,6 +11,7 @@ namespace {
 class Conformance : public ServerTest {};
 INSTANTIATE_TEST_SUITE_P(Topologies, Conformance, every_topology, backend_of);
 INSTANTIATE_TEST_SUITE_P(SharedModels, Conformance, every_shared_model, backend_of);
+INSTANTIATE_TEST_SUITE_P(Sq, Conformance, every_sq, backend_of);
 
 struct Refused {
   const char* what;

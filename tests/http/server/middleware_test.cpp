@@ -3,6 +3,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "http/failing_new.hpp"
 #include "server_test.hpp"
 
 namespace weft::http::test {
@@ -121,6 +122,37 @@ TEST_P(MiddlewareTest, sees_what_handlers_of_every_kind_throw) {
     EXPECT_EQ(answer.body, kind);
   }
   EXPECT_EQ(ask("GET", "/dropped").status, 503);
+}
+
+TEST_P(MiddlewareTest, that_gets_no_memory_to_wait_for_a_respond_fails_and_leaves_it_be) {
+  app.use(named("a"));
+  Respond kept;
+  std::atomic<int> filled{0};
+  const auto fill = [&filled](Context&) { ++filled; };
+  app.get("/kept", [&](Context&, Respond respond) {
+    kept = std::move(respond);
+    fail_next_allocation();
+  });
+  // What was called already comes round to a request that has ended.
+  app.get("/on-its-way", [&](Context&, Respond respond) {
+    std::thread([&] { respond(fill); }).join();
+    fail_next_allocation();
+  });
+  app.get("/met", [](Context& c) { c.text(call_off_failed_allocation() ? "no" : "yes"); });
+  app.get("/now", [&](Context& c) {
+    kept(fill);
+    c.text("too late");
+  });
+  start();
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_EQ(ask("GET", "/kept").status, 500);
+    EXPECT_EQ(ask("GET", "/met").body, "yes");
+    EXPECT_EQ(ask("GET", "/now").body, "too late");
+    EXPECT_EQ(ask("GET", "/on-its-way").status, 500);
+    EXPECT_EQ(ask("GET", "/met").body, "yes");
+  }
+  expect_still_serving();
+  EXPECT_EQ(filled, 0);
 }
 
 TEST_P(MiddlewareTest, may_answer_in_place_of_the_rest) {

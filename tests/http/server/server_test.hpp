@@ -84,8 +84,9 @@ class Gate {
 };
 
 // Over every back end, each as the workers' own and as one that they share, and every connection
-// model: the parameter is the back end's name, with "_shared" behind it or not, and the model's if
-// that is not green. The handlers of the common routes that wait are of the model's own kind.
+// model: the parameter is the back end's name, with "_shared" behind it or not, the model's if that
+// is not green, and "_sq" or not. The handlers of the common routes that wait are of the model's
+// own kind.
 class ServerTest : public testing::TestWithParam<std::string> {
  protected:
   static bool names(std::string_view part) { return GetParam().find(part) != std::string::npos; }
@@ -102,6 +103,10 @@ class ServerTest : public testing::TestWithParam<std::string> {
     options.backend = backend();
     options.topology = is_shared() ? "shared" : "per-worker";
     options.model = model();
+    options.sq = names("_sq");
+    if (options.sq && !ksvc::probe_kernel_features().setup.sqpoll) {
+      GTEST_SKIP() << "no ring with a thread of the kernel's can be had here";
+    }
     options.stall_after = std::chrono::milliseconds(0);
     options.quiet = true;
     if (sanitized) options.stack_bytes = 256 * 1024;
@@ -207,6 +212,10 @@ inline const auto every_topology =
 inline const auto every_shared_model =
     testing::Values(std::string("epoll_shared_coroutine"), std::string("io_uring_shared_coroutine"),
                     std::string("epoll_shared_callback"), std::string("io_uring_shared_callback"));
+// Those of them whose rings have a thread of the kernel's.
+inline const auto every_sq =
+    testing::Values(std::string("io_uring_sq"), std::string("io_uring_shared_sq"),
+                    std::string("io_uring_coroutine_sq"), std::string("io_uring_callback_sq"));
 inline const auto every_backend = testing::Values(std::string("epoll"), std::string("io_uring"));
 inline std::string backend_of(const testing::TestParamInfo<std::string>& info) {
   return info.param;
