@@ -39,6 +39,10 @@ struct LuaOptions {
   // CPU time between two waits. What computes for so long holds up all others of its worker for as
   // long. Zero: no limit.
   std::chrono::milliseconds run_time{5'000};
+  // Handlers of routes with worker() that may compute at once, as long as the routes name no
+  // executor of their own. Zero: two for each processor, so that one may wait while another
+  // computes.
+  unsigned worker_concurrency = 0;
   // What one weft.shared() dictionary may hold, keys and values: a cache, not a database.
   std::size_t shared_bytes = std::size_t{32} * 1024 * 1024;
   // What print() and weft.log() say, a line at a time; called by all workers. Empty: it goes to
@@ -64,7 +68,8 @@ class LuaScript {
   std::optional<std::uint16_t> port() const noexcept;
   // The address there; empty when it said none.
   std::string host() const;
-  // The files that the script is made of: itself and the modules it has required.
+  // The files that the script is made of: itself and the modules it has required; and those that
+  // the last reload() which was refused has looked for, so that their repair can be noticed.
   std::vector<std::string> files() const;
 
  private:

@@ -92,6 +92,10 @@ void ask_and_wait(Handler::Callback& function, Context& context) {
 }  // namespace
 
 http::Endpoint endpoint_of(RouteEntry& entry, RouteMode mode) noexcept {
+  // What it chooses from brings its own middleware.
+  if (entry.placement != nullptr && entry.placement->chooser != nullptr && entry.links.empty()) {
+    return {&choose_place, &entry};
+  }
   if (entry.links.empty() && may_leave_loop(entry, mode)) return {&hand_over, &entry};
   if (!entry.links.empty() || entry.last != nullptr) {
     http::Endpoint chain(&call_chain, &entry);

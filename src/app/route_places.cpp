@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "app/place_chooser.hpp"
 #include "http/site.hpp"
 #include "ksvc/pool/pool_threads.hpp"
 #include "weft/context.hpp"
@@ -174,6 +175,11 @@ void RoutePlaces::run_and_wait(RouteEntry& entry, Context& context) {
                 context);
 }
 
+exec::PoolCall& RoutePlaces::make_call(RouteEntry& entry, http::Exchange& exchange,
+                                       const exec::PoolWork& work) {
+  return exec::PoolCall::make(workshop_, *lane_of(entry).lane, exchange, work);
+}
+
 bool RoutePlaces::run_here(RouteEntry& entry, http::Exchange& exchange) {
   RouteLane& lane = lane_of(entry);
   const bool stays = lane.stays.load(std::memory_order_relaxed);
@@ -261,22 +267,30 @@ void RoutePlaces::for_each_lane(
   }
 }
 
-http::HandedOver hand_over(void* self, http::Exchange& exchange, bool may_wait) {
+// What is on a pool thread already runs there: to wait for another one might be to wait for ever.
+RoutePlaces* places_beside(const http::Exchange& exchange) noexcept {
   RoutePlaces* const places = places_of(exchange);
+  return places != nullptr && !places->workshop().on_pool_thread() ? places : nullptr;
+}
+
+http::HandedOver hand_over(void* self, http::Exchange& exchange, bool may_wait) {
   auto& entry = *static_cast<RouteEntry*>(self);
-  // What is on a pool thread already runs there: to wait for another one might be to wait for ever.
-  if (places != nullptr && !places->workshop().on_pool_thread()) {
+  if (RoutePlaces* const places = places_beside(exchange)) {
     return places->hand_over(entry, exchange, may_wait);
   }
   call_here(self, exchange);
   return {};
 }
 
+http::HandedOver choose_place(void* self, http::Exchange& exchange, bool may_wait) {
+  auto& entry = *static_cast<RouteEntry*>(self);
+  return entry.placement->chooser->hand_over(entry, places_beside(exchange), exchange, may_wait);
+}
+
 void run_behind_links(RouteEntry& entry, Context& context) {
   require_body_that_fits(context);
-  RoutePlaces* const places = places_of(context.exchange());
-  if (places != nullptr && !places->workshop().on_pool_thread() &&
-      may_leave_loop(entry, places->mode())) {
+  RoutePlaces* const places = places_beside(context.exchange());
+  if (places != nullptr && may_leave_loop(entry, places->mode())) {
     return places->run_and_wait(entry, context);
   }
   call_and_wait(entry.handler, context);

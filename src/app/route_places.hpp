@@ -53,6 +53,9 @@ class RoutePlaces {
   // For a route's endpoint, and for what is behind its middleware.
   http::HandedOver hand_over(RouteEntry& entry, http::Exchange& exchange, bool may_wait);
   void run_and_wait(RouteEntry& entry, Context& context);
+  // For a chooser: a call of its own work, in the line of that route.
+  exec::PoolCall& make_call(RouteEntry& entry, http::Exchange& exchange,
+                            const exec::PoolWork& work);
 
   // ---- Any thread
   const exec::Workshop& workshop() const noexcept { return workshop_; }
@@ -111,5 +114,9 @@ void require_plain_call(RouteEntry& entry);
 // The endpoint of such a route, if it has no middleware; and what is behind its middleware.
 http::HandedOver hand_over(void* self, http::Exchange& exchange, bool may_wait);
 void run_behind_links(RouteEntry& entry, Context& context);
+// The endpoint of a route with a chooser; and where its handlers may run: null where the caller is
+// to run them itself.
+http::HandedOver choose_place(void* self, http::Exchange& exchange, bool may_wait);
+RoutePlaces* places_beside(const http::Exchange& exchange) noexcept;
 
 }  // namespace weft::app

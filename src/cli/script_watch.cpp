@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <string>
@@ -33,6 +34,14 @@ std::string folder_of(const std::string& path) {
 
 std::string_view name_of(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
+// Whether a file is what has changed by that name, or is in such a folder. A file that was only
+// made has nothing in it yet.
+bool concerns(std::string_view path, std::string_view name, std::uint32_t mask) {
+  if ((mask & IN_ISDIR) == 0) return (mask & IN_CREATE) == 0 && name_of(path) == name;
+  const std::string step = "/" + std::string(name) + "/";
+  return path.find(step) != std::string_view::npos || path.starts_with(step.substr(1));
+}
+
 }  // namespace
 
 ScriptWatch::ScriptWatch(LuaScript& script)
@@ -53,12 +62,22 @@ ScriptWatch::~ScriptWatch() {
   thread_.join();
 }
 
-// Folders, since editors put a new file in the place of the old one.
-void ScriptWatch::watch_files() {
+// Folders, since editors put a new file in the place of the old one; of a folder that is not there
+// the nearest above it. Whether one of them is new.
+bool ScriptWatch::watch_files() {
+  bool any_new = false;
   for (const std::string& path : script_.files()) {
-    ::inotify_add_watch(changes_.fd(), folder_of(path).c_str(),
-                        IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE);
+    std::string folder = folder_of(path);
+    int watch = -1;
+    for (;;) {
+      watch = ::inotify_add_watch(changes_.fd(), folder.c_str(),
+                                  IN_CLOSE_WRITE | IN_MOVED_TO | IN_DELETE | IN_CREATE);
+      if (watch >= 0 || folder == "/" || folder == ".") break;
+      folder = folder_of(folder);
+    }
+    if (watch >= 0) any_new = folders_.insert(watch).second || any_new;
   }
+  return any_new;
 }
 
 // Whether one of the script's files is among what has changed.
@@ -73,9 +92,10 @@ bool ScriptWatch::take_changes() {
       inotify_event event{};
       std::memcpy(&event, block.data() + at, sizeof event);
       const std::string_view name = event.len > 0 ? block.data() + at + sizeof event : "";
+      if ((event.mask & IN_IGNORED) != 0) folders_.erase(event.wd);
       ours = ours || (event.mask & IN_Q_OVERFLOW) != 0 ||
-             (event.len > 0 && std::ranges::any_of(files, [name](const std::string& path) {
-                return name_of(path) == name;
+             (event.len > 0 && std::ranges::any_of(files, [&](const std::string& path) {
+                return concerns(path, name, event.mask);
               }));
       at += static_cast<ssize_t>(sizeof event + event.len);
     }
@@ -87,6 +107,7 @@ void ScriptWatch::run() {
     std::array<pollfd, 2> watched{pollfd{changes_.fd(), POLLIN, 0}, pollfd{end_.fd(), POLLIN, 0}};
     if (::poll(watched.data(), watched.size(), -1) < 0 && errno != EINTR) return;
     if ((watched[1].revents & POLLIN) != 0) return;
+    noticed_ = std::chrono::steady_clock::now();
     bool ours = take_changes();
     // What comes right behind belongs to it.
     while (ours && ::poll(watched.data(), 1, kQuietMs) > 0) take_changes();
@@ -95,17 +116,20 @@ void ScriptWatch::run() {
 }
 
 void ScriptWatch::reload() {
-  using std::chrono::steady_clock;
-  const auto began = steady_clock::now();
-  const auto refusal = script_.reload();
-  const std::chrono::duration<double, std::milli> took = steady_clock::now() - began;
+  // Of a folder that was made just now, too.
+  watch_files();
+  auto refusal = script_.reload();
+  // What it has looked for may have come before that was watched.
+  if (watch_files() && refusal) refusal = script_.reload();
   if (refusal) {
     std::fprintf(stderr, "weft: the script is broken, so the old one stays: %s\n",
                  refusal->c_str());
-  } else {
-    std::fprintf(stderr, "weft: the script was read anew (%.1f ms)\n", took.count());
+    return;
   }
-  watch_files();
+  const std::chrono::duration<double, std::milli> took =
+      std::chrono::steady_clock::now() - noticed_;
+  std::fprintf(stderr, "weft: the script was read anew (%.1f ms behind the change)\n",
+               took.count());
 }
 
 }  // namespace weft::cli

@@ -4,6 +4,8 @@
 // server goes on in any case. Made and ended by the main thread; the LuaScript must outlive it.
 #pragma once
 
+#include <chrono>
+#include <set>
 #include <thread>
 
 #include <weft/lua.hpp>
@@ -21,7 +23,7 @@ class ScriptWatch {
   ScriptWatch& operator=(const ScriptWatch&) = delete;
 
  private:
-  void watch_files();
+  bool watch_files();
   bool take_changes();
   void run();
   void reload();
@@ -29,6 +31,8 @@ class ScriptWatch {
   LuaScript& script_;
   detail::Descriptor changes_;
   detail::Descriptor end_;
+  std::set<int> folders_;                          // that are watched
+  std::chrono::steady_clock::time_point noticed_;  // when something has changed last
   std::thread thread_;
 };
 

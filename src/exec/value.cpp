@@ -38,6 +38,22 @@ bool Tagged::operator==(const Tagged& other) const {
 
 bool Record::operator==(const Record&) const = default;
 
+Record::Record(std::vector<Member> members) : members_(std::move(members)) {
+  std::ranges::stable_sort(members_, {}, &Member::first);
+  const auto is_followed = [this](const Member& member) {
+    const Member* const next = &member + 1;
+    return next != members_.data() + members_.size() && next->first == member.first;
+  };
+  // Looked for from the front: what is kept is moved to where nobody looks any more.
+  auto kept = members_.begin();
+  for (auto& member : members_) {
+    if (is_followed(member)) continue;
+    if (&*kept != &member) *kept = std::move(member);
+    ++kept;
+  }
+  members_.erase(kept, members_.end());
+}
+
 void Record::set(std::string name, Value value) {
   const auto place = std::ranges::lower_bound(members_, name, {}, &Member::first);
   if (place != members_.end() && place->first == name) {

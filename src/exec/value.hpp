@@ -51,7 +51,11 @@ class Record {
  public:
   using Member = std::pair<std::string, Value>;
 
-  // In place of the one of that name.
+  Record() noexcept = default;
+  // Of many at once, in any order; of several of one name it is the last that counts.
+  explicit Record(std::vector<Member> members);
+
+  // In place of the one of that name. Moves all behind it: for a few.
   void set(std::string name, Value value);
   // Null when there is none.
   const Value* find(std::string_view name) const noexcept;

@@ -1,7 +1,12 @@
 // weft.app() and what is declared with it: routes, groups, middleware, words for errors.
-#include <array>
+#include <chrono>
+#include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
+#include <variant>
+#include <vector>
 
 #include "app/lua/bindings.hpp"
 #include "weft/middleware/static_files.hpp"
@@ -9,8 +14,6 @@
 namespace weft::app::lua {
 
 namespace {
-
-constexpr char kAppClass[] = "weft.app";
 
 Group& group_at(lua_State* state) {
   return **static_cast<Group**>(luaL_checkudata(state, 1, kAppClass));
@@ -20,14 +23,39 @@ Group& group_at(lua_State* state) {
 State& loading_state(lua_State* state) {
   State& own = State::of(state);
   if (!own.loading) {
-    luaL_error(state, "routes and middleware are added while the script is loaded, not later");
+    luaL_error(state,
+               "groups, middleware and settings are made while the script is loaded, not later; "
+               "routes can be added at any time");
   }
   return own;
 }
 
-void push_group(lua_State* state, Group& group) {
-  *static_cast<Group**>(lua_newuserdatauv(state, sizeof(Group*), 0)) = &group;
-  luaL_setmetatable(state, kAppClass);
+// How requests for a worker route wait: `:worker{ executor =, concurrency =, queue_time = }`.
+struct WorkerWish {
+  std::string_view executor;
+  lua_Integer concurrency = 0;
+  lua_Number queue_time = 0;
+
+  WorkerOptions options() const {
+    constexpr lua_Number kMillis = 1000;
+    WorkerOptions made;
+    made.executor = executor;
+    made.concurrency = static_cast<unsigned>(concurrency);
+    made.queue_time = std::chrono::milliseconds(static_cast<std::int64_t>(queue_time * kMillis));
+    return made;
+  }
+};
+
+WorkerWish worker_wish(lua_State* state, int index) {
+  constexpr lua_Integer kMostAtOnce = 1'000'000;
+  constexpr lua_Number kTwoSeconds = 2;
+  WorkerWish wish;
+  exec::lua::OptionTable options(state, index, "worker()");
+  wish.executor = options.text("executor", {});
+  wish.concurrency = options.integer("concurrency", 0, 0, kMostAtOnce);
+  wish.queue_time = options.seconds("queue_time", kTwoSeconds);
+  options.end();
+  return wish;
 }
 
 void require_link(lua_State* state, int index) {
@@ -73,15 +101,88 @@ void note_prefix(State& own, const Group& group) {
   own.declared.prefixes.push_back({group.prefix, group.links});
 }
 
+// ---- Routes that handlers add
+
+// The number of the function at an index: one that all states have, or of a closure for them.
+std::size_t send_function(lua_State* state, int index, LiveRoute& route) {
+  State& own = State::of(state);
+  for (std::size_t i = 0; i < own.functions.size(); ++i) {
+    lua_rawgeti(state, LUA_REGISTRYINDEX, own.functions[i]);
+    const bool same = lua_rawequal(state, -1, index) != 0;
+    lua_pop(state, 1);
+    if (same) return i;
+  }
+  auto made = exec::lua::to_closure(state, index, {}, &find_thing);
+  if (const auto* const refusal = std::get_if<exec::ValueRefusal>(&made)) {
+    throw std::invalid_argument("the function cannot be sent to other workers: " + refusal->text());
+  }
+  const std::size_t number = own.generation.next_function();
+  route.functions.push_back({number, std::get<exec::SendableClosure>(std::move(made)), index});
+  return number;
+}
+
+LiveRoute& live_route(Run& run) noexcept { return *static_cast<LiveRoute*>(run.kept.get()); }
+
+void perform_add(Run& run, lua_State* state) {
+  State& own = State::of(state);
+  LiveRoute& route = live_route(run);
+  std::vector<std::pair<std::size_t, int>> kept;
+  for (const LiveFunction& one : route.functions) kept.emplace_back(one.number, one.reference);
+  try {
+    own.live_functions.reserve(own.live_functions.size() + kept.size());
+    run.integer = static_cast<std::int64_t>(own.script.add_live(own.generation, std::move(route)));
+  } catch (...) {
+    for (const auto& [number, reference] : kept) own.vm.release(reference);
+    throw;
+  }
+  for (const auto& one : kept) {
+    // Requests that came at once may have made it already.
+    if (!own.live_functions.emplace(one).second) own.vm.release(one.second);
+  }
+}
+
+int push_added(Run& run, lua_State* state) {
+  State::of(state).last_live = static_cast<std::size_t>(run.integer);
+  lua_pushvalue(state, 1);
+  return 1;
+}
+
+// As add_route(), whose arguments have been looked at, in a handler.
+int add_live_route(lua_State* state, const char* method, int pattern_index) {
+  Run& run = Run::require(state);
+  const Group& group = group_at(state);
+  const int last = lua_gettop(state);
+  run.kept = std::make_shared<LiveRoute>();
+  LiveRoute& route = live_route(run);
+  route.route.method = method;
+  route.route.pattern = whole_pattern(group, text_at(state, pattern_index));
+  route.route.links = group.links;
+  for (int i = pattern_index + 1; i < last; ++i) {
+    if (const Middleware* const middleware = middleware_at(state, i)) {
+      route.route.links.emplace_back(*middleware);
+    } else {
+      route.route.links.emplace_back(send_function(state, i, route));
+    }
+  }
+  route.route.handler = send_function(state, last, route);
+  // This state has the functions themselves.
+  for (LiveFunction& one : route.functions) {
+    lua_pushvalue(state, one.argument);
+    one.reference = Vm::keep(state);
+  }
+  return Run::wait(state, &perform_add, &push_added);
+}
+
 // The arguments from `first` on are middleware, and last a handler.
 int add_route(lua_State* state, const char* method, int pattern_index) {
-  State& own = loading_state(state);
+  State& own = State::of(state);
   const Group& group = group_at(state);
   const std::string_view pattern = text_argument(state, pattern_index);
   const int last = lua_gettop(state);
   if (last <= pattern_index) return luaL_error(state, "a route needs a handler: a function(c)");
   for (int i = pattern_index + 1; i < last; ++i) require_link(state, i);
   luaL_checktype(state, last, LUA_TFUNCTION);
+  if (!own.loading) return add_live_route(state, method, pattern_index);
   {
     Declaration route;
     route.method = method;
@@ -223,28 +324,58 @@ int set_address(lua_State* state) {
   return 1;
 }
 
-// A route that computes for long. It is answered in place until there is a pool for it.
+// app:get(...):worker{...}: its handler computes for long, and runs on the pool.
 int set_worker(lua_State* state) {
-  State& own = loading_state(state);
+  State& own = State::of(state);
   group_at(state);
-  if (own.declared.routes.empty()) return luaL_error(state, "worker() stands behind a route");
-  {
-    const Declaration& route = own.declared.routes.back();
-    own.script.log("the route " + route.pattern +
-                   " is answered by the worker that accepts its client, since there is no pool for "
-                   "scripts: what it computes holds up others there");
+  const WorkerWish wish = worker_wish(state, 2);
+  if (!own.loading) {
+    if (!own.last_live) return luaL_error(state, "worker() stands right behind a route");
+    if (!lua_isnoneornil(state, 2)) {
+      return luaL_error(state, "worker() of a route that a handler has added takes no options");
+    }
+    own.generation.move_to_pool(*std::exchange(own.last_live, std::nullopt));
+    lua_settop(state, 1);
+    return 1;
   }
+  if (own.declared.routes.empty()) return luaL_error(state, "worker() stands behind a route");
+  Declaration& route = own.declared.routes.back();
+  if (std::holds_alternative<Handler>(route.handler)) {
+    return luaL_error(state, "worker() stands behind a route with a handler, not behind files()");
+  }
+  route.worker = wish.options();
   lua_settop(state, 1);
   return 1;
 }
 
-int make_app(lua_State* state) {
+// app:executor(name, {concurrency = n})
+int add_executor(lua_State* state) {
+  constexpr lua_Integer kMostAtOnce = 1'000'000;
   State& own = loading_state(state);
+  group_at(state);
+  const std::string_view name = text_argument(state, 2);
+  exec::lua::OptionTable options(state, 3, "app:executor()");
+  const lua_Integer concurrency = options.integer("concurrency", 0, 0, kMostAtOnce);
+  options.end();
+  luaL_argcheck(state, !name.empty() && name != kLuaExecutor, 2, "another name");
+  own.declared.executors[std::string(name)] = {static_cast<unsigned>(concurrency)};
+  lua_settop(state, 1);
+  return 1;
+}
+
+// The same at each call, also in handlers.
+int make_app(lua_State* state) {
+  State& own = State::of(state);
   push_group(state, own.groups.front());
   return 1;
 }
 
 }  // namespace
+
+void push_group(lua_State* state, Group& group) {
+  *static_cast<Group**>(lua_newuserdatauv(state, sizeof(Group*), 0)) = &group;
+  luaL_setmetatable(state, kAppClass);
+}
 
 void open_app(lua_State* state) {
   static const luaL_Reg kMethods[] = {
@@ -265,6 +396,7 @@ void open_app(lua_State* state) {
       {"on_error", &guarded<&set_on_error>},
       {"listen", &guarded<&set_address>},
       {"worker", &guarded<&set_worker>},
+      {"executor", &guarded<&add_executor>},
       {nullptr, nullptr},
   };
   make_class(state, kAppClass, kMethods);

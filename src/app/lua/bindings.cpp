@@ -16,6 +16,14 @@ void make_class(lua_State* state, const char* name, const luaL_Reg* methods) {
   lua_pop(state, 1);
 }
 
+void require_loop(lua_State* state, const char* what) {
+  if (!State::of(state).on_pool) return;
+  luaL_error(state,
+             "%s needs the loop, and this handler runs on the pool: answer with c:text(), c:json() "
+             "or c:bytes(), or leave out :worker()",
+             what);
+}
+
 int open_bindings(lua_State* state) {
   lua_newtable(state);
   push_text(state, version());
@@ -28,6 +36,7 @@ int open_bindings(lua_State* state) {
   open_client(state);
   open_shared(state);
   open_middleware(state);
+  open_forms(state);
   lua_getfield(state, LUA_REGISTRYINDEX, exec::lua::kLoadedTable);
   lua_pushvalue(state, -2);
   lua_setfield(state, -2, "weft");

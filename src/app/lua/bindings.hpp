@@ -3,14 +3,18 @@
 // All of it follows the rule of exec/lua/functions.hpp.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "app/lua/script.hpp"
+#include "exec/lua/closures.hpp"
 #include "exec/lua/functions.hpp"
 #include "exec/lua/values.hpp"
 
 namespace weft::app::lua {
+
+class Schema;
 
 using exec::lua::guarded;
 using exec::lua::push_text;
@@ -31,6 +35,7 @@ void open_channels(lua_State* state);
 void open_client(lua_State* state);
 void open_shared(lua_State* state);
 void open_middleware(lua_State* state);
+void open_forms(lua_State* state);
 
 // Of the classes that `c` makes.
 void open_streams(lua_State* state);
@@ -58,12 +63,28 @@ inline void require_own(lua_State* state, const Request* request) {
                "only the request's own handler can wait for it: hand values over by a channel");
   }
 }
+// Raises an error in a state of the pool, where nothing of the kind can be had.
+void require_loop(lua_State* state, const char* what);
 inline void own_request_at(lua_State* state) { require_own(state, &request_at(state)); }
 
 // The methods of `c` that make something of a class of its own.
+void add_form_methods(lua_State* state);  // to the table on top of the stack
 int answer_stream(lua_State* state);
 int answer_events(lua_State* state);
 int get_session(lua_State* state);
+
+// ---- What functions that are sent to other states may hold
+
+inline constexpr char kAppClass[] = "weft.app";
+inline constexpr char kSharedClass[] = "weft.shared";
+inline constexpr char kChannelClass[] = "weft.channel";
+inline constexpr char kSchemaClass[] = "weft.schema";
+void push_group(lua_State* state, Group& group);
+// The schema that the userdata at an index holds, or null.
+const std::shared_ptr<const Schema>* schema_at(lua_State* state, int index);
+
+// As exec::lua::FindThing.
+std::shared_ptr<const exec::SendableThing> find_thing(lua_State* state, int index);
 
 // ---- Middleware in the box
 

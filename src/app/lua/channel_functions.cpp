@@ -10,7 +10,6 @@ namespace weft::app::lua {
 
 namespace {
 
-constexpr char kChannelClass[] = "weft.channel";
 // Values that wait in one.
 constexpr lua_Integer kMostCapacity = 1'000'000;
 constexpr lua_Number kNanos = 1e9;

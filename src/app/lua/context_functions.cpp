@@ -5,6 +5,7 @@
 #include <string>
 
 #include "app/lua/bindings.hpp"
+#include "app/lua/carried_values.hpp"
 #include "http/exchange.hpp"
 #include "weft/body_reader.hpp"
 #include "weft/file_root.hpp"
@@ -160,18 +161,6 @@ int get_json_body(lua_State* state) {
   return Run::wait(state, &perform_json_body, &push_document);
 }
 
-void perform_form(Run& run, lua_State* state) {
-  run.view = waiting_request(state).form(text_at(state, 2));
-}
-
-int push_field(Run& run, lua_State* state) { return push_or(state, run.view, 3); }
-
-int get_form(lua_State* state) {
-  own_request_at(state);
-  text_argument(state, 2);
-  return Run::wait(state, &perform_form, &push_field);
-}
-
 // ---- What belongs to the request
 
 int set_value(lua_State* state) {
@@ -191,11 +180,16 @@ int set_value(lua_State* state) {
 int get_value(lua_State* state) {
   const Request& request = request_at(state);
   luaL_checkany(state, 2);
-  if (request.values == LUA_NOREF) return 0;
-  lua_rawgeti(state, LUA_REGISTRYINDEX, request.values);
-  lua_pushvalue(state, 2);
-  lua_gettable(state, -2);
-  return 1;
+  if (request.values != LUA_NOREF) {
+    lua_rawgeti(state, LUA_REGISTRYINDEX, request.values);
+    lua_pushvalue(state, 2);
+    if (lua_gettable(state, -2) != LUA_TNIL) return 1;
+  }
+  if (request.carried == nullptr || lua_type(state, 2) != LUA_TSTRING) return 0;
+  const exec::ValueRefusal* const refusal = find_refusal(*request.carried, text_at(state, 2));
+  if (refusal == nullptr) return 0;
+  return luaL_error(state, "what c:set(\"%s\", ...) has kept cannot come to the pool: %s %s",
+                    lua_tostring(state, 2), refusal->path.c_str(), refusal->reason.c_str());
 }
 
 // ---- The answer
@@ -303,6 +297,7 @@ int push_flag(Run& run, lua_State* state) {
 
 // c:file(path) and c:download(path, name): whether there is such a file.
 int answer_file(lua_State* state) {
+  require_loop(state, "c:file()");
   own_request_at(state);
   text_argument(state, 2);
   lua_settop(state, 2);
@@ -319,6 +314,7 @@ void perform_file_in(Run& run, lua_State* state) {
 
 // c:file_in(folder, path): for a path that comes from the client.
 int answer_file_in(lua_State* state) {
+  require_loop(state, "c:file_in()");
   own_request_at(state);
   text_argument(state, 2);
   text_argument(state, 3);
@@ -326,6 +322,7 @@ int answer_file_in(lua_State* state) {
 }
 
 int answer_download(lua_State* state) {
+  require_loop(state, "c:download()");
   own_request_at(state);
   text_argument(state, 2);
   text_argument(state, 3);
@@ -454,7 +451,6 @@ void open_context(lua_State* state) {
       {"body", &guarded<&get_body>},
       {"read", &guarded<&read_body>},
       {"json_body", &guarded<&get_json_body>},
-      {"form", &guarded<&get_form>},
       {"set", &guarded<&set_value>},
       {"get", &guarded<&get_value>},
       {"status", &guarded<&set_status>},
@@ -483,6 +479,9 @@ void open_context(lua_State* state) {
   make_class(state, kContextClass, kMethods);
   State& own = State::of(state);
   luaL_getmetatable(state, kContextClass);
+  lua_getfield(state, -1, "__index");
+  add_form_methods(state);
+  lua_pop(state, 1);
   own.context_class = lua_topointer(state, -1);
   own.context_reference = Vm::keep(state);
   open_streams(state);

@@ -14,8 +14,6 @@ namespace {
 using exec::SharedDictionary;
 using Outcome = SharedDictionary::Outcome;
 
-constexpr char kSharedClass[] = "weft.shared";
-
 SharedDictionary& dictionary_at(lua_State* state) {
   return **static_cast<SharedDictionary**>(luaL_checkudata(state, 1, kSharedClass));
 }

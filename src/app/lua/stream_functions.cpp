@@ -277,6 +277,7 @@ int session_is_new(lua_State* state) {
 
 // c:stream(type, [function(out)])
 int answer_stream(lua_State* state) {
+  require_loop(state, "c:stream()");
   own_request_at(state);
   text_argument(state, 2);
   return Run::wait(state, &perform_stream, &push_writer);
@@ -284,6 +285,7 @@ int answer_stream(lua_State* state) {
 
 // c:events([function(events)], [{heartbeat = seconds}])
 int answer_events(lua_State* state) {
+  require_loop(state, "c:events()");
   own_request_at(state);
   constexpr lua_Number kUsual = 15;
   constexpr lua_Number kMillis = 1000;

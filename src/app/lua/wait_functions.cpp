@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "app/lua/bindings.hpp"
-#include "gvt/scheduler.hpp"
 #include "http/log_text.hpp"
 #include "weft/cancel.hpp"
 #include "weft/file.hpp"
@@ -82,9 +81,10 @@ int spawn_function(lua_State* state) {
   luaL_checktype(state, 1, LUA_TFUNCTION);
   lua_settop(state, 1);
   State& own = State::of(state);
-  if (own.loading || gvt::current_scheduler() == nullptr) {
+  if (own.loading) {
     return luaL_error(state, "weft.spawn() works in handlers, and not while a script is loaded");
   }
+  require_loop(state, "weft.spawn()");
   if (own.spawned >= kMostSpawned) {
     return luaL_error(state, "%d functions that weft.spawn() has started run already",
                       static_cast<int>(kMostSpawned));

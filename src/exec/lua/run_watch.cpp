@@ -10,6 +10,7 @@
 #include <new>
 
 #include "exec/lua/vm.hpp"
+#include "weft/detail/cancel_node.hpp"
 
 namespace weft::exec::lua {
 
@@ -17,6 +18,9 @@ namespace {
 
 // A script ends this much late at most, and a thread that computes is interrupted so often.
 constexpr long kTickNs = 20'000'000;
+
+// A worker that is held up for so long is worth a line in the log.
+constexpr std::int64_t kToldNs = 500'000'000;
 
 std::int64_t cpu_time_ns() noexcept {
   timespec now{};
@@ -114,10 +118,16 @@ void RunWatch::look() noexcept {
   if (stretch != seen_) {
     seen_ = stretch;
     seen_at_ns_ = now;
+    told_ = false;
     return;
   }
   const std::int64_t limit = limit_ns_.load(std::memory_order_relaxed);
-  if (limit > 0 && now - seen_at_ns_ >= limit) vm->expire();
+  const auto* const task = task_.load(std::memory_order_relaxed);
+  const bool nobody_waits = task != nullptr && task->reason() != weft::detail::CancelReason::none;
+  if ((limit > 0 && now - seen_at_ns_ >= limit) || nobody_waits) return vm->expire();
+  if (told_ || task != nullptr || now - seen_at_ns_ < kToldNs) return;
+  told_ = true;
+  vm->tell();
 }
 
 }  // namespace weft::exec::lua

@@ -33,11 +33,18 @@ bool is_file(const std::string& path) {
 
 }  // namespace
 
+// A script may look for what it likes, so they are counted.
+void Sources::miss(const std::string& path) {
+  constexpr std::size_t kMost = 100;
+  if (missed_.size() < kMost) missed_.insert(path);
+}
+
 const std::string* Sources::read(const std::string& path, std::string& refusal) {
   const std::lock_guard lock(mutex_);
   if (const auto known = texts_.find(path); known != texts_.end()) return &known->second;
   const auto refuse = [&](const std::string& why) {
     refusal = "cannot read " + path + ": " + why;
+    miss(path);
     return nullptr;
   };
   const detail::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -56,7 +63,7 @@ const std::string* Sources::read(const std::string& path, std::string& refusal) 
   return &texts_.emplace(path, std::move(text)).first->second;
 }
 
-std::string Sources::find_module(std::string_view name, std::string& refusal) const {
+std::string Sources::find_module(std::string_view name, std::string& refusal) {
   if (!is_module_name(name)) {
     refusal = "module '" + std::string(name) +
               "': a name is letters, digits, _ and -, with dots between folders";
@@ -67,6 +74,8 @@ std::string Sources::find_module(std::string_view name, std::string& refusal) co
   for (const char* end : {".lua", "/init.lua"}) {
     if (is_file(path + end)) return path + end;
   }
+  const std::lock_guard lock(mutex_);
+  for (const char* end : {".lua", "/init.lua"}) miss(path + end);
   refusal = "module '" + std::string(name) + "' not found: there is no " + path + ".lua and no " +
             path + "/init.lua";
   return {};
@@ -76,6 +85,9 @@ std::vector<std::string> Sources::paths() const {
   const std::lock_guard lock(mutex_);
   std::vector<std::string> all;
   for (const auto& [path, text] : texts_) all.push_back(path);
+  for (const std::string& path : missed_) {
+    if (!texts_.contains(path)) all.push_back(path);
+  }
   return all;
 }
 

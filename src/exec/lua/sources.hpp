@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,15 +26,18 @@ class Sources {
   const std::string* read(const std::string& path, std::string& refusal);
   // The path of a module: "a.b" is a/b.lua or a/b/init.lua; empty, with the reason in `refusal`,
   // where there is none.
-  std::string find_module(std::string_view name, std::string& refusal) const;
-  // What has been read so far.
+  std::string find_module(std::string_view name, std::string& refusal);
+  // What has been read or looked for so far.
   std::vector<std::string> paths() const;
   const std::string& folder() const noexcept { return folder_; }
 
  private:
+  void miss(const std::string& path);
+
   std::string folder_;
   mutable std::mutex mutex_;
   std::map<std::string, std::string> texts_;  // by path
+  std::set<std::string> missed_;              // paths that were not there, or could not be read
 };
 
 }  // namespace weft::exec::lua

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace weft::exec::lua {
 
@@ -132,7 +133,7 @@ class Reader {
   }
 
   std::optional<Value> read_record(int index) {
-    Record record;
+    std::vector<Record::Member> members;
     lua_pushnil(state_);
     while (lua_next(state_, index) != 0) {
       if (lua_type(state_, -2) != LUA_TSTRING) {
@@ -149,9 +150,9 @@ class Reader {
         return refused_in("." + name);
       }
       lua_pop(state_, 1);
-      record.set(std::move(name), std::move(*member));
+      members.emplace_back(std::move(name), std::move(*member));
     }
-    return Value(std::move(record));
+    return Value(Record(std::move(members)));
   }
 
   std::optional<Value> read_tagged(int index) {

@@ -11,6 +11,9 @@
 #include "gvt/no_park.hpp"
 #include "http/log_text.hpp"
 #include "ksvc/core/assert.hpp"
+#include "weft/cancel.hpp"
+#include "weft/detail/cancel_node.hpp"
+#include "weft/detail/task_state.hpp"
 #include "weft/http_error.hpp"
 
 namespace weft::exec::lua {
@@ -69,6 +72,18 @@ void read_table(lua_State* state, ScriptFailure& failure) {
   if (!has_status) failure.status = 0;
 }
 
+void tell_hook(lua_State* state, lua_Debug* /*entry*/) {
+  lua_sethook(state, nullptr, 0, 0);
+  const Vm& vm = Vm::of(state);
+  if (!vm.options().print) return;
+  try {
+    vm.options().print("a script computes for half a second already, and holds up its worker" +
+                       callers(state) + ": let the route run on the pool, by :worker()");
+  } catch (const std::bad_alloc&) {
+    // There was no memory to say it with.
+  }
+}
+
 void stop_hook(lua_State* state, lua_Debug* /*entry*/) {
   luaL_where(state, 0);
   lua_pushfstring(state, "it has computed for more than %d ms without waiting",
@@ -87,8 +102,11 @@ class Vm::Inside {
     vm.run_ = run;
     vm.current_ = state;
     vm.expired_ = false;
-    if (vm.options_.run_time.count() > 0) watch_ = RunWatch::of_this_thread();
-    if (watch_ != nullptr) watch_->begin(vm, vm.options_.run_time);
+    const bool ends_with_task = vm.ends_with_task_;
+    if (vm.options_.run_time.count() > 0 || ends_with_task) watch_ = RunWatch::of_this_thread();
+    if (watch_ == nullptr) return;
+    watch_->begin(vm, vm.options_.run_time,
+                  ends_with_task ? weft::detail::current_task().cancel : nullptr);
   }
   ~Inside() {
     if (watch_ != nullptr) watch_->end();
@@ -199,7 +217,6 @@ ScriptFailure Vm::failure_of(lua_State* state, int status) {
   ScriptFailure failure;
   if (expired_) {
     failure.kind = ScriptFailure::Kind::ran_too_long;
-    failure.status = 503;
   } else if (status == LUA_ERRMEM) {
     failure.kind = ScriptFailure::Kind::out_of_memory;
     failure.text = "not enough memory: a state has " + std::to_string(options_.memory_bytes) +
@@ -245,6 +262,10 @@ void Vm::collect() noexcept {
 void Vm::expire() noexcept {
   expired_ = true;
   if (current_ != nullptr) lua_sethook(current_, &stop_hook, LUA_MASKCOUNT, 1);
+}
+
+void Vm::tell() noexcept {
+  if (current_ != nullptr && !expired_) lua_sethook(current_, &tell_hook, LUA_MASKCOUNT, 1);
 }
 
 namespace {
@@ -493,6 +514,16 @@ void Run::fail(int status) {
            : !original_text_.empty() && failure.text.find(original_text_) != std::string::npos);
   const bool asked = failure.kind == ScriptFailure::Kind::failed && failure.status != 500;
   short_of_memory_ = failure.kind == ScriptFailure::Kind::out_of_memory;
+  // What was ended since nobody waits for it ends as what waits then: by what tells its task.
+  if (failure.kind == ScriptFailure::Kind::ran_too_long && vm_.ends_with_task_) {
+    const auto* const task = weft::detail::current_task().cancel;
+    const auto reason = task != nullptr ? task->reason() : weft::detail::CancelReason::none;
+    if (reason != weft::detail::CancelReason::none) {
+      if (vm_.options_.print)
+        vm_.options_.print("ended since nobody waits for it: " + failure.text);
+      throw Cancelled(reason);
+    }
+  }
   if (is_original) std::rethrow_exception(original_);
   if (asked) throw HttpError(failure.status, failure.text);
   throw ScriptError(std::move(failure));

@@ -116,6 +116,11 @@ class Vm {
   bool is_exhausted() const noexcept { return exhausted_; }
   // Of a signal's handler on the thread that runs: the next instruction is an error.
   void expire() noexcept;
+  // As expire(): it says where it is, and goes on.
+  void tell() noexcept;
+  // Whether what runs is ended when the task that called it is cancelled, also while it computes:
+  // where others than the caller's own thread can cancel it.
+  void end_with_task(bool ends) noexcept { ends_with_task_ = ends; }
   bool expired() const noexcept { return expired_; }
 
   // What a function of C++ threw, on its way to becoming an error of Lua's.
@@ -153,6 +158,7 @@ class Vm {
   unsigned without_wait_ = 0;  // coroutines that were resumed where nothing may wait
   volatile bool expired_ = false;
   bool exhausted_ = false;
+  bool ends_with_task_ = false;
   std::vector<Coroutine> idle_;
   Coroutine made_;
   int noted_status_ = 0;

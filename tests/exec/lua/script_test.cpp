@@ -1,82 +1,12 @@
-// Scripts behind a server: what they answer, what they cannot do, and how they are read anew.
-#include <gtest/gtest.h>
-#include <unistd.h>
+// Scripts behind a server: what they answer.
+#include "exec/lua/scripts.hpp"
 
-#include <algorithm>
-#include <atomic>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <memory>
-#include <mutex>
-#include <optional>
-#include <regex>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include <weft/app.hpp>
-#include <weft/lua.hpp>
-#include <weft/test_client.hpp>
-
 namespace weft::app::lua {
 namespace {
-
-namespace fs = std::filesystem;
-
-class Scripts : public testing::Test {
- protected:
-  Scripts() { EXPECT_NE(::mkdtemp(folder.data()), nullptr); }
-  ~Scripts() override {
-    client.reset();
-    script.reset();
-    fs::remove_all(folder);
-  }
-
-  void write(const std::string& name, const std::string& text) const {
-    fs::create_directories(fs::path(folder + "/" + name).parent_path());
-    // In one step, as editors do.
-    std::ofstream(folder + "/.new") << text;
-    fs::rename(folder + "/.new", folder + "/" + name);
-  }
-  // Of a script with these routes.
-  TestClient& serve(const std::string& routes) {
-    write("app.lua", kHead + routes);
-    options.log = [this](const std::string& line) {
-      const std::lock_guard lock(mutex);
-      lines.push_back(line);
-    };
-    script.emplace(app, folder + "/app.lua", options);
-    TestClientOptions client_options;
-    client_options.server.workers = workers;
-    // A busy machine may take long.
-    client_options.timeout = std::chrono::minutes(1);
-    client_options.server.stall_after = std::chrono::milliseconds(0);
-    client = std::make_unique<TestClient>(app, client_options);
-    return *client;
-  }
-  std::string body(const std::string& target) { return client->get(target).body(); }
-  // Why the script is refused.
-  std::string refusal(const std::string& text) {
-    write("app.lua", text);
-    try {
-      const LuaScript refused(app, folder + "/app.lua", options);
-    } catch (const std::exception& error) {
-      return error.what();
-    }
-    return {};
-  }
-
-  static constexpr const char* kHead = "local weft = require 'weft' local app = weft.app()\n";
-  std::string folder = "/tmp/weft-lua-XXXXXX";
-  unsigned workers = 1;
-  LuaOptions options;
-  App app;
-  std::mutex mutex;
-  std::vector<std::string> lines;
-  std::optional<LuaScript> script;
-  std::unique_ptr<TestClient> client;
-};
 
 TEST_F(Scripts, answer_with_what_the_request_says) {
   serve(R"(
@@ -143,6 +73,98 @@ TEST_F(Scripts, read_bodies_of_every_kind) {
   EXPECT_EQ(client->request(TestRequest("POST", "/parts").chunks({"abc", "defg"})).body(), "7");
 }
 
+TEST_F(Scripts, bind_bodies_and_queries_to_schemas) {
+  serve(R"(
+    local user = weft.schema {
+      name = { type = "string", min = 1, max = 5 },
+      age = { type = "integer", min = 0, max = 150, optional = true },
+      mail = { type = "email", optional = true },
+      role = { one_of = { "reader", "writer" }, type = "string", default = "reader" },
+      score = { type = "number", default = 1.5 },
+      tags = { type = "list", max = 2, of = "string", optional = true },
+      address = { fields = { street = "string" }, refuse_unknown = true, optional = true },
+      free = { type = "any", optional = true },
+    }
+    app:post("/user", function(c) c:json(c:bind(user)) end)
+    app:post("/kept", function(c) local ok = pcall(c.bind, c, user) c:text(tostring(ok)) end)
+    app:get("/page/:n", function(c)
+      local q = c:bind({ page = { type = "integer", min = 1, default = 1 }, all = "boolean",
+                         id = { type = "list", of = "integer" } }, "query")
+      local p = c:bind({ n = "number" }, "path")
+      c:json{ q.page, q.all, #q.id, q.id[2], p.n }
+    end)
+    app:post("/form", function(c) c:json(c:bind{ a = "string", n = { one_of = { 1, 2 },
+                                                 type = "integer" } }) end)
+    app:get("/nested", function(c) c:bind({ t = { fields = {} } }, "query") end)
+    for i, wrong in ipairs{ { a = "text" }, { a = 7 }, { a = { min = 2, max = 1 } },
+                            { a = { kind = "string" } }, { a = { one_of = "x" } },
+                            { a = { type = "string", of = "string" } }, { 1 } } do
+      assert(not pcall(weft.schema, wrong), i)
+    end
+  )");
+  EXPECT_EQ(client->post("/user", R"({"name":"ada","other":1})").status(), 415);
+  const auto post = [this](const std::string& body) {
+    return client->post("/user", body, "application/json");
+  };
+  auto answer = post(R"({"name":"ada","other":1,"free":{"x":[1,null]}})");
+  EXPECT_EQ(answer.status(), 200);
+  EXPECT_EQ(answer.json()["role"].as_string(), "reader");
+  EXPECT_EQ(answer.json()["score"].as_double(), 1.5);
+  EXPECT_EQ(answer.json()["free"]["x"].size(), 2U);
+  EXPECT_FALSE(answer.json()["other"].exists());
+  answer = post(R"({"name":"too long","age":-1,"mail":"x","role":"king","score":"1",
+                    "tags":["a",2,"c"],"address":{"street":1,"town":"x"}})");
+  EXPECT_EQ(answer.status(), 422);
+  EXPECT_EQ(answer.header("content-type"), "application/json");
+  const std::string text(answer.body());
+  for (const char* wanted : {R"("path":"$.name","message":"must have at most 5 characters")",
+                             R"("path":"$.age","message":"must be at least 0")",
+                             R"("path":"$.mail","message":"must be an e-mail address")",
+                             R"("path":"$.role","message":"must be one of reader, writer")",
+                             R"("path":"$.score","message":"must be a number")",
+                             R"("path":"$.tags[1]","message":"must be a text")",
+                             R"("path":"$.address.street","message":"must be a text")",
+                             R"("path":"$.address.town","message":"is not known")"}) {
+    EXPECT_NE(text.find(wanted), std::string::npos) << wanted << " in " << text;
+  }
+  EXPECT_NE(post("{}").body().find(R"("path":"$.name","message":"is missing")"), std::string::npos);
+  EXPECT_EQ(post("[]").status(), 422);
+  EXPECT_EQ(post("{").status(), 400);
+  EXPECT_EQ(body("/page/2.5?all=on&id=3&id=4"), "[1,true,2,4,2.5]");
+  EXPECT_EQ(client->get("/page/x?all=on").status(), 422);
+  EXPECT_EQ(client->get("/page/1?all=maybe&page=0").status(), 422);
+  EXPECT_EQ(client->post_form("/form", TestForm().field("a", "x").field("n", "2")).body(),
+            R"({"a":"x","n":2})");
+  EXPECT_EQ(client->post_form("/form", TestForm().field("a", "x").field("n", "3")).status(), 422);
+  EXPECT_EQ(client->get("/nested").status(), 500);
+}
+
+TEST_F(Scripts, take_uploads) {
+  serve(R"(
+    local kept
+    app:post("/up", function(c)
+      local photo = c:upload("photo")
+      kept = photo
+      assert(photo:save_as("saved.bin"))
+      local why = select(2, photo:save_as("none/there.bin"))
+      c:json{ photo:field(), photo:file_name(), photo:content_type(), photo:size(), photo:read(),
+              c:form "title", #c:form_all("title"), #c:uploads(), #c:uploads("photo"),
+              c:upload("none") == nil, weft.read_file("saved.bin"), type(why) }
+    end)
+    app:get("/late", function(c) kept:read() end)
+    app:post("/pool", function(c) c:text(c:upload("photo"):read()) end):worker()
+  )");
+  TestForm form;
+  form.field("title", "one")
+      .field("title", "two")
+      .file("photo", "../a b.png", "bytes", "image/png");
+  const auto answer = client->post_form("/up", form);
+  EXPECT_EQ(answer.body(),
+            R"(["photo","a b.png","image/png",5,"bytes","one",2,1,1,true,"bytes","string"])");
+  EXPECT_NE(client->get("/late").error().find("its request has ended"), std::string::npos);
+  EXPECT_EQ(client->post_form("/pool", form).body(), "bytes");
+}
+
 TEST_F(Scripts, have_middleware_of_their_own_around_and_between_that_in_the_box) {
   serve(R"(
     local trail
@@ -202,7 +224,7 @@ TEST_F(Scripts, that_fail_are_answered_and_told_of_and_hurt_nobody_else) {
     app:get("/use", function(c) kept:text("x") end)
     app:get("/bad", function(c) c:status(99) end)
     app:get("/value", function(c) c:json{ print } end)
-    app:get("/late", function(c) app:get("/x", function() end) end)
+    app:get("/late", function(c) app:use(function() end) end)
     app:get("/inner", function(c, next) error("in middleware") end, function(c) end)
     app:get("/fine", function(c) c:text("fine") end)
   )");
@@ -242,117 +264,6 @@ TEST_F(Scripts, word_errors_and_requests_that_no_route_fits) {
   EXPECT_EQ(body("/status"), "none\n");
   EXPECT_EQ(client->post("/boom").status(), 405);
   EXPECT_EQ(client->post("/boom").body(), "not so");
-}
-
-TEST_F(Scripts, cannot_take_more_memory_than_their_bound) {
-  options.memory_bytes = std::size_t{4} * 1024 * 1024;
-  options.run_time = std::chrono::milliseconds(0);
-  serve(R"(
-    app:get("/bomb", function(c) local t = {} for i = 1, math.huge do t[i] = "x" .. i end end)
-    app:get("/leak", function(c) leak = {} for i = 1, math.huge do leak[i] = "x" .. i end end)
-    app:get("/json", function(c)
-      local t = { ("x"):rep(1000) } for i = 1, 40 do t = { t, t } end c:json(t) end)
-    app:get("/count", function(c) count = (count or 0) + 1 c:text(tostring(count)) end)
-  )");
-  EXPECT_EQ(body("/count"), "1");
-  auto answer = client->get("/bomb");
-  EXPECT_EQ(answer.status(), 500);
-  EXPECT_NE(answer.error().find("not enough memory: a state has 4194304 bytes at most"),
-            std::string::npos);
-  EXPECT_EQ(body("/count"), "2");
-  EXPECT_NE(client->get("/json").error().find("more than 64 MiB of JSON"), std::string::npos);
-  // What it keeps for good takes the state with it, and the next request has a new one.
-  EXPECT_EQ(client->get("/leak").status(), 500);
-  EXPECT_EQ(body("/count"), "1");
-}
-
-TEST_F(Scripts, that_run_away_are_ended) {
-#ifdef WEFT_TSAN
-  GTEST_SKIP() << "ThreadSanitizer keeps signals back until the program makes a call it knows";
-#endif
-  options.run_time = std::chrono::milliseconds(50);
-  serve(R"(
-    app:get("/loop", function(c) while true do pcall(function() while true do end end) end end)
-    app:get("/fine", function(c) c:text("fine") end)
-  )");
-  const auto answer = client->get("/loop");
-  EXPECT_EQ(answer.status(), 500);
-  EXPECT_NE(answer.error().find("it has computed for more than 50 ms without waiting"),
-            std::string::npos);
-  EXPECT_EQ(body("/fine"), "fine");
-}
-
-TEST_F(Scripts, cannot_hurt_the_process_by_what_they_keep_beyond_a_call) {
-  options.run_time = std::chrono::milliseconds(50);
-  serve(R"(
-    local hold, waiting = weft.channel(), false
-    local gen = coroutine.wrap(function() while true do hold:receive() coroutine.yield(1) end end)
-    app:get("/gen", function(c) waiting = true c:text(tostring(select(2, pcall(gen)))) end)
-    app:get("/waiting", function(c) c:text(tostring(waiting)) end)
-    app:get("/go", function(c) hold:send(1) c:text("gone") end)
-    local f = weft.channel(1):each()
-    app:get("/each", function(c) c:text(tostring(select(2, pcall(f)))) end)
-    app:get("/late", function(c)
-      local answers = weft.channel(1)
-      weft.spawn(function() answers:send(tostring(select(2, pcall(c.body, c)))) end)
-      c:text(answers:receive())
-    end)
-    app:get("/gc", function(c)
-      c:text(tostring(select(2, pcall(setmetatable, {}, { __gc = print }))))
-    end)
-    app:get("/close", function(c)
-      local thread = coroutine.create(function()
-        local guard <close> = setmetatable({}, { __close = function() while true do end end })
-        coroutine.yield()
-      end)
-      coroutine.resume(thread)
-      coroutine.close(thread)
-      c:text("never")
-    end)
-    app:get("/nested", function(c)
-      local inner
-      for _ = 1, 2000 do
-        local of = inner
-        inner = coroutine.create(function()
-          local guard <close> = setmetatable({}, { __close = function()
-            if of then coroutine.close(of) end end })
-          coroutine.yield()
-        end)
-        coroutine.resume(inner)
-      end
-      c:text(tostring(coroutine.close(inner)))
-    end)
-    app:get("/handler", function(c)
-      xpcall(function() while true do end end, function() while true do end end)
-      c:text("never")
-    end)
-    app:get("/long", function(c)
-      local text, list = ("x"):rep(1000000), {}
-      for i = 1, 1000 do list[i] = text end
-      c:json(list)
-    end)
-    app:get("/number", function() error(42) end)
-    app:get("/ok", function(c) c:text("ok") end)
-  )");
-  std::string first;
-  std::thread one([&] { first = body("/gen"); });
-  while (body("/waiting") != "true") std::this_thread::yield();
-  EXPECT_NE(body("/gen").find("waits for something in another call"), std::string::npos);
-  EXPECT_EQ(body("/go"), "gone");
-  one.join();
-  EXPECT_EQ(first, "1");
-  EXPECT_NE(body("/each").find("channel"), std::string::npos);
-  EXPECT_NE(body("/late").find("own handler"), std::string::npos);
-  EXPECT_NE(body("/gc").find("<close>"), std::string::npos);
-  const auto nested = client->get("/nested");
-  EXPECT_EQ(nested.status(), 200) << nested.error();
-#ifndef WEFT_TSAN
-  EXPECT_EQ(client->get("/close").status(), 500);
-  EXPECT_EQ(client->get("/handler").status(), 500);
-#endif
-  EXPECT_EQ(client->get("/long").status(), 500);
-  EXPECT_EQ(client->get("/number").status(), 500);
-  EXPECT_EQ(body("/ok"), "ok");
 }
 
 TEST_F(Scripts, wait_without_holding_others_up) {
@@ -522,126 +433,6 @@ TEST_F(Scripts, share_dictionaries_and_ask_other_servers) {
   other.stop();
 }
 
-TEST_F(Scripts, that_are_broken_are_refused_with_the_place) {
-  EXPECT_EQ(refusal("local x = = 1"), "app.lua:1: unexpected symbol near '='");
-  EXPECT_NE(refusal("error('no')").find("app.lua:1: no"), std::string::npos);
-  EXPECT_NE(refusal(std::string(kHead) + "app:get('x', function() end)").find("begins with '/'"),
-            std::string::npos);
-  EXPECT_NE(refusal(std::string(kHead) + "app:get('/x', 7)").find("function expected"),
-            std::string::npos);
-  EXPECT_NE(refusal(std::string(kHead) + "app:use(7)").find("a function(c, next) or middleware"),
-            std::string::npos);
-  EXPECT_NE(refusal(std::string(kHead) + "app:use(weft.limiter{ reqests = 1 })")
-                .find("weft.limiter() has no option 'reqests'"),
-            std::string::npos);
-  EXPECT_NE(refusal(std::string(kHead) + "app:get('/a', print) app:get('/a', print)")
-                .find("adds the route GET /a twice"),
-            std::string::npos);
-  EXPECT_NE(refusal("require 'none'").find("module 'none' not found"), std::string::npos);
-  EXPECT_NE(refusal("require '../etc/passwd'").find("a name is letters"), std::string::npos);
-  EXPECT_NE(refusal("weft.sleep(1)").find("global 'weft'"), std::string::npos);
-  EXPECT_NE(refusal("require('weft').sleep(1)").find("while a script is loaded"),
-            std::string::npos);
-  fs::remove(folder + "/app.lua");
-  EXPECT_THROW(LuaScript(app, folder + "/app.lua"), std::runtime_error);
-}
-
-TEST_F(Scripts, that_add_other_routes_in_the_next_state_are_told_so) {
-  workers = 1;
-  write("app.lua", std::string(kHead) +
-                       "local n = weft.shared('n'):incr('n', 1, 0) app:get('/a' .. n, function(c) "
-                       "c:text('a') end)");
-  script.emplace(app, folder + "/app.lua");
-  client = std::make_unique<TestClient>(app);
-  EXPECT_EQ(body("/a1"), "a");
-  TestClient second(app);
-  const auto answer = second.get("/a1");
-  EXPECT_EQ(answer.status(), 500);
-  EXPECT_NE(answer.error().find("adds other routes in the state of the next worker: number 1 was "
-                                "\"GET /a1 handler 0\" and is \"GET /a2 handler 0\""),
-            std::string::npos)
-      << answer.error();
-}
-
-TEST_F(Scripts, have_modules_beside_them) {
-  write("lib/words.lua", "local m = {} function m.hello() return 'hello' end return m");
-  write("deep/init.lua", "return require('lib.words').hello() .. ' again'");
-  serve(R"(
-    local words = require "lib.words"
-    assert(words == require "lib.words")
-    app:get("/", function(c) c:text(words.hello() .. require "deep") end)
-  )");
-  EXPECT_EQ(body("/"), "hellohello again");
-}
-
-TEST_F(Scripts, are_read_anew_and_broken_ones_change_nothing) {
-  serve(R"(
-    app:get("/", function(c) c:text("one") end)
-    app:get("/gone", function(c) c:text("still") end)
-    app:not_found(function(c) c:text("none") end)
-  )");
-  EXPECT_EQ(body("/"), "one");
-  write("app.lua", std::string(kHead) +
-                       "app:get('/', function(c) c:text('two') end) app:use(function(c, next) "
-                       "c:set_header('X-New', '1') next() end) "
-                       "app:get('/more', function(c) c:text('more') end)");
-  EXPECT_EQ(script->reload(), std::nullopt);
-  EXPECT_EQ(body("/"), "two");
-  EXPECT_EQ(client->get("/gone").status(), 404);
-  EXPECT_EQ(client->get("/gone").header("x-new"), "1");
-  write("app.lua", "local x = ");
-  const auto refusal = script->reload();
-  ASSERT_TRUE(refusal);
-  EXPECT_NE(refusal->find("app.lua:1: unexpected symbol"), std::string::npos);
-  EXPECT_EQ(body("/"), "two");
-}
-
-TEST_F(Scripts, are_read_anew_without_a_request_that_fails) {
-  workers = 2;
-  const auto text = [](int version) {
-    return std::string(kHead) + "app:get('/', function(c) weft.sleep(0.0005) c:text('" +
-           std::to_string(version) + "') end)";
-  };
-  write("app.lua", text(0));
-  script.emplace(app, folder + "/app.lua");
-  Options server;
-  server.uds = folder + "/socket";
-  server.workers = 2;
-  server.quiet = true;
-  server.stall_after = std::chrono::milliseconds(0);
-  app.start(server);
-  std::atomic<bool> done{false};
-  std::atomic<int> failed{0};
-  std::atomic<int> answered{0};
-  std::vector<std::thread> threads;
-  for (int i = 0; i < 3; ++i) {
-    threads.emplace_back([&] {
-      ClientOptions wanted;
-      wanted.unix_socket = folder + "/socket";
-      Client asking(wanted);
-      for (int last = 0; !done;) {
-        const auto answer = asking.get("/");
-        const int version = answer && answer->status() == 200 ? std::stoi(answer->body()) : -1;
-        if (version < last) ++failed;
-        last = std::max(last, version);
-        ++answered;
-      }
-    });
-  }
-  for (int version = 1; version <= 20; ++version) {
-    write("app.lua", text(version));
-    EXPECT_EQ(script->reload(), std::nullopt);
-    for (const int seen = answered; answered < seen + 6;) std::this_thread::yield();
-  }
-  done = true;
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(failed, 0);
-  ClientOptions wanted;
-  wanted.unix_socket = folder + "/socket";
-  EXPECT_EQ(Client(wanted).get("/").value().body(), "20");
-  app.stop();
-}
-
 TEST_F(Scripts, and_native_routes_are_beside_one_another) {
   app.get("/native", [](Context& c) { c.text("native"); });
   serve("app:get('/lua', function(c) c:text('lua') end) app:listen{ port = 8123, host = '::1' }");
@@ -650,27 +441,6 @@ TEST_F(Scripts, and_native_routes_are_beside_one_another) {
   EXPECT_EQ(script->port(), 8123);
   EXPECT_EQ(script->host(), "::1");
   EXPECT_EQ(script->files().size(), 1U);
-}
-
-// The page lists all that scripts can call.
-TEST(LuaPage, names_every_function_that_scripts_have) {
-  const auto read = [](const fs::path& path) {
-    std::ifstream file(path);
-    return std::string(std::istreambuf_iterator<char>(file), {});
-  };
-  const std::string page = read(WEFT_SOURCE_DIR "/docs/lua.md");
-  const std::regex entry("\\{\"([a-z_]+)\",\\s+&guarded<");
-  std::size_t found = 0;
-  for (const auto& file : fs::directory_iterator(WEFT_SOURCE_DIR "/src/app/lua")) {
-    const std::string source = read(file.path());
-    for (std::sregex_iterator at(source.begin(), source.end(), entry), end; at != end; ++at) {
-      const std::string name = (*at)[1];
-      ++found;
-      EXPECT_TRUE(std::regex_search(page, std::regex("[:.`]" + name + "[`({]")))
-          << name << " of " << file.path() << " is not in docs/lua.md";
-    }
-  }
-  EXPECT_GT(found, 90U);
 }
 
 }  // namespace

@@ -104,6 +104,35 @@ TEST(LuaValues, what_goes_there_and_back_is_the_same) {
   }
 }
 
+TEST(LuaValues, large_records_cross_in_no_particular_order) {
+  constexpr int kMembers = 100'000;
+  std::vector<Record::Member> members;
+  for (int i = 0; i < kMembers; ++i) {
+    // Neither in order nor backwards.
+    const int key = static_cast<int>((i * 7'919LL) % kMembers);
+    members.emplace_back("name" + std::to_string(key), Value(std::int64_t{key}));
+  }
+  const Value value{Record(std::move(members))};
+  Vm vm{lua::VmOptions{}};
+  Crossing crossing{&value, {}};
+  ASSERT_FALSE(vm.protect(&there_and_back, &crossing));
+  EXPECT_EQ(std::get<Value>(crossing.to), value);
+  EXPECT_EQ(*value.get_if<Record>()->find("name777"), Value(std::int64_t{777}));
+}
+
+TEST(Record, made_of_many_has_the_last_of_each_name_in_order) {
+  const Record record({{"b", Value(true)},
+                       {"a", Value(std::int64_t{1})},
+                       {"b", Value()},
+                       {"c", Value(2.5)},
+                       {"a", Value(std::string("last"))}});
+  ASSERT_EQ(record.members().size(), 3U);
+  EXPECT_EQ(record.members()[0].first, "a");
+  EXPECT_EQ(record.members()[0].second, Value(std::string("last")));
+  EXPECT_EQ(record.members()[1].second, Value());
+  EXPECT_EQ(record.members()[2].first, "c");
+}
+
 // What is wrong with what a text makes.
 std::string refusal_of(const std::string& text) {
   Vm vm{lua::VmOptions{}};
