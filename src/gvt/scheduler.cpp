@@ -134,21 +134,40 @@ void Scheduler::enter_loop() noexcept {
   self.leave_for(*self.loop_thread_, self.os_thread_);
 }
 
-void Scheduler::run_loop_until_it_returns() {
+void Scheduler::begin_loop() {
   WEFT_ASSERT(current_scheduler() == nullptr);
+  loop_thread_ = take_green_thread(&Scheduler::enter_loop);
   set_current_scheduler(this);
   thread_exceptions_ = exceptions_of_this_thread();
   thread_errno_ = &errno;
-  const OverflowWatch overflow_watch(*this);
   os_thread_.fiber.adopt_thread_stack();
-  const sanitizer::KnownThreadStack known;
-  loop_thread_ = take_green_thread(&Scheduler::enter_loop);
-  switch_to(os_thread_, *loop_thread_);
+  os_thread_watch_.emplace(static_cast<const OverflowReporter&>(*this));
+  running_ = &os_thread_;
+  resumed_ = loop_thread_;
+}
+
+bool Scheduler::resume_loop() noexcept {
+  WEFT_ASSERT(running_ == &os_thread_ && resumed_ != nullptr);
+  switch_to(os_thread_, *std::exchange(resumed_, nullptr));
+  return resumed_ != nullptr;
+}
+
+void Scheduler::end_loop() {
+  WEFT_ASSERT(running_ == &os_thread_ && resumed_ == nullptr);
   reclaim(*loop_thread_);
   if (spare_ != nullptr) reclaim(*std::exchange(spare_, nullptr));
   loop_thread_ = nullptr;
   running_ = nullptr;
+  os_thread_watch_.reset();
   set_current_scheduler(nullptr);
+}
+
+void Scheduler::visit_os_thread() noexcept {
+  GreenThread& here = *running_;
+  WEFT_ASSERT(&here != &os_thread_ && !here.task.movable);
+  const NoPark until_resumed;
+  resumed_ = &here;
+  switch_to(here, os_thread_);
 }
 
 bool Scheduler::run_one() {

@@ -7,6 +7,9 @@
 //   thread, and loop() starts anew on another stack. When the green thread's call has returned, its
 //   stack is dropped and the frames of the old loop with it, so nothing between loop() and
 //   run_one() may own anything.
+// - The OS thread's own stack and the loop take turns: who is on the loop may visit the OS thread,
+//   which then goes on where it had resumed the loop. So what can only run on a real thread's stack
+//   shares the thread with all of this.
 // - Everything happens on the owner's OS thread; for others are post(), wake(), ring() and what is
 //   shared with the members of a group: green threads that are ready, have nothing of this
 //   scheduler's in hand, and were spawned to run on any worker.
@@ -16,10 +19,12 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "gvt/frame_pool.hpp"
 #include "gvt/green_thread.hpp"
+#include "gvt/sanitizer.hpp"
 #include "gvt/shared_queue.hpp"
 #include "gvt/stack_overflow.hpp"
 #include "gvt/timer_wheel.hpp"
@@ -69,6 +74,11 @@ class Scheduler : private OverflowReporter {
   virtual void post(Runnable& task) noexcept;
   // Any thread: what parked here goes on.
   void wake(Runnable& task) noexcept;
+
+  // Gives the OS thread's own stack the thread, in the midst of the caller: what has called
+  // resume_loop() returns from it, and the caller goes on at the next. Meanwhile the OS thread may
+  // do what any Runnable may, but nothing parks. Not for what may move to another scheduler.
+  void visit_os_thread() noexcept;
 
   // The stack we are on, as the record to hand to make_ready().
   GreenThread& running() noexcept { return *running_; }
@@ -122,8 +132,13 @@ class Scheduler : private OverflowReporter {
   // when the worker is to stop.
   virtual void loop() = 0;
 
-  // Runs loop() on a stack of the pool, from the OS thread's own stack, until it returns.
-  void run_loop_until_it_returns();
+  // Around the loop, on the OS thread's own stack: begin_loop() once, resume_loop() until it says
+  // false, end_loop() once. loop() runs on a stack of the pool.
+  void begin_loop();
+  // Goes on with the loop where it was left: true when something on it visits the OS thread, false
+  // when loop() has returned.
+  bool resume_loop() noexcept;
+  void end_loop();
   // Whoever woke something from outside has let go of this scheduler, which may then go.
   void wait_for_visitors() const noexcept;
   bool run_one();
@@ -197,6 +212,14 @@ class Scheduler : private OverflowReporter {
   std::size_t stack_bytes_;
   StackPools stacks_;
   GreenThread os_thread_;
+  GreenThread* resumed_ = nullptr;  // where the loop goes on; null: nowhere, it has returned
+  // What stands on the OS thread while the loop does.
+  struct OsThreadWatch {
+    explicit OsThreadWatch(const OverflowReporter& reporter) noexcept : overflow(reporter) {}
+    OverflowWatch overflow;
+    sanitizer::KnownThreadStack known;
+  };
+  std::optional<OsThreadWatch> os_thread_watch_;
 };
 
 template <class Visit>

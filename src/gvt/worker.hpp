@@ -68,6 +68,11 @@ class Worker final : public Scheduler, private BlockingIo {
 
   // Runs until stop(). What is still parked then is left where it is, without unwinding.
   void run();
+  // The same in steps, for what the OS thread does besides: begin(), resume() until it says false,
+  // end(). It says true when something on the loop visits the OS thread: see visit_os_thread().
+  void begin();
+  bool resume() noexcept { return resume_loop(); }
+  void end();
   // Owner's thread: the loop returns at the end of this turn.
   void stop() noexcept { stopping_ = true; }
   // The loop returns when the last spawned green thread has ended.
@@ -174,6 +179,7 @@ class Worker final : public Scheduler, private BlockingIo {
   SchedulePolicy* schedule_;
   TurnMeter* turn_meter_;
   unsigned number_;
+  std::optional<StallWatch> stall_watch_;  // while it runs
   Pulse* pulse_ = nullptr;
   Clock clock_;
   std::unique_ptr<Backend> backend_;
@@ -194,20 +200,34 @@ using WorkerOf =
 
 template <ksvc::IoBackend Backend, ksvc::Clock Clock, ksvc::WatchedBy<Backend> Notifier>
 void Worker<Backend, Clock, Notifier>::run() {
+  begin();
+  while (resume()) {
+    // Nobody is at home: who visits goes on at once.
+  }
+  end();
+}
+
+template <ksvc::IoBackend Backend, ksvc::Clock Clock, ksvc::WatchedBy<Backend> Notifier>
+void Worker<Backend, Clock, Notifier>::begin() {
   set_current_io(this);
   watch_notifier();
-  std::optional<StallWatch> stall_watch;
   if (stall_detector_ != nullptr) {
     const unsigned number = group() != nullptr ? index() : number_;
-    pulse_ = &stall_watch.emplace(*stall_detector_, number).pulse();
+    pulse_ = &stall_watch_.emplace(*stall_detector_, number).pulse();
     // What was started before the loop runs before its first turn.
     pulse_->turn_begins();
   }
-  run_loop_until_it_returns();
+  begin_loop();
+}
+
+template <ksvc::IoBackend Backend, ksvc::Clock Clock, ksvc::WatchedBy<Backend> Notifier>
+void Worker<Backend, Clock, Notifier>::end() {
+  end_loop();
   wait_for_visitors();
   pulse_ = nullptr;
   // What the last tasks submitted, the closing of their descriptors above all, is carried out too.
   backend_->submit_and_wait(0, ksvc::kNoDeadline);
+  stall_watch_.reset();
   set_current_io(nullptr);
 }
 

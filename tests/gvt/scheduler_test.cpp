@@ -22,7 +22,11 @@ class PlainScheduler : public Scheduler {
     tasks_.push_back(std::make_unique<Task>(std::move(body)));
     make_ready(*tasks_.back());
   }
-  void run() { run_loop_until_it_returns(); }
+  void run() {
+    begin_loop();
+    EXPECT_FALSE(resume_loop());
+    end_loop();
+  }
 
  private:
   struct Task : Runnable {
