@@ -31,6 +31,7 @@
 namespace weft {
 
 namespace app {
+class HostedServer;
 class RoutePlaces;
 class StopSignals;
 }  // namespace app
@@ -255,13 +256,17 @@ class App : public RouteVerbs<App> {
  private:
   friend class RouteGroup;
   friend class TestClient;
+  friend class app::HostedServer;
   friend class app::lua::Script;
   struct Running;
   struct Routes;
 
   std::shared_ptr<Running> running() const;
   std::shared_ptr<Running> launch(http::Site& site, const Options& options,
-                                  ksvc::BackendChoice& choice);
+                                  ksvc::BackendChoice& choice, bool first_on_caller = false);
+  // Sets all up but accepts nobody yet.
+  std::shared_ptr<Running> start_closed(const Options& options, ksvc::BackendChoice& choice,
+                                        bool first_on_caller);
   void place_routes(http::Site& site, app::RoutePlaces* places);
   bool in_use() const;
   friend class RouteVerbs<App>;

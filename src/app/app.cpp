@@ -142,27 +142,6 @@ void ignore_broken_pipes() {
 
 constexpr std::chrono::milliseconds kForEver = std::chrono::milliseconds::max();
 
-// Waits for the last worker, whose notice stays. The descriptor of an eventfd that nobody reads.
-bool has_ended(const ksvc::EventFdNotifier& ended, int patience_ms) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(patience_ms);
-  for (;;) {
-    pollfd one{ended.fd(), POLLIN, 0};
-    const auto left =
-        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
-    const int ready = ::poll(&one, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
-    if (ready > 0) return true;
-    if (ready == 0) return false;
-  }
-}
-
-void print_start_line(const Options& options, const std::string& location, unsigned workers,
-                      const ksvc::BackendChoice& choice) {
-  if (options.quiet || level_of(options) < http::LogLevel::info) return;
-  std::fprintf(stderr, "weft: %s on %s, %u worker%s (%s)\n", location.c_str(),
-               ksvc::backend_name(choice.kind), workers, workers == 1 ? "" : "s",
-               choice.reason.c_str());
-}
-
 std::string_view variable(const char* name) {
   const char* const value = std::getenv(name);
   return value != nullptr ? value : "";
@@ -188,6 +167,26 @@ int inherited_fd(const Options& options) {
 }
 
 }  // namespace
+
+void app::print_start_line(const Options& options, const std::string& location, unsigned workers,
+                           const ksvc::BackendChoice& choice) {
+  if (options.quiet || level_of(options) < http::LogLevel::info) return;
+  std::fprintf(stderr, "weft: %s on %s, %u worker%s (%s)\n", location.c_str(),
+               ksvc::backend_name(choice.kind), workers, workers == 1 ? "" : "s",
+               choice.reason.c_str());
+}
+
+bool app::has_ended(const ksvc::EventFdNotifier& ended, int patience_ms) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(patience_ms);
+  for (;;) {
+    pollfd one{ended.fd(), POLLIN, 0};
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    const int ready = ::poll(&one, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
+    if (ready > 0) return true;
+    if (ready == 0) return false;
+  }
+}
 
 App::App() : routes_(std::make_unique<Routes>()) {}
 
@@ -247,7 +246,7 @@ void App::serve_until_signalled(Running& running, const app::StopSignals& signal
         running.server.cut_off();
       }
     }
-    if (has_ended(running.ended, 0)) return;
+    if (app::has_ended(running.ended, 0)) return;
     if (patience.is_over()) leave_hung(running);
   }
 }
@@ -300,7 +299,7 @@ void App::place_routes(http::Site& site, app::RoutePlaces* places) {
 // Sets up `site`, a copy of the routes' or they themselves, and a server on it that is not open
 // yet. Under the routes' lock, so that none comes while the workers copy those that there are.
 std::shared_ptr<App::Running> App::launch(http::Site& site, const Options& options,
-                                          ksvc::BackendChoice& choice) {
+                                          ksvc::BackendChoice& choice, bool first_on_caller) {
   raise_descriptor_limit();
   static_cast<Limits&>(site.limits) = with_times_in_range(options.limits);
   site.server_field = options.server_header;
@@ -337,6 +336,7 @@ std::shared_ptr<App::Running> App::launch(http::Site& site, const Options& optio
   server_options.inherited_fd = inherited;
   server_options.workers =
       options.workers > 0 ? options.workers : std::max(1U, std::thread::hardware_concurrency());
+  server_options.first_on_caller = first_on_caller;
   server_options.backend = choice.kind;
   server_options.topology = topology_of(options);
   server_options.sqpoll = options.sq;
@@ -381,20 +381,24 @@ std::shared_ptr<App::Running> App::launch(http::Site& site, const Options& optio
   return next;
 }
 
-void App::start(const Options& options) {
+std::shared_ptr<App::Running> App::start_closed(const Options& options, ksvc::BackendChoice& choice,
+                                                bool first_on_caller) {
   if (!running()) add_metrics_route(options.metrics_path);
   // No route comes while the workers copy those that there are.
   const std::lock_guard routes_lock(routes_->mutex);
   if (running()) throw std::logic_error("this App runs already");
+  auto next = launch(routes_->site, options, choice, first_on_caller);
+  // In place before the first request can ask for stats().
+  const std::lock_guard lock(mutex_);
+  running_ = next;
+  return next;
+}
+
+void App::start(const Options& options) {
   ksvc::BackendChoice choice;
-  const auto next = launch(routes_->site, options, choice);
-  {
-    // In place before the first request can ask for stats().
-    const std::lock_guard lock(mutex_);
-    running_ = next;
-  }
+  const auto next = start_closed(options, choice, false);
   next->server.open();
-  print_start_line(options, next->server.location(), next->workers, choice);
+  app::print_start_line(options, next->server.location(), next->workers, choice);
 }
 
 std::uint16_t App::port() const noexcept {
@@ -411,7 +415,7 @@ bool App::stop_for(std::chrono::milliseconds patience) {
   if (patience < kForEver) {
     constexpr std::chrono::milliseconds kMost{INT_MAX};
     const auto limit = std::clamp(patience, std::chrono::milliseconds(0), kMost);
-    if (!has_ended(running->ended, static_cast<int>(limit.count()))) return false;
+    if (!app::has_ended(running->ended, static_cast<int>(limit.count()))) return false;
   }
   running->server.join();
   const std::lock_guard lock(mutex_);

@@ -17,6 +17,7 @@
 #include "app/route_places.hpp"
 #include "http/server.hpp"
 #include "ksvc/notify/event_fd_notifier.hpp"
+#include "ksvc/router/backend_choice.hpp"
 #include "weft/app.hpp"
 #include "weft/sync.hpp"
 
@@ -64,5 +65,14 @@ struct App::Running {
   unsigned workers;
   std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
 };
+
+namespace app {
+
+void print_start_line(const Options& options, const std::string& location, unsigned workers,
+                      const ksvc::BackendChoice& choice);
+// Waits for the last worker, whose notice stays. The descriptor of an eventfd that nobody reads.
+bool has_ended(const ksvc::EventFdNotifier& ended, int patience_ms);
+
+}  // namespace app
 
 }  // namespace weft

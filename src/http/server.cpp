@@ -19,6 +19,7 @@ Server::Server(const Site& site, ServerOptions options)
 
 Server::~Server() {
   cut_off();
+  end();
   join();
 }
 
@@ -50,6 +51,7 @@ std::optional<StartFailure> Server::start() {
   if (ended_already && options_.on_end) options_.on_end();
   if (!failure) return std::nullopt;
   cut_off();
+  end();
   join();
   slots_.clear();
   return told(*failure);
@@ -134,6 +136,41 @@ void Server::open() {
   WEFT_ASSERT(started_);
   open_ = !end_wanted_;
   changed_.notify_all();
+}
+
+bool Server::begin() {
+  WEFT_ASSERT(callers_ != nullptr && !callers_run_);
+  {
+    const std::lock_guard lock(mutex_);
+    callers_run_ = open_;
+  }
+  if (callers_run_) callers_->begin();
+  return callers_run_;
+}
+
+bool Server::resume() noexcept { return callers_->resume(); }
+
+void Server::end() noexcept {
+  if (callers_ == nullptr) return;
+  if (std::exchange(callers_run_, false)) callers_->leave();
+  callers_->end();
+  callers_.reset();
+}
+
+gvt::Scheduler& Server::scheduler() noexcept { return callers_->scheduler(); }
+
+gvt::BlockingIo& Server::io() noexcept { return callers_->io(); }
+
+void Server::serve(ServedSlot& slot) noexcept {
+  report_ready(slot.set_up());
+  if (wait_for_open()) {
+    slot.begin();
+    while (slot.resume()) {
+      // Nobody is at home on this thread: who visits it goes on at once.
+    }
+    slot.leave();
+  }
+  slot.end();
 }
 
 bool Server::wait_for_open() {

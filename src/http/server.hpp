@@ -16,6 +16,7 @@
 #include <thread>
 #include <vector>
 
+#include "gvt/blocking_io.hpp"
 #include "gvt/services.hpp"
 #include "gvt/stall_detector.hpp"
 #include "gvt/turn_meter.hpp"
@@ -41,6 +42,9 @@ struct ServerOptions {
   net::ListenPath path;
   int inherited_fd = -1;
   unsigned workers = 1;
+  // The first of them is on the thread that calls start(), which takes it through begin(), resume()
+  // and end().
+  bool first_on_caller = false;
   ksvc::BackendKind backend = ksvc::BackendKind::epoll;
   Topology topology = Topology::reactor_per_worker;
   Model model = Model::green;
@@ -92,6 +96,20 @@ class Server {
   // got back to their loops, and where they are, in lines for people. Empty when all have ended.
   std::string hung_workers();
 
+  // ---- The first worker, where it is on the thread that has called start(), and for that thread:
+  // begin() behind open(), resume() until it says false, end(). Others end it as they end the rest.
+
+  // False when the end was asked for before open(): then there is nothing to resume.
+  bool begin();
+  // Serves until something on the loop visits the OS thread (gvt::Scheduler::visit_os_thread());
+  // false when the worker has stopped.
+  bool resume() noexcept;
+  // What remains of it is closed. join() waits for the others.
+  void end() noexcept;
+  // From start() to end().
+  gvt::Scheduler& scheduler() noexcept;
+  gvt::BlockingIo& io() noexcept;
+
   // Between start() and the end, by one thread at a time. Whether every worker has room for one
   // more route, which then stays so until add_route().
   bool has_room_for_route() noexcept;
@@ -113,6 +131,9 @@ class Server {
 
  private:
   struct Slot;
+  class ServedSlot;
+  template <class Topology, class ConnectionModel>
+  class Serving;
   ksvc::BackendOptions backend_options() const noexcept {
     ksvc::BackendOptions options;
     options.sqpoll = options_.sqpoll;
@@ -135,8 +156,7 @@ class Server {
   template <class Topology, class ConnectionModel>
   void start_threads();
   // What a slot's thread does.
-  template <class Topology, class ConnectionModel>
-  void serve(Slot& slot, const Topology& topology) noexcept;
+  void serve(ServedSlot& slot) noexcept;
   // True when the worker is to run.
   bool wait_for_open();
   void report_ready(std::optional<Failure> failure) noexcept;
@@ -152,6 +172,8 @@ class Server {
   ConnectionCount connection_count_;
   std::optional<gvt::StallDetector> stall_detector_;
   std::vector<std::unique_ptr<Slot>> slots_;
+  std::unique_ptr<ServedSlot> callers_;  // the first worker, where it is the caller's
+  bool callers_run_ = false;
   std::mutex join_mutex_;
   std::mutex mutex_;  // guards what follows
   net::SocketFile socket_file_;

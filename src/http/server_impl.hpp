@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <functional>
+#include <optional>
 #include <thread>
 
 #include "gvt/run_queue.hpp"
@@ -62,6 +63,21 @@ struct Server::Slot {
   Command drain_command{*this, &Slot::drain_now};
   Command stop_command{*this, &Slot::stop_now};
   RouteNotice route_notice{*this};
+};
+
+// A worker of a server in the steps that its thread takes it through: set_up(); then, unless that
+// failed or the end came first, begin(), resume() until it says false, and leave(); end() in any
+// case.
+class Server::ServedSlot {
+ public:
+  virtual ~ServedSlot() = default;
+  virtual std::optional<Failure> set_up() noexcept = 0;
+  virtual void begin() = 0;
+  virtual bool resume() noexcept = 0;
+  virtual void leave() = 0;
+  virtual void end() noexcept = 0;
+  virtual gvt::Scheduler& scheduler() noexcept = 0;
+  virtual gvt::BlockingIo& io() noexcept = 0;
 };
 
 extern template void Server::start_workers_as<models::Green>();

@@ -21,6 +21,122 @@
 namespace weft::http {
 
 template <class Topology, class ConnectionModel>
+class Server::Serving final : public ServedSlot {
+ public:
+  Serving(Server& server, Slot& slot, std::shared_ptr<const Topology> topology) noexcept
+      : server_(server), slot_(slot), topology_(std::move(topology)) {}
+
+  std::optional<Failure> set_up() noexcept override;
+  void begin() override {
+    service_->start();
+    worker_->begin();
+  }
+  bool resume() noexcept override { return worker_->resume(); }
+  void leave() override { worker_->end(); }
+  void end() noexcept override;
+  gvt::Scheduler& scheduler() noexcept override { return *worker_; }
+  gvt::BlockingIo& io() noexcept override { return worker_->io(); }
+
+ private:
+  using Worker = typename Topology::WorkerType;
+
+  std::optional<Failure> make();
+  void open_ways_in();
+
+  Server& server_;
+  Slot& slot_;
+  std::shared_ptr<const Topology> topology_;
+  std::unique_ptr<Worker> worker_;
+  std::optional<Service<Worker, ConnectionModel>> service_;
+};
+
+template <class Topology, class ConnectionModel>
+auto Server::Serving<Topology, ConnectionModel>::set_up() noexcept -> std::optional<Failure> {
+  try {
+    const std::optional<Failure> failure = make();
+    if (!failure) open_ways_in();
+    return failure;
+  } catch (const std::system_error& error) {
+    return Failure{Step::worker, error.code().value()};
+  } catch (...) {
+    return Failure{Step::worker, ENOMEM};
+  }
+}
+
+template <class Topology, class ConnectionModel>
+auto Server::Serving<Topology, ConnectionModel>::make() -> std::optional<Failure> {
+  gvt::WorkerOptions worker_options;
+  worker_options.backend = server_.backend_options();
+  worker_options.scheduler.stack_bytes = server_.options_.stack_bytes;
+  worker_options.number = slot_.number;
+  worker_options.services = &*server_.services_;
+  if (server_.options_.measure_turns) worker_options.turn_meter = &slot_.turn_meter;
+  worker_options.stall_detector = server_.stall_detector_ ? &*server_.stall_detector_ : nullptr;
+  auto made = topology_->make_worker(worker_options);
+  if (!made) return Failure{Step::backend, made.error().os_errno};
+  worker_ = std::move(made).value();
+  service_.emplace(*worker_, server_.site_, slot_.listener_fd, slot_.counters,
+                   server_.connection_count_);
+  slot_.listener_fd = -1;
+  if (server_.shared_listener_) service_->share_listener();
+  if (slot_.observer != nullptr) service_->observe(*slot_.observer);
+  return std::nullopt;
+}
+
+template <class Topology, class ConnectionModel>
+void Server::Serving<Topology, ConnectionModel>::open_ways_in() {
+  slot_.begin_drain = [this] { service_->begin_drain(); };
+  // What waits in a line must not begin any more, and what blocks on another thread must end.
+  slot_.stop = [this] {
+    service_->handlers_cancel().cancel(detail::CancelReason::cancelled);
+    worker_->stop();
+  };
+  slot_.take_routes = [this] { service_->take_routes(); };
+  service_->follow(slot_.feed);
+  const std::lock_guard lock(server_.mutex_);
+  slot_.post = [this](gvt::Runnable& task) { worker_->post(task); };
+}
+
+template <class Topology, class ConnectionModel>
+void Server::Serving<Topology, ConnectionModel>::end() noexcept {
+  const auto& wait_for_handlers = server_.options_.wait_for_handlers_elsewhere;
+  // As long as one hangs there this counts as a worker that has not ended.
+  if (service_ && service_->handlers_waiting() > 0 && wait_for_handlers) {
+    {
+      const std::lock_guard lock(server_.mutex_);
+      slot_.waits_elsewhere = true;
+    }
+    wait_for_handlers();
+  }
+  {
+    // From here on nobody may reach this worker any more.
+    const std::lock_guard lock(server_.mutex_);
+    slot_.post = nullptr;
+  }
+  const std::size_t unfinished = service_ ? service_->handlers_waiting() : 0;
+  service_.reset();
+  slot_.feed.forget_all();
+  if (unfinished > 0) {
+    // Others may still hold on to what is parked there, or write to its stacks: pool threads, the
+    // kernel, whoever has the other end of a channel. So it stays, without being run.
+    if (server_.site_.log_level >= LogLevel::warning) {
+      server_.site_.log(
+          std::to_string(unfinished) +
+          " handlers did not end when they were cancelled; their memory is left where it is");
+    }
+    gvt::sanitizer::leave_for_good(worker_.release());
+  }
+  // On the thread that it was made by.
+  worker_.reset();
+  bool last = false;
+  {
+    const std::lock_guard lock(server_.mutex_);
+    last = --server_.running_ == 0 && server_.started_;
+  }
+  if (last && server_.options_.on_end) server_.options_.on_end();
+}
+
+template <class Topology, class ConnectionModel>
 void Server::start_threads() {
   auto made = Topology::start(backend_options());
   if (!made) return report_ready(Failure{Step::backend, made.error().os_errno});
@@ -35,8 +151,13 @@ void Server::start_threads() {
     }
     ++begun;
     try {
-      slot.thread = std::thread(
-          [this, &slot, topology] { serve<Topology, ConnectionModel>(slot, *topology); });
+      auto serving = std::make_unique<Serving<Topology, ConnectionModel>>(*this, slot, topology);
+      if (options_.first_on_caller && &one == &slots_.front()) {
+        callers_ = std::move(serving);
+        report_ready(callers_->set_up());
+        continue;
+      }
+      slot.thread = std::thread([this, served = std::move(serving)] { serve(*served); });
     } catch (const std::system_error& error) {
       report_ready(Failure{Step::thread, error.code().value()});
     } catch (const std::bad_alloc&) {
@@ -45,85 +166,6 @@ void Server::start_threads() {
   }
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this, begun] { return reports_ == begun; });
-}
-
-template <class Topology, class ConnectionModel>
-void Server::serve(Slot& slot, const Topology& topology) noexcept {
-  using Worker = typename Topology::WorkerType;
-  std::unique_ptr<Worker> worker;
-  std::optional<Service<Worker, ConnectionModel>> service;
-  std::optional<Failure> failure;
-  try {
-    gvt::WorkerOptions worker_options;
-    worker_options.backend = backend_options();
-    worker_options.scheduler.stack_bytes = options_.stack_bytes;
-    worker_options.number = slot.number;
-    worker_options.services = &*services_;
-    if (options_.measure_turns) worker_options.turn_meter = &slot.turn_meter;
-    worker_options.stall_detector = stall_detector_ ? &*stall_detector_ : nullptr;
-    auto made = topology.make_worker(worker_options);
-    if (made) {
-      worker = std::move(made).value();
-      service.emplace(*worker, site_, slot.listener_fd, slot.counters, connection_count_);
-      slot.listener_fd = -1;
-      if (shared_listener_) service->share_listener();
-      if (slot.observer != nullptr) service->observe(*slot.observer);
-    } else {
-      failure = {Step::backend, made.error().os_errno};
-    }
-  } catch (const std::system_error& error) {
-    failure = {Step::worker, error.code().value()};
-  } catch (...) {
-    failure = {Step::worker, ENOMEM};
-  }
-  if (!failure) {
-    slot.begin_drain = [&service] { service->begin_drain(); };
-    // What waits in a line must not begin any more, and what blocks on another thread must end.
-    slot.stop = [&worker, &service] {
-      service->handlers_cancel().cancel(detail::CancelReason::cancelled);
-      worker->stop();
-    };
-    slot.take_routes = [&service] { service->take_routes(); };
-    service->follow(slot.feed);
-    const std::lock_guard lock(mutex_);
-    slot.post = [&worker](gvt::Runnable& task) { worker->post(task); };
-  }
-  report_ready(failure);
-  if (wait_for_open()) {
-    service->start();
-    worker->run();
-  }
-  // As long as one hangs there this counts as a worker that has not ended.
-  if (service && service->handlers_waiting() > 0 && options_.wait_for_handlers_elsewhere) {
-    {
-      const std::lock_guard lock(mutex_);
-      slot.waits_elsewhere = true;
-    }
-    options_.wait_for_handlers_elsewhere();
-  }
-  bool last = false;
-  {
-    // From here on nobody may reach this worker any more.
-    const std::lock_guard lock(mutex_);
-    slot.post = nullptr;
-  }
-  const std::size_t unfinished = service ? service->handlers_waiting() : 0;
-  service.reset();
-  slot.feed.forget_all();
-  if (unfinished > 0) {
-    // Others may still hold on to what is parked there, or write to its stacks: pool threads, the
-    // kernel, whoever has the other end of a channel. So it stays, without being run.
-    if (site_.log_level >= LogLevel::warning) {
-      site_.log(std::to_string(unfinished) +
-                " handlers did not end when they were cancelled; their memory is left where it is");
-    }
-    gvt::sanitizer::leave_for_good(worker.release());
-  }
-  {
-    const std::lock_guard lock(mutex_);
-    last = --running_ == 0 && started_;
-  }
-  if (last && options_.on_end) options_.on_end();
 }
 
 template <class ConnectionModel>
