@@ -12,7 +12,9 @@ import re
 import sys
 from pathlib import Path
 
-LAYERS = ["ksvc", "gvt", "coro", "net", "http", "exec", "app", "cli"]
+LAYERS = ["ksvc", "gvt", "coro", "net", "http", "exec", "app", "cli", "python"]
+# What stands on top of all others like another one, and is nothing to that.
+APART = {"python": "cli"}
 
 # The concepts and entry types stand alone: nothing of the project but themselves.
 CORE = "ksvc/core"
@@ -48,7 +50,7 @@ PUBLIC_FROM = {
     "weft/limits.hpp": "http",
     "weft/respond.hpp": "http",
 }
-PUBLIC_ALL = ["app", "cli"]
+PUBLIC_ALL = ["app", "cli", "python"]
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
@@ -69,7 +71,7 @@ def sources_below(folder):
 
 
 def usable_by(layer):
-    return LAYERS[: LAYERS.index(layer) + 1]
+    return [one for one in LAYERS[: LAYERS.index(layer) + 1] if one != APART.get(layer)]
 
 
 def owner_of(name, here, root):

@@ -5,7 +5,7 @@ set -euo pipefail
 
 base=(g++ make cmake ninja-build pkg-config liburing-dev libsimdjson-dev libtomlplusplus-dev
       libsodium-dev zlib1g-dev libbrotli-dev libzstd-dev libxxhash-dev libkainjow-mustache-dev
-      libdw-dev liblua5.4-dev libgtest-dev python3 git ca-certificates curl)
+      libdw-dev liblua5.4-dev libgtest-dev python3 python3-dev git ca-certificates curl)
 debian13=(debootstrap)
 # Clients and proxies that are tried on the server, and what looks at its pages.
 clients=(curl wrk apache2-utils nghttp2-client slowhttptest python3-httpx nginx haproxy)

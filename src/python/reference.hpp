@@ -1,0 +1,61 @@
+// Reference: one of a Python object's references, given back at the end. And how a C function says
+// that it has raised.
+//
+// With the interpreter's lock held.
+#pragma once
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <string_view>
+#include <utility>
+
+namespace weft::python {
+
+class Reference {
+ public:
+  Reference() noexcept = default;
+  // Takes over a reference that a call has given; null: it has raised.
+  explicit Reference(PyObject* given) noexcept : object_(given) {}
+  Reference(Reference&& other) noexcept : object_(std::exchange(other.object_, nullptr)) {}
+  Reference& operator=(Reference&& other) noexcept {
+    Reference old(std::exchange(object_, std::exchange(other.object_, nullptr)));
+    return *this;
+  }
+  ~Reference() { Py_XDECREF(object_); }
+  // One more of an object that is somebody else's.
+  static Reference to(PyObject* borrowed) noexcept { return Reference(Py_XNewRef(borrowed)); }
+
+  PyObject* get() const noexcept { return object_; }
+  explicit operator bool() const noexcept { return object_ != nullptr; }
+  [[nodiscard]] PyObject* release() noexcept { return std::exchange(object_, nullptr); }
+
+ private:
+  PyObject* object_ = nullptr;
+};
+
+// Lets go of what a pointer of a struct keeps; first the pointer, since what goes may look at it.
+inline void drop(PyObject*& kept) noexcept {
+  PyObject* const old = std::exchange(kept, nullptr);
+  Py_XDECREF(old);
+}
+
+inline Reference text_of(std::string_view utf8) {
+  return Reference(
+      PyUnicode_DecodeUTF8(utf8.data(), static_cast<Py_ssize_t>(utf8.size()), "replace"));
+}
+inline Reference bytes_of(std::string_view bytes) {
+  return Reference(PyBytes_FromStringAndSize(bytes.data(), static_cast<Py_ssize_t>(bytes.size())));
+}
+inline std::string_view view_of_bytes(PyObject* bytes) noexcept {
+  return {PyBytes_AS_STRING(bytes), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes))};
+}
+// Null and a raised exception where it is no text, or none that UTF-8 can say.
+inline std::string_view view_of_text(PyObject* text) noexcept {
+  Py_ssize_t size = 0;
+  const char* const data = PyUnicode_AsUTF8AndSize(text, &size);
+  return data == nullptr ? std::string_view()
+                         : std::string_view(data, static_cast<std::size_t>(size));
+}
+
+}  // namespace weft::python

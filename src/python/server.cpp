@@ -1,0 +1,243 @@
+// Server: a weft::App with its server, as Python has it.
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "python/asgi.hpp"
+#include "python/host.hpp"
+#include "python/settings.hpp"
+
+namespace weft::python {
+
+namespace {
+
+struct Parts {
+  Parts(State& state, PyObject* owner) : host(state, owner) {}
+  Host host;
+  std::vector<std::unique_ptr<AsgiApp>> asgi_apps;
+};
+
+struct Server {
+  PyObject ob_base;
+  Parts* parts;
+};
+
+Host& host_of(PyObject* self) noexcept { return reinterpret_cast<Server*>(self)->parts->host; }
+Parts& parts_of(PyObject* self) noexcept { return *reinterpret_cast<Server*>(self)->parts; }
+
+PyObject* make(PyTypeObject* type, PyObject* arguments, PyObject* keywords) {
+  if (PyTuple_GET_SIZE(arguments) != 0 || (keywords != nullptr && PyDict_Size(keywords) != 0)) {
+    PyErr_SetString(PyExc_TypeError, "Server() takes nothing");
+    return nullptr;
+  }
+  PyObject* const self = type->tp_alloc(type, 0);
+  if (self == nullptr) return nullptr;
+  try {
+    reinterpret_cast<Server*>(self)->parts = new Parts(state_of(type), self);
+    return self;
+  } catch (const std::exception& error) {
+    Py_DECREF(self);
+    PyErr_SetString(PyExc_RuntimeError, error.what());
+    return nullptr;
+  }
+}
+
+int traverse(PyObject* self, visitproc visit, void* arg) {
+  Py_VISIT(Py_TYPE(self));
+  if (reinterpret_cast<Server*>(self)->parts == nullptr) return 0;
+  const Parts& parts = parts_of(self);
+  for (const auto& asgi : parts.asgi_apps) {
+    if (const int result = asgi->traverse(visit, arg)) return result;
+  }
+  return parts.host.traverse(visit, arg);
+}
+
+int clear(PyObject* self) {
+  if (reinterpret_cast<Server*>(self)->parts == nullptr) return 0;
+  host_of(self).end();
+  host_of(self).let_go();
+  return 0;
+}
+
+void dealloc(PyObject* self) {
+  PyObject_GC_UnTrack(self);
+  clear(self);
+  delete reinterpret_cast<Server*>(self)->parts;
+  PyTypeObject* const type = Py_TYPE(self);
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+// Does what may throw; conflicts of routes are ValueErrors. Null: it has raised.
+template <class Function>
+PyObject* guarded(const Function& function) {
+  try {
+    function();
+    Py_RETURN_NONE;
+  } catch (const std::invalid_argument& error) {
+    PyErr_SetString(PyExc_ValueError, error.what());
+  } catch (const std::exception& error) {
+    PyErr_SetString(PyExc_RuntimeError, error.what());
+  }
+  return nullptr;
+}
+
+PyObject* add_asgi(PyObject* self, PyObject* arguments, PyObject* keywords) {
+  static const char* const kNames[] = {"app", "root_path", nullptr};
+  PyObject* application = nullptr;
+  PyObject* root_path = nullptr;
+  if (PyArg_ParseTupleAndKeywords(arguments, keywords, "O|U", const_cast<char**>(kNames),
+                                  &application, &root_path) == 0) {
+    return nullptr;
+  }
+  if (PyCallable_Check(application) == 0) {
+    PyErr_SetString(PyExc_TypeError, "an ASGI application is a callable");
+    return nullptr;
+  }
+  if (host_of(self).serves()) {
+    PyErr_SetString(PyExc_RuntimeError, "an ASGI application is added before start()");
+    return nullptr;
+  }
+  const Reference path = root_path != nullptr ? Reference::to(root_path) : text_of("");
+  if (!path) return nullptr;
+  return guarded([&] {
+    Parts& parts = parts_of(self);
+    auto& asgi = parts.asgi_apps.emplace_back(
+        std::make_unique<AsgiApp>(parts.host, application, path.get()));
+    parts.host.app().any("/*path", [served = asgi.get()](Context& c) { served->serve(c); });
+  });
+}
+
+PyObject* start(PyObject* self, PyObject* arguments, PyObject* keywords) {
+  static const char* const kNames[] = {"settings", "selector_fd", "tasks", "state", nullptr};
+  PyObject* settings = nullptr;
+  PyObject* tasks = nullptr;
+  PyObject* kept = nullptr;
+  int selector_fd = -1;
+  State& state = state_of(Py_TYPE(self));
+  if (PyArg_ParseTupleAndKeywords(arguments, keywords, "O!iO!|O", const_cast<char**>(kNames),
+                                  &PyDict_Type, &settings, &selector_fd, state.tasks_type, &tasks,
+                                  &kept) == 0) {
+    return nullptr;
+  }
+  if (kept != nullptr && kept != Py_None && PyDict_Check(kept) == 0) {
+    PyErr_SetString(PyExc_TypeError, "the state of a lifespan is a dictionary");
+    return nullptr;
+  }
+  Options options;
+  if (!read_settings(settings, options)) return nullptr;
+  if (options.workers != 1) {
+    PyErr_SetString(PyExc_ValueError, "a Server has one worker: start further processes for more");
+    return nullptr;
+  }
+  Parts& parts = parts_of(self);
+  if (!parts.host.start(options, selector_fd, tasks)) return nullptr;
+  for (const auto& asgi : parts.asgi_apps) {
+    if (!asgi->prepare(kept)) return nullptr;
+  }
+  return text_of(parts.host.location()).release();
+}
+
+PyObject* open(PyObject* self, PyObject*) {
+  if (!host_of(self).open()) return nullptr;
+  Py_RETURN_NONE;
+}
+
+PyObject* select(PyObject* self, PyObject* timeout) {
+  double seconds = -1;
+  if (timeout != Py_None) {
+    seconds = PyFloat_AsDouble(timeout);
+    if (seconds == -1 && PyErr_Occurred() != nullptr) return nullptr;
+    if (!(seconds > 0)) seconds = 0;
+  }
+  if (!host_of(self).serves()) {
+    PyErr_SetString(PyExc_RuntimeError, "select() is for a Server that serves");
+    return nullptr;
+  }
+  switch (host_of(self).select(seconds)) {
+    case Host::Selected::nothing: Py_RETURN_FALSE;
+    case Host::Selected::readable: Py_RETURN_TRUE;
+    case Host::Selected::raised: break;
+  }
+  return nullptr;
+}
+
+PyObject* drain(PyObject* self, PyObject*) {
+  host_of(self).drain();
+  Py_RETURN_NONE;
+}
+
+PyObject* cut_off(PyObject* self, PyObject*) {
+  host_of(self).cut_off();
+  Py_RETURN_NONE;
+}
+
+PyObject* wait_ended(PyObject* self, PyObject*) { return host_of(self).ended_future().release(); }
+
+PyObject* stats(PyObject* self, PyObject*) {
+  const ServerStats figures = host_of(self).stats();
+  const auto number = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
+  return Py_BuildValue("{sK,sK,sK,sK,sK,sK,ss}", "requests", number(figures.requests),
+                       "connections_accepted", number(figures.connections_accepted),
+                       "connections_open", number(figures.connections_open), "connections_refused",
+                       number(figures.connections_refused), "handler_errors",
+                       number(figures.handler_errors), "waiting",
+                       number(figures.green_threads_parked), "backend", figures.backend.c_str());
+}
+
+PyObject* get_serves(PyObject* self, void*) {
+  return PyBool_FromLong(host_of(self).serves() ? 1 : 0);
+}
+PyObject* get_ended(PyObject* self, void*) {
+  return PyBool_FromLong(host_of(self).has_ended() ? 1 : 0);
+}
+PyObject* get_port(PyObject* self, void*) { return PyLong_FromLong(host_of(self).app().port()); }
+PyObject* get_location(PyObject* self, void*) {
+  return text_of(host_of(self).location()).release();
+}
+
+PyMethodDef kMethods[] = {
+    {"add_asgi", as_method(add_asgi), METH_VARARGS | METH_KEYWORDS,
+     "Has an ASGI application answer all that no other route does."},
+    {"start", as_method(start), METH_VARARGS | METH_KEYWORDS,
+     "Sets the server up; nobody is accepted before open(). Where clients will find it."},
+    {"open", as_method(open), METH_NOARGS, "Accepts clients from the next select() on."},
+    {"select", as_method(select), METH_O,
+     "Serves until asyncio has something to do. Whether the selector has something ready."},
+    {"drain", as_method(drain), METH_NOARGS, "Lets requests finish and then ends."},
+    {"cut_off", as_method(cut_off), METH_NOARGS, "Ends without waiting for requests."},
+    {"wait_ended", as_method(wait_ended), METH_NOARGS, "A future, done when the server has ended."},
+    {"stats", as_method(stats), METH_NOARGS, "What it has done and is doing."},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+PyGetSetDef kGetters[] = {
+    {"serves", get_serves, nullptr, "Whether it is between start() and its end.", nullptr},
+    {"ended", get_ended, nullptr, "Whether it has served and does so no more.", nullptr},
+    {"port", get_port, nullptr, "The port that it listens on; 0 where that is none.", nullptr},
+    {"location", get_location, nullptr, "Where clients find it.", nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr},
+};
+
+PyType_Slot kSlots[] = {
+    {Py_tp_new, as_slot(make)},
+    {Py_tp_dealloc, as_slot(dealloc)},
+    {Py_tp_traverse, as_slot(traverse)},
+    {Py_tp_clear, as_slot(clear)},
+    {Py_tp_methods, kMethods},
+    {Py_tp_getset, kGetters},
+    {Py_tp_doc, const_cast<char*>("A server with its routes, of one interpreter and thread.")},
+    {0, nullptr},
+};
+
+PyType_Spec kSpec = {"weft._weft.Server", sizeof(Server), 0,
+                     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE, kSlots};
+
+}  // namespace
+
+bool add_server(PyObject* module, State& state) {
+  return add_type(module, kSpec, state.server_type);
+}
+
+}  // namespace weft::python
