@@ -105,10 +105,7 @@ class WSGI:
                 (b"content-length", str(len(body)).encode())]})
             await send({"type": "http.response.body", "body": body})
             return
-        try:
-            answer = await call.ready
-        finally:
-            self._threads.done()
+        answer = await call.ready
         if answer is not None:
             status, headers, body = answer
             await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -145,7 +142,8 @@ class Input:
     """wsgi.input: the body as it arrives, for the thread of its request. It ends where the body
     ends, whatever the Content-Length says or does not."""
 
-    def __init__(self, first: bytes, more: bool, next_part: Callable[[], tuple[bytes, bool]]) -> None:
+    def __init__(self, first: bytes, more: bool,
+                 next_part: Callable[[], tuple[bytes, bool]]) -> None:
         self._held = bytearray(first)
         self._more = more
         self._next_part = next_part
@@ -290,7 +288,8 @@ class _Call:
             raise RuntimeError("start_response() was called twice without exc_info")
         code = status.partition(" ")[0]
         if not (len(code) == 3 and code.isdigit()):
-            raise ValueError(f"start_response(): the status begins with three digits, not {status!r}")
+            raise ValueError(
+                f"start_response(): the status begins with three digits, not {status!r}")
         encoded: Headers = []
         self._length = None
         for name, value in headers:
@@ -335,6 +334,7 @@ class _Call:
 
     def _finish(self, answer: Any, error: BaseException | None) -> None:
         def set_it() -> None:
+            self._owner._threads.done()
             if self.ready.done():
                 if error is not None and not isinstance(error, OSError):
                     logger.error("the WSGI application failed", exc_info=error)
