@@ -22,8 +22,9 @@ from weft._supervisor import ListenError, Supervisor, open_socket
 PATIENCE_SECONDS = 60
 
 WORKER = """
-import os, signal, socket, sys
+import ctypes, os, signal, socket, sys
 
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # It ends with its supervisor.
 code = open(sys.argv[2]).read().strip()
 if code == "broken":
     sys.exit("the code is broken")
@@ -46,7 +47,10 @@ while not stopping:
             os.kill(os.getpid(), signal.SIGKILL)
         if asked == b"recycle":
             os.write(pipe, b"recycle\\n")
-        connection.sendall(f"{os.getpid()} {code}".encode())
+        try:
+            connection.sendall(f"{os.getpid()} {code}".encode())
+        except OSError:
+            pass  # Whoever asked has gone.
 """
 
 MAIN = """
@@ -103,10 +107,15 @@ class SupervisorTest(unittest.TestCase):
              self.folder / "code.py", str(count), str(listener.fileno()), str(watched)],
             pass_fds=(listener.fileno(),), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             text=True, env=environment)
-        self.addCleanup(self.process.stdout.close)
-        self.addCleanup(self.process.wait)
-        self.addCleanup(self.process.kill)
-        threading.Thread(target=self.listen, daemon=True).start()
+        self.listening = threading.Thread(target=self.listen)
+        self.listening.start()
+        self.addCleanup(self.end)
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+        self.listening.join()
+        self.process.stdout.close()
 
     def listen(self):
         for line in self.process.stdout:
