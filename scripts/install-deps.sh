@@ -10,26 +10,29 @@ debian13=(debootstrap)
 # Clients and proxies that are tried on the server, and what looks at its pages.
 clients=(curl wrk apache2-utils nghttp2-client slowhttptest python3-httpx nginx haproxy)
 browser=(chromium nodejs npm)
+# Applications and servers for Python that are tried with it, or compared.
+python=(python3-fastapi python3-starlette python3-django python3-flask python3-uvicorn
+        python3-uvloop python3-httptools python3-multipart gunicorn python3-httpx python3-requests)
 docs=(doxygen)
 slow=(clang-19 libclang-rt-19-dev libboost-dev valgrind g++-aarch64-linux-gnu qemu-user
-      "${debian13[@]}" "${clients[@]}" "${browser[@]}" "${docs[@]}")
+      "${debian13[@]}" "${clients[@]}" "${browser[@]}" "${docs[@]}" "${python[@]}")
 tidy=(clang-format-19 clang-tidy-19)
 # The servers and libraries that benchmarks compare with.
 peers=(nginx libnginx-mod-http-lua lua-cjson haproxy libh2o-evloop-dev libssl-dev
        golang-github-valyala-fasthttp-dev cargo rustc librust-hyper-dev librust-tokio-dev
        librust-hyper-util-dev librust-http-body-util-dev librust-axum-dev)
-bench=(wrk golang-go libboost-fiber-dev valgrind "${peers[@]}")
+bench=(wrk golang-go libboost-fiber-dev valgrind "${peers[@]}" "${python[@]}")
 # Debian 12 or 13 lacks these: where they are unknown they are left out.
 optional=(libh2o-evloop-dev librust-hyper-util-dev librust-http-body-util-dev librust-axum-dev)
 
 packages=()
 for set_name in "${@:-base}"; do
     case "$set_name" in
-        base|debian13|docs|slow|tidy|bench|browser)
+        base|debian13|docs|slow|tidy|bench|browser|python)
             declare -n chosen="$set_name"
             packages+=("${chosen[@]}")
             ;;
-        *) echo "usage: $0 [base|debian13|docs|slow|tidy|bench|browser]..." >&2; exit 2 ;;
+        *) echo "usage: $0 [base|debian13|docs|slow|tidy|bench|browser|python]..." >&2; exit 2 ;;
     esac
 done
 

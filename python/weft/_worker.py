@@ -6,25 +6,27 @@ Runs on the main thread. The application's code, the event loop and the server t
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import concurrent.futures
 import ctypes
 import logging
 import os
 import random
 import signal
 import sys
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ._lifespan import Lifespan, StartupFailed
 from ._options import Config
 from ._serve import EXIT_DONE, EXIT_FAILED, EXIT_STARTUP, announce_ready, say
+from ._supervisor import READY_VARIABLE
 from ._version import __version__
+from ._wsgi import THREADS
 
 logger = logging.getLogger("weft.error")
 
-# Between two looks at how many requests were answered, and whether the server has ended.
-LOOK_SECONDS = 0.05
-REQUESTS_LOOK_SECONDS = 0.5
+# Between two looks at how many requests were answered.
+REQUESTS_LOOK_SECONDS = 0.2
 
 _KINDS = {"weft": "weft.App", "asgi3": "ASGI", "asgi2": "ASGI 2", "wsgi": "WSGI"}
 _PR_SET_PDEATHSIG = 1
@@ -33,17 +35,141 @@ _PR_SET_PDEATHSIG = 1
 def serve(config: Config, application: Any, kind: str) -> int:
     """Until SIGINT or SIGTERM; the exit status."""
     try:
-        from . import _weft  # noqa: F401
+        from . import _loop
     except ImportError as error:
-        say(f"the module weft._weft, which is the server, is not there: {error}")
+        say(f"the server itself, the module weft._weft, cannot be loaded: {error}\n"
+            f"      it is built for one version of Python; this is {sys.version.split()[0]}")
         return EXIT_FAILED
-    from . import _loop
+    supervised = READY_VARIABLE in os.environ
+    if supervised:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    worker = Worker(config, application, kind, announce_ready(), supervised)
+    loop = _loop.EventLoop()
+    asyncio.set_event_loop(loop)
+    try:
+        return loop.run_until_complete(worker.run(loop))
+    finally:
+        _close(loop)
 
-    tell = announce_ready()
-    if "WEFT_READY_FD" in os.environ or tell is not None:
-        _end_with_parent()
-    return _loop.run(_Worker(config, application, kind, tell))
+
+def _close(loop: asyncio.AbstractEventLoop) -> None:
+    """What the application has left behind is ended, as asyncio.run() does it."""
+    left = asyncio.all_tasks(loop)
+    for task in left:
+        task.cancel()
+    if left:
+        loop.run_until_complete(asyncio.wait(left, timeout=5))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    asyncio.set_event_loop(None)
+    loop.close()
 
 
-def _end_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+class Worker:
+    """Runs once. `tell` is what its supervisor hears; without one it is heard by nobody."""
+
+    def __init__(self, config: Config, application: Any, kind: str, tell: Callable[[str], None],
+                 supervised: bool) -> None:
+        self._config = config
+        self._application = with_headers(application, config.header)
+        self._kind = kind
+        self._tell = tell
+        self._supervised = supervised
+        self._server: Any = None
+        self._stopping = False
+
+    async def run(self, loop: Any) -> int:
+        from . import _weft
+
+        config = self._config
+        threads = concurrent.futures.ThreadPoolExecutor(config.threads or THREADS, "weft-thread")
+        loop.set_default_executor(threads)
+        lifespan = Lifespan(self._application, config.lifespan)
+        try:
+            await lifespan.startup()
+        except StartupFailed as error:
+            say(f"the application did not start\n{error}")
+            return EXIT_STARTUP
+        except Exception:
+            logger.exception("the application did not start")
+            return EXIT_STARTUP
+        status = EXIT_DONE
+        try:
+            self._server = _weft.Server()
+            self._server.add_asgi(self._application, config.root_path)
+            await self._serve(loop, lifespan)
+        except (OSError, ValueError) as error:
+            say(str(error))
+            status = EXIT_FAILED
+        finally:
+            await lifespan.shutdown()
+            threads.shutdown(wait=False, cancel_futures=True)
+        return status
+
+    async def _serve(self, loop: Any, lifespan: Lifespan) -> None:
+        config = self._config
+        location = loop.start_server(self._server, config.server_settings(), lifespan.state)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.stop)
+        if self._supervised:
+            # A terminal's are the supervisor's alone.
+            loop.add_signal_handler(signal.SIGHUP, lambda: None)
+        self._server.open()
+        self._tell("ready")
+        if not config.quiet and not self._supervised:
+            say(f"{__version__} serves {config.application} ({_KINDS[self._kind]}) on {location}, "
+                f"{self._server.stats()['backend']}, 1 process (pid {os.getpid()})")
+        limiting = None
+        if config.limit_max_requests is not None:
+            limiting = asyncio.ensure_future(self._until_enough(limit_of(config)))
+        try:
+            await self._server.wait_ended()
+        finally:
+            if limiting is not None:
+                limiting.cancel()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+    def stop(self) -> None:
+        """Requests end first; the second time they do not."""
+        if self._stopping:
+            self._server.cut_off()
+            return
+        self._stopping = True
+        self._server.drain()
+
+    async def _until_enough(self, limit: int) -> None:
+        while self._server.stats()["requests"] < limit:
+            await asyncio.sleep(REQUESTS_LOOK_SECONDS)
+        if self._supervised:
+            # It goes on until its successor accepts requests, and is told to end then.
+            self._tell("recycle")
+        elif not self._stopping:
+            say(f"ending after {limit} requests, as --limit-max-requests says")
+            self.stop()
+
+
+def limit_of(config: Config) -> int:
+    limit = config.limit_max_requests
+    jitter = config.limit_max_requests_jitter
+    return limit + random.randint(0, limit // 10 if jitter is None else jitter)
+
+
+def with_headers(application: Any, headers: tuple[str, ...]) -> Any:
+    """The application, whose answers carry these headers, too."""
+    if not headers:
+        return application
+    pairs = []
+    for header in headers:
+        name, _, value = header.partition(":")
+        pairs.append((name.strip().lower().encode("latin-1"), value.strip().encode("latin-1")))
+
+    async def adding(scope: dict[str, Any], receive: Callable[[], Awaitable[Any]],
+                     send: Callable[[Any], Awaitable[None]]) -> None:
+        async def sending(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", ()), *pairs]}
+            await send(message)
+
+        await application(scope, receive, sending if scope["type"] == "http" else send)
+
+    return adding
