@@ -46,7 +46,7 @@ std::string_view route_of(const http::Exchange& exchange) noexcept {
 // Whoever middleware has found out who it is.
 std::string_view user_of(http::Exchange& exchange) noexcept {
   Values* const values = exchange.values_if_any();
-  const Identity* const identity = values != nullptr ? values->get<Identity>() : nullptr;
+  const Identity* const identity = values != nullptr ? values->get<Identity>({}) : nullptr;
   return identity != nullptr ? std::string_view(identity->name) : std::string_view();
 }
 
