@@ -276,6 +276,7 @@ class Connection final : public ksvc::CompletionTarget,
   bool failed_ = false;  // the connection is broken
   bool reset_ = false;   // the close throws away what the client did not take
   bool refused_ = false;
+  bool last_request_ = false;     // the client has said so, and sent nothing behind its head
   bool told_ = false;             // the observer has heard of the end of the request in progress
   std::uint16_t batch_left_ = 0;  // requests that may still be answered before others' turn
   std::uint32_t requests_ = 0;    // so far, if their number is limited

@@ -424,6 +424,7 @@ void Connection<Worker, Model>::end_request(bool keep_alive) {
   input_.unpin(used, service_.backend().buffers(), service_.budget());
   if (!keep_alive) {
     state_ = State::finishing;
+    last_request_ = !head.keep_alive && !head.has_body();
   } else if (left > 0) {
     skip_left_ = left;
     state_ = State::skipping;

@@ -109,6 +109,7 @@ void Connection<Worker, Model>::settle_down() {
   if (outgoing_ == nullptr && state_ == State::finishing) {
     // Shutting our side now would overtake what the kernel is still to take.
     if (unsettled()) return wait_until_settled();
+    if (last_request_ && input_.empty()) return close_now();
     begin_linger();
   }
   if (state_ == State::closing) return;
@@ -198,8 +199,9 @@ void Connection<Worker, Model>::close_now() {
   if (state_ != State::closing) {
     state_ = State::closing;
     service_.worker().timers().clear(*this);
-    // An orderly end must not go ahead of a reset: it would be taken for the end of the answer.
-    if (reset_ && !sending_) {
+    // An orderly end must not go ahead of a reset: it would be taken for the end of the answer. And
+    // behind the last answer to who sends no more, the close alone is one: all is sent by then.
+    if ((reset_ || last_request_) && !sending_) {
       pause_receiving();
     } else if (!at_rest()) {
       // Ends the receive, and a send that waits for room.
