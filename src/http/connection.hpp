@@ -279,6 +279,7 @@ class Connection final : public ksvc::CompletionTarget,
   bool last_request_ = false;     // the client has said so, and sent nothing behind its head
   bool told_ = false;             // the observer has heard of the end of the request in progress
   std::uint16_t batch_left_ = 0;  // requests that may still be answered before others' turn
+  bool received_before_ = false;
   std::uint32_t requests_ = 0;    // so far, if their number is limited
   std::uint32_t piece_size_ = 0;
   const char* piece_ = nullptr;  // of the SendNow that may be unsettled

@@ -158,7 +158,9 @@ void Connection<Worker, Model>::ensure_receiving() {
   }
   receiving_ = true;
   service_.operation_begins();
-  service_.backend().submit(ksvc::Receive{fd_}, corr_id(kReceive));
+  // Many clients ask once, and others lose little.
+  const bool first = !std::exchange(received_before_, true);
+  service_.backend().submit(ksvc::Receive{fd_, first}, corr_id(kReceive));
 }
 
 template <class Worker, class Model>

@@ -32,7 +32,7 @@ inline void fill_entry(io_uring_sqe& entry, const Accept& op) noexcept {
 inline void fill_entry(io_uring_sqe& entry, const Receive& op, std::uint16_t group) noexcept {
   entry.opcode = IORING_OP_RECV;
   entry.fd = op.fd;
-  entry.ioprio = IORING_RECV_MULTISHOT;
+  entry.ioprio = op.first_is_all ? 0 : IORING_RECV_MULTISHOT;
   entry.flags = IOSQE_BUFFER_SELECT;
   entry.buf_group = group;
 }

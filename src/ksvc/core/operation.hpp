@@ -41,9 +41,11 @@ struct RefuseConnections {
 };
 
 // Receives into blocks of the backend's BufferProvider until it ends: 0 at end of stream, -ENOBUFS
-// when no block was free, -ECANCELED when cancelled. An end needs a new submit to go on.
+// when no block was free, -ECANCELED when cancelled. An end needs a new submit to go on. Where what
+// comes first is likely to be all, a back end may end it there if it stays armed at a price.
 struct Receive {
   int fd;
+  bool first_is_all = false;
 };
 
 // Receives once into the caller's memory.

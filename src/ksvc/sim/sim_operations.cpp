@@ -284,7 +284,7 @@ bool SimBackend::advance_op(std::uint32_t index, const Receive& op) {
     const auto got = wire_.receive(*endpoint, lease.data, some_of(there, faults.short_read));
     lease.size = static_cast<std::uint32_t>(got);
     const auto result = static_cast<std::int32_t>(got);
-    if (!stays_armed()) return end(index, result, lease);
+    if (op.first_is_all || !stays_armed()) return end(index, result, lease);
     tell(index, result, true, lease);
   }
   if (!endpoint->readable()) return false;
