@@ -8,6 +8,8 @@ namespace weft::http::test {
 
 namespace {
 
+using std::chrono::milliseconds;
+
 std::string request(std::string_view target, std::string_view version = "1.1",
                     std::string_view fields = {}) {
   return "GET " + std::string(target) + " HTTP/" + std::string(version) + "\r\nHost: a\r\n" +
