@@ -164,8 +164,15 @@ class Tokens final : private app::HeadWatch {
         csrf_(csrf),
         context_(context),
         session_(app::session_state_of(context)),
+        around_(tokens_of(context)),
         shown_(context.set<Tokens*>(kValueName, this)) {}
-  ~Tokens() { shown_ = nullptr; }
+  ~Tokens() { shown_ = around_; }
+
+  // Those of the request, or null.
+  static Tokens* tokens_of(Context& context) noexcept {
+    Tokens** const found = context.get<Tokens*>(kValueName);
+    return found != nullptr ? *found : nullptr;
+  }
 
   std::string next() {
     choose_nonce();
@@ -218,6 +225,7 @@ class Tokens final : private app::HeadWatch {
   app::SessionState* const session_;
   std::string nonce_;
   bool is_of_cookie_ = false;
+  Tokens* const around_;
   Tokens*& shown_;
 };
 
@@ -259,12 +267,12 @@ Middleware csrf(const CsrfOptions& options) {
 }
 
 std::string csrf_token(Context& context) {
-  Tokens** const found = context.get<Tokens*>(kValueName);
-  if (found == nullptr || *found == nullptr) {
+  Tokens* const tokens = Tokens::tokens_of(context);
+  if (tokens == nullptr) {
     throw std::logic_error(
         "there are no csrf tokens here: put weft::csrf() with .keys around this route");
   }
-  return (*found)->next();
+  return tokens->next();
 }
 
 }  // namespace weft
