@@ -1,4 +1,5 @@
-// `weft serve`: serves the files of a folder, or a script in Lua, until SIGTERM or SIGINT.
+// `weft serve`: serves the files of a folder, a script in Lua, or an application in Python, until
+// SIGTERM or SIGINT.
 #include <chrono>
 #include <cstdio>
 #include <exception>
@@ -13,6 +14,7 @@
 
 #include "app/serve_flags.hpp"
 #include "cli/command.hpp"
+#include "cli/python_application.hpp"
 #include "cli/script_watch.hpp"
 #include "http/header_text.hpp"
 #include "http/served_path.hpp"
@@ -35,7 +37,9 @@ struct Wishes {
 
 void add_flags(app::ServeFlags& flags, Wishes& wishes) {
   flags.flags()
-      .word({"DIR|APP.lua", "the folder whose files are served, or the script in Lua that answers"},
+      .word({"DIR|APP.lua|MODULE:NAME",
+             "the folder whose files are served, or the script in Lua or the application in Python "
+             "that answers"},
             wishes.what)
       .text({"index", "the file that stands for its folder (index.html)"}, "NAME", wishes.index)
       .toggle({"listing", "show what is in a folder without such a file"}, wishes.files.listing)
@@ -109,6 +113,7 @@ int serve_script(const Wishes& wishes, Arguments arguments) {
 }
 
 int run_serve(Arguments arguments) {
+  if (names_python_application(arguments)) return serve_with_python(arguments);
   Wishes wishes;
   app::ServeFlags flags("weft serve", kServeCommand.summary);
   add_flags(flags, wishes);
@@ -121,7 +126,7 @@ int run_serve(Arguments arguments) {
 
 const Command kServeCommand{
     "serve",
-    "Serves the files of a folder, or a script in Lua",
+    "Serves the files of a folder, a script in Lua, or an application in Python",
     run_serve,
 };
 

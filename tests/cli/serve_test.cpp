@@ -190,7 +190,7 @@ TEST_F(Serve, what_it_cannot_do_is_said) {
   expect_says(nowhere.text, "cannot open the folder " + root + "/nowhere: No such file");
   const Outcome none = run_weft({"serve"});
   EXPECT_EQ(none.status, 2);
-  expect_says(none.text, "DIR|APP.lua is missing: the folder whose files are served");
+  expect_says(none.text, "DIR|APP.lua|MODULE:NAME is missing: the folder whose files are served");
   const Outcome index = run_weft({"serve", root, "--index", "../secret"});
   EXPECT_EQ(index.status, 2);
   expect_says(index.text, "--index must be the name of a file");
