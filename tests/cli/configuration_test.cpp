@@ -154,7 +154,8 @@ TEST(Help, of_every_command_fits_80_columns_and_says_what_it_takes) {
   }
   std::istringstream lines(run_weft({"--help"}).text);
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 80U) << line;
-  expect_says(run_weft({"serve", "--help"}).text, "usage: weft serve DIR|APP.lua|MODULE:NAME [flags]");
+  expect_says(run_weft({"serve", "--help"}).text,
+              "usage: weft serve DIR|APP.lua|MODULE:NAME [flags]");
   expect_says(run_weft({"demo", "--help"}).text, "\n  --max-body SIZE ");
 }
 
