@@ -280,7 +280,7 @@ class Connection final : public ksvc::CompletionTarget,
   bool told_ = false;             // the observer has heard of the end of the request in progress
   std::uint16_t batch_left_ = 0;  // requests that may still be answered before others' turn
   bool received_before_ = false;
-  std::uint32_t requests_ = 0;    // so far, if their number is limited
+  std::uint32_t requests_ = 0;  // so far, if their number is limited
   std::uint32_t piece_size_ = 0;
   const char* piece_ = nullptr;  // of the SendNow that may be unsettled
   std::uint64_t send_turn_ = 0;

@@ -379,16 +379,17 @@ TEST_F(ShownMetrics, operations_are_in_flight_until_they_end) {
       const ExpositionReader reader(answer.body, false);
       return reader.sum("weft_loop_operations_in_flight");
     };
-    // The accept, and the receive of who asks.
-    EXPECT_TRUE(eventually([&] { return in_flight() == 2; })) << backend;
+    // The accept, and the receive of who asks, which a ring has ended with what it has brought.
+    const double at_rest = backend == std::string_view("io_uring") ? 1 : 2;
+    EXPECT_TRUE(eventually([&] { return in_flight() == at_rest; })) << backend;
     {
       RawClient first(own.port());
       RawClient second(own.port());
       EXPECT_EQ(first.get("/hello").status, 200);
       EXPECT_EQ(second.get("/hello").status, 200);
-      EXPECT_TRUE(eventually([&] { return in_flight() == 4; })) << backend;
+      EXPECT_TRUE(eventually([&] { return in_flight() == at_rest + 2; })) << backend;
     }
-    EXPECT_TRUE(eventually([&] { return in_flight() == 2; })) << backend;
+    EXPECT_TRUE(eventually([&] { return in_flight() == at_rest; })) << backend;
     own.stop();
   }
 }
