@@ -17,7 +17,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <typeinfo>
 #include <utility>
 #include <vector>
@@ -186,13 +185,11 @@ class App : public RouteVerbs<App> {
   // std::logic_error; a rule that makes no sense is std::invalid_argument.
   App& rewrite(const std::vector<RewriteRule>& rules);
 
-  // What all handlers share, one object of each type: Context::state() gives it. One that is const
-  // is given to nobody who could change it, and so needs no lock on workers and pool threads.
-  // Before the start: later it throws std::logic_error.
+  // What all handlers share, one object of each type: Context::state() gives it. Before the start:
+  // later it throws std::logic_error.
   template <class T>
   App& state(std::shared_ptr<T> shared) {
-    keep_state(typeid(T), std::const_pointer_cast<std::remove_const_t<T>>(std::move(shared)),
-               std::is_const_v<T>);
+    keep_state(typeid(T), std::move(shared));
     return *this;
   }
   // The shape of all errors that are not a handler's own, those of the server and of middleware
@@ -279,7 +276,7 @@ class App : public RouteVerbs<App> {
   void extend(std::vector<Middleware> links);
   void extend_below(const std::string& prefix, std::vector<Middleware> links);
   RouteGroup below(std::string_view prefix, std::vector<Middleware> links);
-  void keep_state(const std::type_info& type, std::shared_ptr<void> shared, bool is_const);
+  void keep_state(const std::type_info& type, std::shared_ptr<void> shared);
   void require_not_started(const char* what) const;
   void add_metrics_route(const std::string& path);
   void serve_until_signalled(Running& running, const app::StopSignals& signals);

@@ -9,7 +9,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <typeinfo>
 #include <utility>
 #include <vector>
@@ -155,12 +154,11 @@ class Context {
   T* get(std::string_view name = {}) {
     return values().get<T>(name);
   }
-  // What App::state() was given, shared by all requests on all workers: state<Prices>(), or
-  // state<const Prices>() for one that is only read, and must be if it was given so. Throws
-  // std::logic_error when the application has nothing of that type.
+  // What App::state() was given, shared by all requests on all workers. Throws std::logic_error
+  // when the application has nothing of that type.
   template <class T>
   T& state() const {
-    auto* const found = static_cast<T*>(find_state(typeid(T), std::is_const_v<T>));
+    auto* const found = static_cast<T*>(find_state(typeid(T)));
     require_state(found, typeid(T));
     return *found;
   }
@@ -245,7 +243,7 @@ class Context {
   void answer_rendered(std::string_view name, std::string_view text);
   [[noreturn]] static void refuse_value(std::string_view name, const std::string& wanted);
   Values& values();
-  void* find_state(const std::type_info& type, bool as_const) const noexcept;
+  void* find_state(const std::type_info& type) const noexcept;
   const http::Forwarded& forwarded() const;
   static void require_state(const void* found, const std::type_info& type);
 

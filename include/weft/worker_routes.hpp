@@ -40,17 +40,11 @@ struct ExecutorOptions {
   unsigned concurrency = 0;
 };
 
-namespace app {
-class PlaceChooser;
-}
-
 namespace detail {
 
 struct Placement {
   bool on_pool = false;
   WorkerOptions options = {};
-  // Who decides anew for each request; null: nobody does.
-  std::shared_ptr<app::PlaceChooser> chooser = {};
 };
 
 }  // namespace detail

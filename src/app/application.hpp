@@ -27,21 +27,15 @@ struct Application {
   };
   using ErrorHandler = std::function<void(Context&, const std::exception&)>;
 
-  // Null also for one that is const, unless it is to be.
-  void* find_state(const std::type_info& type, bool as_const = true) const noexcept {
+  void* find_state(const std::type_info& type) const noexcept {
     const auto found = states.find(std::type_index(type));
-    if (found == states.end() || (found->second.is_const && !as_const)) return nullptr;
-    return found->second.object.get();
+    return found != states.end() ? found->second.get() : nullptr;
   }
   // Before a server starts: makes what is called for requests that no route fits. Whether there is
   // anything to call.
   bool prepare_unrouted();
 
-  struct SharedState {
-    std::shared_ptr<void> object;
-    bool is_const = false;
-  };
-  std::map<std::type_index, SharedState> states;
+  std::map<std::type_index, std::shared_ptr<void>> states;
   std::vector<Middleware> links;  // of all routes that are added from now on
   std::deque<Prefix> prefixes;    // a deque: groups hold the addresses of what is in it
   ErrorFormat error_format = ErrorFormat::text;

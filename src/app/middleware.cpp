@@ -102,18 +102,16 @@ std::string_view Context::host() const { return forwarded().host; }
 
 std::optional<Endpoint> Context::peer() const { return exchange_.bodies().peer(); }
 
-void* Context::find_state(const std::type_info& type, bool as_const) const noexcept {
+void* Context::find_state(const std::type_info& type) const noexcept {
   const auto* const application =
       static_cast<const app::Application*>(exchange_.site().application);
-  return application != nullptr ? application->find_state(type, as_const) : nullptr;
+  return application != nullptr ? application->find_state(type) : nullptr;
 }
 
 void Context::require_state(const void* found, const std::type_info& type) {
   if (found != nullptr) return;
-  throw std::logic_error(
-      "the application has no state of type " + gvt::demangle(type.name()) +
-      "; give it some with App::state() before it starts, and ask for one that was "
-      "given as const by state<const T>()");
+  throw std::logic_error("the application has no state of type " + gvt::demangle(type.name()) +
+                         "; give it some with App::state() before it starts");
 }
 
 }  // namespace weft

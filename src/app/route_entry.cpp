@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "app/place_chooser.hpp"
 #include "app/route_places.hpp"
 #include "gvt/scheduler.hpp"
 #include "http/exchange.hpp"
@@ -93,9 +94,7 @@ void ask_and_wait(Handler::Callback& function, Context& context) {
 
 http::Endpoint endpoint_of(RouteEntry& entry, RouteMode mode) noexcept {
   // What it chooses from brings its own middleware.
-  if (entry.placement != nullptr && entry.placement->chooser != nullptr && entry.links.empty()) {
-    return {&choose_place, &entry};
-  }
+  if (entry.links.empty() && chooser_of(entry.handler) != nullptr) return {&choose_place, &entry};
   if (entry.links.empty() && may_leave_loop(entry, mode)) return {&hand_over, &entry};
   if (!entry.links.empty() || entry.last != nullptr) {
     http::Endpoint chain(&call_chain, &entry);

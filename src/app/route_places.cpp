@@ -122,15 +122,19 @@ void RoutePlaces::require_place(const RouteEntry& entry) {
                               "\"; make it with App::executor()");
 }
 
-RoutePlaces::RouteLane& RoutePlaces::lane_of(const RouteEntry& entry) {
+RoutePlaces::RouteLane& RoutePlaces::lane_of(RouteEntry& entry) {
   const std::size_t number = std::min(entry.number, lanes_.size() - 1);
   if (RouteLane* const there = lanes_[number].load(std::memory_order_acquire)) return *there;
   exec::LaneOptions options;
   const bool shared = number == lanes_.size() - 1;
-  if (entry.placement != nullptr && !shared) {
-    options.executor = entry.placement->options.executor;
-    options.places = entry.placement->options.concurrency;
-    options.queue_time = entry.placement->options.queue_time;
+  const PlaceChooser* const chooser = chooser_of(entry.handler);
+  const WorkerOptions* const wanted = chooser != nullptr           ? &chooser->options()
+                                      : entry.placement != nullptr ? &entry.placement->options
+                                                                   : nullptr;
+  if (wanted != nullptr && !shared) {
+    options.executor = wanted->executor;
+    options.places = wanted->concurrency;
+    options.queue_time = wanted->queue_time;
   }
   auto made = std::make_unique<RouteLane>();
   made->entry = shared ? nullptr : &entry;
@@ -284,7 +288,7 @@ http::HandedOver hand_over(void* self, http::Exchange& exchange, bool may_wait) 
 
 http::HandedOver choose_place(void* self, http::Exchange& exchange, bool may_wait) {
   auto& entry = *static_cast<RouteEntry*>(self);
-  return entry.placement->chooser->hand_over(entry, places_beside(exchange), exchange, may_wait);
+  return chooser_of(entry.handler)->hand_over(entry, places_beside(exchange), exchange, may_wait);
 }
 
 void run_behind_links(RouteEntry& entry, Context& context) {

@@ -88,7 +88,7 @@ class RoutePlaces {
     std::atomic<std::uint64_t> moved_back{0};
   };
 
-  RouteLane& lane_of(const RouteEntry& entry);
+  RouteLane& lane_of(RouteEntry& entry);
   // Null: not a worker of this server's.
   exec::HogJudge* judge_of(RouteLane& lane) noexcept;
   // Whether a handler that says nothing of itself has run here.

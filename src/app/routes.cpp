@@ -152,10 +152,10 @@ void App::extend_below(const std::string& prefix, std::vector<Middleware> links)
   routes_->application.prefixes.push_back({prefix, std::move(links), {}});
 }
 
-void App::keep_state(const std::type_info& type, std::shared_ptr<void> shared, bool is_const) {
+void App::keep_state(const std::type_info& type, std::shared_ptr<void> shared) {
   require_not_started("App::state()");
   if (shared == nullptr) throw std::invalid_argument("App::state() was given nothing");
-  routes_->application.states[std::type_index(type)] = {std::move(shared), is_const};
+  routes_->application.states[std::type_index(type)] = std::move(shared);
 }
 
 App& App::rewrite(const std::vector<RewriteRule>& rules) {

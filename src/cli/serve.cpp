@@ -31,6 +31,8 @@ struct Wishes {
   bool reload = false;
   unsigned lua_memory_mb = 64;
   unsigned lua_run_ms = 5000;
+  unsigned lua_shared_mb = 32;
+  unsigned lua_concurrency = 0;
 
   bool is_script() const { return what.ends_with(".lua"); }
 };
@@ -51,10 +53,16 @@ void add_flags(app::ServeFlags& flags, Wishes& wishes) {
               wishes.files.precompressed)
       .toggle({"compress", "pack what clients take packed"}, wishes.packed)
       .toggle({"reload", "read a script anew when one of its files changes"}, wishes.reload)
-      .number({"lua-memory", "megabytes that a script may keep for each worker (64)"}, {4, 65'536},
-              wishes.lua_memory_mb)
+      .number(
+          {"lua-memory", "megabytes that a script may keep in each worker and pool thread (64)"},
+          {4, 65'536}, wishes.lua_memory_mb)
       .number({"lua-run-time", "milliseconds a script may compute without waiting (5000; 0: any)"},
-              {0, 86'400'000}, wishes.lua_run_ms);
+              {0, 86'400'000}, wishes.lua_run_ms)
+      .number({"lua-shared", "megabytes that each weft.shared() dictionary may hold (32)"},
+              {1, 65'536}, wishes.lua_shared_mb)
+      .number({"lua-concurrency",
+               "handlers of a script on the pool at once (0: two for each processor)"},
+              {0, 10'000}, wishes.lua_concurrency);
 }
 
 int serve_folder(const Wishes& wishes, const Options& options) {
@@ -93,6 +101,8 @@ int serve_script(const Wishes& wishes, Arguments arguments) {
   LuaOptions lua;
   lua.memory_bytes = static_cast<std::size_t>(wishes.lua_memory_mb) * 1024 * 1024;
   lua.run_time = std::chrono::milliseconds(wishes.lua_run_ms);
+  lua.shared_bytes = static_cast<std::size_t>(wishes.lua_shared_mb) * 1024 * 1024;
+  lua.worker_concurrency = wishes.lua_concurrency;
   std::optional<LuaScript> script;
   std::optional<ScriptWatch> watch;
   try {

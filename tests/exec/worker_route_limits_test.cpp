@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <condition_variable>
-#include <memory>
 #include <mutex>
 
 namespace weft::http::test {
@@ -30,21 +29,6 @@ TEST_P(WorkerRoutesOnce, one_that_asks_its_own_server_on_the_last_thread_is_told
   });
   start();
   EXPECT_EQ(connect().get("/outer").body, "503");
-}
-
-TEST_P(WorkerRoutesOnce, what_is_only_read_is_shared_with_the_pool_as_const) {
-  struct Prices {
-    int of_tea = 3;
-  };
-  app.state(std::make_shared<const Prices>());
-  app.get("/tea", worker(),
-          [](Context& c) { c.text(std::to_string(c.state<const Prices>().of_tea)); });
-  app.get("/change", worker(), [](Context& c) { c.state<Prices>().of_tea = 4; });
-  start();
-  Client client = connect();
-  EXPECT_EQ(client.get("/tea").body, "3");
-  EXPECT_EQ(client.get("/change").status, 500);
-  EXPECT_EQ(client.get("/tea").body, "3");
 }
 
 TEST_P(WorkerRoutesOnce, a_client_of_the_library_works_in_it) {

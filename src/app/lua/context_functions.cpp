@@ -185,11 +185,15 @@ int get_value(lua_State* state) {
     lua_pushvalue(state, 2);
     if (lua_gettable(state, -2) != LUA_TNIL) return 1;
   }
-  if (request.carried == nullptr || lua_type(state, 2) != LUA_TSTRING) return 0;
-  const exec::ValueRefusal* const refusal = find_refusal(*request.carried, text_at(state, 2));
-  if (refusal == nullptr) return 0;
-  return luaL_error(state, "what c:set(\"%s\", ...) has kept cannot come to the pool: %s %s",
-                    lua_tostring(state, 2), refusal->path.c_str(), refusal->reason.c_str());
+  if (request.carried != nullptr && lua_type(state, 2) == LUA_TSTRING) {
+    const exec::ValueRefusal* const refusal = find_refusal(*request.carried, text_at(state, 2));
+    if (refusal != nullptr) {
+      return luaL_error(state, "what c:set(\"%s\", ...) has kept cannot come to the pool: %s %s",
+                        lua_tostring(state, 2), refusal->path.c_str(), refusal->reason.c_str());
+    }
+  }
+  lua_pushnil(state);
+  return 1;
 }
 
 // ---- The answer

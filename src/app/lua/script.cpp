@@ -100,36 +100,33 @@ namespace {
 // A route of the App's whose handler is the current generation's.
 class Slot final : public PlaceChooser {
  public:
-  Slot(std::shared_ptr<Script> script, std::size_t number)
-      : script_(std::move(script)), number_(number) {}
+  Slot(std::shared_ptr<Script> script, std::size_t number, WorkerOptions options)
+      : script_(std::move(script)), number_(number), options_(std::move(options)) {}
 
   http::HandedOver hand_over(RouteEntry& entry, RoutePlaces* places, http::Exchange& exchange,
                              bool may_wait) override {
     return script_->hand_over(number_, entry, places, exchange, may_wait);
   }
+  void call(http::Exchange& exchange) override { script_->serve(number_, exchange); }
+  const WorkerOptions& options() const noexcept override { return options_; }
 
  private:
   std::shared_ptr<Script> script_;
   std::size_t number_;
+  WorkerOptions options_;
 };
 
 }  // namespace
 
 void Script::add_slot(const std::string& key, const Declaration& route) {
-  const std::size_t slot = slots_.size();
-  detail::Placement placement;
-  if (route.worker) placement.options = *route.worker;
-  if (placement.options.executor.empty() && has_executor_) {
-    placement.options.executor = kLuaExecutor;
-  }
-  placement.chooser = std::make_shared<Slot>(shared_from_this(), slot);
-  auto answer = [self = shared_from_this(), slot](Context& c) { self->serve(slot, c.exchange()); };
+  WorkerOptions options = route.worker.value_or(WorkerOptions{});
+  if (options.executor.empty() && has_executor_) options.executor = kLuaExecutor;
+  ChosenCall call{std::make_shared<Slot>(shared_from_this(), slots_.size(), std::move(options))};
   // A slot that is refused is not there, so that what is declared stays as it was.
-  const RoutePlace place(std::move(placement));
   if (route.method.empty()) {
-    app_.any(route.pattern, place, std::move(answer));
+    app_.any(route.pattern, on_loop(), std::move(call));
   } else {
-    app_.route(route.method, route.pattern, place, std::move(answer));
+    app_.route(route.method, route.pattern, on_loop(), std::move(call));
   }
   slots_.push_back(key);
 }

@@ -55,6 +55,8 @@ State::State(Script& of_script, Generation& of_generation)
 
 void State::call(std::size_t function, Request& request, Next* next, const std::exception* error) {
   const int reference = reference_of(function);
+  // Nothing stands right behind what another call has added.
+  last_live.reset();
   Call call(*this, &request, next);
   call.error = error;
   Run run(vm, &call);

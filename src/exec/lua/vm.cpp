@@ -84,10 +84,19 @@ void tell_hook(lua_State* state, lua_Debug* /*entry*/) {
   }
 }
 
+bool task_is_cancelled() noexcept {
+  const auto* const task = weft::detail::current_task().cancel;
+  return task != nullptr && task->reason() != weft::detail::CancelReason::none;
+}
+
 void stop_hook(lua_State* state, lua_Debug* /*entry*/) {
   luaL_where(state, 0);
-  lua_pushfstring(state, "it has computed for more than %d ms without waiting",
-                  static_cast<int>(Vm::of(state).options().run_time.count()));
+  if (task_is_cancelled()) {
+    lua_pushliteral(state, "nobody waits for it any more");
+  } else {
+    lua_pushfstring(state, "it has computed for more than %d ms without waiting",
+                    static_cast<int>(Vm::of(state).options().run_time.count()));
+  }
   lua_concat(state, 2);
   lua_error(state);
 }
@@ -515,14 +524,10 @@ void Run::fail(int status) {
   const bool asked = failure.kind == ScriptFailure::Kind::failed && failure.status != 500;
   short_of_memory_ = failure.kind == ScriptFailure::Kind::out_of_memory;
   // What was ended since nobody waits for it ends as what waits then: by what tells its task.
-  if (failure.kind == ScriptFailure::Kind::ran_too_long && vm_.ends_with_task_) {
-    const auto* const task = weft::detail::current_task().cancel;
-    const auto reason = task != nullptr ? task->reason() : weft::detail::CancelReason::none;
-    if (reason != weft::detail::CancelReason::none) {
-      if (vm_.options_.print)
-        vm_.options_.print("ended since nobody waits for it: " + failure.text);
-      throw Cancelled(reason);
-    }
+  if (failure.kind == ScriptFailure::Kind::ran_too_long && vm_.ends_with_task_ &&
+      task_is_cancelled()) {
+    if (vm_.options_.print) vm_.options_.print("a handler on the pool was ended: " + failure.text);
+    throw Cancelled(weft::detail::current_task().cancel->reason());
   }
   if (is_original) std::rethrow_exception(original_);
   if (asked) throw HttpError(failure.status, failure.text);

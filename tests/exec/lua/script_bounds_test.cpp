@@ -138,7 +138,7 @@ TEST_F(Scripts, that_are_broken_are_refused_with_the_place) {
   EXPECT_NE(refusal("weft.sleep(1)").find("global 'weft'"), std::string::npos);
   EXPECT_NE(refusal("require('weft').sleep(1)").find("while a script is loaded"),
             std::string::npos);
-  fs::remove(folder + "/app.lua");
+  std::filesystem::remove(folder + "/app.lua");
   EXPECT_THROW(LuaScript(app, folder + "/app.lua"), std::runtime_error);
 }
 

@@ -63,7 +63,7 @@ TEST_F(PoolScripts, run_in_a_state_of_a_pool_thread_with_all_of_their_request) {
   EXPECT_EQ(answer.body(), R"(["7","x y","{\"a\":5}","POST","/all/:id",5])");
   EXPECT_EQ(client->post_form("/form", TestForm().field("a", "x y")).body(), "x y");
   EXPECT_EQ(client->get("/boom").status(), 500);
-  EXPECT_NE(client->get("/boom").error().find("app.lua:13: boom (at"), std::string::npos)
+  EXPECT_NE(client->get("/boom").error().find("app.lua:12: boom (at"), std::string::npos)
       << client->get("/boom").error();
   EXPECT_EQ(client->get("/status").status(), 409);
 }
@@ -166,7 +166,7 @@ TEST_F(PoolScripts, are_as_many_at_once_as_their_executor_lets) {
   for (int i = 0; i < 3; ++i) spawn("/hold");
   for (int i = 1; i <= 3; ++i) {
     wait_until_begun(i);
-    EXPECT_EQ(ask("/begun").body, std::to_string(i));
+    for (int k = 0; k < 20; ++k) EXPECT_EQ(ask("/begun").body, std::to_string(i));
     ask("/release");
   }
   join();
@@ -192,7 +192,7 @@ TEST_F(PoolScripts, that_run_away_or_take_all_memory_are_ended) {
     EXPECT_NE(loop.error().find("it has computed for more than 50 ms without waiting"),
               std::string::npos)
         << loop.error();
-    EXPECT_NE(loop.error().find("(at app.lua:2"), std::string::npos) << loop.error();
+    EXPECT_NE(loop.error().find("(at app.lua:3"), std::string::npos) << loop.error();
     const auto bomb = client->get("/bomb");
     EXPECT_EQ(bomb.status(), 500);
     EXPECT_NE(bomb.error().find("not enough memory"), std::string::npos) << bomb.error();
@@ -217,7 +217,7 @@ TEST_F(PoolScripts, are_ended_with_the_time_of_their_request_while_they_compute)
     EXPECT_EQ(heard.body, "The request took too long\n");
   }
   EXPECT_EQ(ask("/fine").body, "fine");
-  EXPECT_TRUE(has_logged("ended since nobody waits for it: app.lua:2:"));
+  EXPECT_TRUE(has_logged("app.lua:3: nobody waits for it any more (at app.lua:3"));
 }
 
 TEST_F(PoolScripts, end_in_the_generation_that_they_began_in) {

@@ -133,8 +133,9 @@ TEST_F(Scripts, bind_bodies_and_queries_to_schemas) {
   EXPECT_EQ(body("/page/2.5?all=on&id=3&id=4"), "[1,true,2,4,2.5]");
   EXPECT_EQ(client->get("/page/x?all=on").status(), 422);
   EXPECT_EQ(client->get("/page/1?all=maybe&page=0").status(), 422);
-  EXPECT_EQ(client->post_form("/form", TestForm().field("a", "x").field("n", "2")).body(),
-            R"({"a":"x","n":2})");
+  answer = client->post_form("/form", TestForm().field("a", "x").field("n", "2"));
+  EXPECT_EQ(answer.json()["a"].as_string(), "x");
+  EXPECT_EQ(answer.json()["n"].as_int(), 2);
   EXPECT_EQ(client->post_form("/form", TestForm().field("a", "x").field("n", "3")).status(), 422);
   EXPECT_EQ(client->get("/nested").status(), 500);
 }
