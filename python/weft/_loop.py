@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -40,8 +41,9 @@ class EventLoop(asyncio.SelectorEventLoop):
         self._weft_selector = Selector()
         super().__init__(self._weft_selector)
         self.weft_tasks = _weft.Tasks(self)
-        # What captures the first step of tasks; the rest goes to the loop's own.
-        self.call_soon = self.weft_tasks.call_soon  # type: ignore[method-assign]
+        if sys.version_info < (3, 12):
+            # Captures the first step of tasks; the rest goes to the loop's own.
+            self.call_soon = self.weft_tasks.call_soon  # type: ignore[method-assign]
 
     def start_server(self, server: _weft.Server, settings: dict[str, str],
                      state: dict[str, Any] | None = None) -> str:

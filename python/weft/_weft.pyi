@@ -20,6 +20,26 @@ class Tasks:
     def start(self, coroutine: Coroutine[Any, Any, Any], /) -> asyncio.Task[Any]:
         """A task of the coroutine, which has taken its first step already."""
 
+class Route:
+    """A handler that the server calls itself, and where its arguments come from.
+
+    `plan`: (name, source, key, kind, required, default) of each parameter: source "path" or
+    "query"; kind "str", "int", "float" or "bool", of the query also with "[]" for a list of all
+    values. The handler is called with all arguments by their names.
+
+    A request whose values are missing or do not fit goes to the application of add_asgi(), which
+    says so. Of the handler's result, str, bytes, None (204), int, float, bool, dict and list, all
+    of exactly these types, are answered here, with `status` or what is usual; `default` gives
+    json_dumps() what has no JSON itself. With every other result, and with an exception,
+    `complete(scope, receive, send, result, error)` is called, an ASGI application with two
+    arguments more (error None or result None). The task of an asynchronous handler is cancelled
+    when its client goes; that needs no answer.
+    """
+
+    def __init__(self, handler: Callable[..., Any], plan: tuple[tuple[Any, ...], ...],
+                 is_async: bool, complete: Callable[..., Any], status: int = 0,
+                 default: Callable[[Any], Any] | None = None) -> None: ...
+
 class Server:
     """A server with its routes. Routes first, then start(), then open(); all else is for a Server
     that serves. One loop, the one whose tasks start() was given, calls select()."""
@@ -27,12 +47,20 @@ class Server:
     def __init__(self) -> None: ...
     def add_asgi(self, app: Callable[..., Any], root_path: str = "") -> None:
         """Has an ASGI application answer all that no other route does."""
+    def add_route(self, method: str | None, pattern: str, route: Route | None, /) -> None:
+        """Adds a route of weft's patterns (docs/routing.md); behind add_asgi(), also while it
+        serves, also by a handler. method None: all that have no route of their own. route None:
+        the ASGI application answers, so that a pattern less exact does not. Paths and methods
+        without a route are the application's. ValueError for what is no pattern, or cannot be told
+        from another route's."""
     def start(self, settings: dict[str, str], selector_fd: int, tasks: Tasks,
               state: dict[str, Any] | None = None) -> str:
         """Sets the server up. Settings by the names of docs/configuration.md ("host", "port",
         "uds", "fd", "access_log", …), values as text as its flags take them. `state`: the
         lifespan's; each request's scope has a copy. Where clients will find it. ValueError for a
-        setting that makes no sense, OSError when it cannot listen; both say what to do."""
+        setting that makes no sense, OSError when it cannot listen; both say what to do.
+        request_timeout is ten years unless it is given. With "fd" other processes may accept from
+        the same socket: what is not accepted when this one drains is left to them."""
     def open(self) -> None:
         """Accepts clients from the next select() on."""
     def select(self, timeout: float | None, /) -> bool:
@@ -53,3 +81,7 @@ class Server:
     def port(self) -> int: ...
     @property
     def location(self) -> str: ...
+
+def json_dumps(value: Any, default: Callable[[Any], Any] | None = None) -> bytes:
+    """As json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"),
+    default=default).encode() does."""

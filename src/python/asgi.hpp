@@ -50,4 +50,9 @@ class AsgiApp {
   PyObject* last_client_object_ = nullptr;
 };
 
+// Has application(scope, receive, send, *further) answer the request. With the interpreter's lock,
+// as Served::Handler::begin.
+bool begin_call(Served& served, AsgiApp& asgi, PyObject* application, PyObject* const* further,
+                std::size_t count);
+
 }  // namespace weft::python

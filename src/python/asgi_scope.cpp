@@ -74,10 +74,11 @@ bool AsgiApp::prepare(PyObject* state) {
   const Reference server = server_of(host_.location(), host_.app().port());
   if (!server) return false;
   Reference scope(Py_BuildValue(
-      "{ss,s{ss,ss},sO,sO,sO,ss,sO,sO,sO,sO,sO,sO}", "type", "http", "asgi", "version", "3.0",
-      "spec_version", "2.3", "http_version", host_.state().versions[1], "server", server.get(),
-      "client", Py_None, "scheme", "http", "method", Py_None, "root_path", root_path_, "path",
-      Py_None, "raw_path", Py_None, "query_string", Py_None, "headers", Py_None));
+      "{ss,s{ss,ss},s{s{},s{}},sO,sO,sO,ss,sO,sO,sO,sO,sO,sO}", "type", "http", "asgi", "version",
+      "3.0", "spec_version", "2.3", "extensions", "http.response.pathsend",
+      "http.response.zerocopysend", "http_version", host_.state().versions[1], "server",
+      server.get(), "client", Py_None, "scheme", "http", "method", Py_None, "root_path", root_path_,
+      "path", Py_None, "raw_path", Py_None, "query_string", Py_None, "headers", Py_None));
   if (!scope) return false;
   drop(template_);
   template_ = scope.release();

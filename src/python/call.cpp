@@ -2,6 +2,11 @@
 //
 // It is Python's as long as Python likes; what it refers to of the request is gone when the answer
 // is complete, and then `served` is null.
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -23,7 +28,7 @@ struct Call {
   PyObject ob_base;
   PyObject* server_keeps;  // what keeps the host
   PyObject* task;          // once it waits for something
-  PyObject* receives;      // the future that receive() has given
+  PyObject* receives;      // the futures that receive() has given: a list, or null
   PyObject* sends;         // and send()
   Host* host;
   Served* served;  // null: it is over
@@ -84,16 +89,47 @@ Reference disconnect_message(State& state) {
   return message;
 }
 
+bool is_done(State& state, PyObject* future, bool& done) {
+  const Reference answer(PyObject_CallMethodNoArgs(future, state.names.done));
+  done = answer.get() == Py_True;
+  return static_cast<bool>(answer);
+}
+
+// Leaves those futures of receive() that somebody still waits for. False: it has raised.
+bool drop_done(Call& call) {
+  State& state = call.host->state();
+  for (Py_ssize_t i = call.receives == nullptr ? 0 : PyList_GET_SIZE(call.receives); i-- > 0;) {
+    bool done = false;
+    if (!is_done(state, PyList_GET_ITEM(call.receives, i), done)) return false;
+    if (done && PyList_SetSlice(call.receives, i, i + 1, nullptr) != 0) return false;
+  }
+  return true;
+}
+
+bool has_receiver(const Call& call) noexcept {
+  return call.receives != nullptr && PyList_GET_SIZE(call.receives) > 0;
+}
+
+// All who wait hear that nothing more comes.
+bool tell_disconnect(Call& call) {
+  State& state = call.host->state();
+  const Reference waiting(std::exchange(call.receives, nullptr));
+  for (Py_ssize_t i = 0; waiting && i < PyList_GET_SIZE(waiting.get()); ++i) {
+    PyObject* future = Py_NewRef(PyList_GET_ITEM(waiting.get(), i));
+    const Reference message = disconnect_message(state);
+    if (message && settle(state, future, message.get())) continue;
+    Py_XDECREF(future);
+    return false;
+  }
+  return true;
+}
+
 // The answer is complete, or there will be none: who still waits is told.
 bool end_call(Call& call) {
   State& state = call.host->state();
   call.phase = Phase::over;
   call.served = nullptr;
-  if (call.receives != nullptr) {
-    const Reference message = disconnect_message(state);
-    if (!message || !settle(state, call.receives, message.get())) return false;
-  }
-  return settle(state, call.sends, Py_None);
+  return tell_disconnect(call) && settle(state, call.sends, Py_None);
 }
 
 // ---- receive()
@@ -125,17 +161,15 @@ PyObject* receive(PyObject* self, PyObject*) {
     if (call.served->has_part()) return awaited_value(state, body_message(call));
     call.served->want_part();
   }
-  if (call.receives != nullptr) {
-    // One that was cancelled is nobody's any more.
-    const Reference is_done(PyObject_CallMethodNoArgs(call.receives, state.names.done));
-    if (!is_done) return nullptr;
-    if (is_done.get() == Py_True) drop(call.receives);
-  }
+  if (!drop_done(call)) return nullptr;
   if (call.receives == nullptr) {
-    call.receives = call.host->new_future().release();
+    call.receives = PyList_New(0);
     if (call.receives == nullptr) return nullptr;
   }
-  return awaited_future(state, call.receives);
+  // One each: who is cancelled takes nobody along.
+  const Reference future = call.host->new_future();
+  if (!future || PyList_Append(call.receives, future.get()) != 0) return nullptr;
+  return awaited_future(state, future.get());
 }
 
 // ---- send()
@@ -316,6 +350,76 @@ PyObject* send_body(Call& call, PyObject* message) {
   return awaited_future(state, call.sends);
 }
 
+// Nothing where the message has none; false: it has raised.
+bool read_count(PyObject* message, PyObject* name, std::optional<std::uint64_t>& count) {
+  PyObject* const object = PyDict_GetItemWithError(message, name);
+  if (object == nullptr) return PyErr_Occurred() == nullptr;
+  if (object == Py_None) return true;
+  count = PyLong_AsUnsignedLongLong(object);
+  return PyErr_Occurred() == nullptr;
+}
+
+// A descriptor of our own of what the message names; below 0: it has raised.
+int open_file(State& state, PyObject* message, bool by_path) {
+  PyObject* const named =
+      PyDict_GetItemWithError(message, by_path ? state.names.path : state.names.file);
+  if (named == nullptr) {
+    if (PyErr_Occurred() == nullptr) PyErr_SetString(PyExc_KeyError, by_path ? "path" : "file");
+    return -1;
+  }
+  if (!by_path) {
+    const int theirs = PyObject_AsFileDescriptor(named);
+    const int ours = theirs < 0 ? -1 : ::fcntl(theirs, F_DUPFD_CLOEXEC, 0);
+    if (theirs >= 0 && ours < 0) PyErr_SetFromErrno(PyExc_OSError);
+    return ours;
+  }
+  PyObject* path = nullptr;
+  if (PyUnicode_FSConverter(named, &path) == 0) return -1;
+  const Reference kept(path);
+  const int file = ::open(PyBytes_AS_STRING(path), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (file < 0) PyErr_SetFromErrnoWithFilenameObject(PyExc_OSError, named);
+  return file;
+}
+
+// The rest of the body is a file's, or a part of one.
+PyObject* send_file(Call& call, PyObject* message, bool by_path) {
+  State& state = call.host->state();
+  std::optional<std::uint64_t> offset;
+  std::optional<std::uint64_t> count;
+  if (!by_path && (!read_count(message, state.names.offset, offset) ||
+                   !read_count(message, state.names.count, count))) {
+    return nullptr;
+  }
+  const int file = open_file(state, message, by_path);
+  if (file < 0) return nullptr;
+  struct stat facts{};
+  if (::fstat(file, &facts) != 0 || !S_ISREG(facts.st_mode)) {
+    ::close(file);
+    return PyErr_Format(PyExc_OSError, "only a regular file can be sent");
+  }
+  const auto size = static_cast<std::uint64_t>(facts.st_size);
+  const std::uint64_t first = std::min(offset.value_or(0), size);
+  const std::uint64_t bytes = std::min(count.value_or(size), size - first);
+  Served& served = *call.served;
+  const bool has_body = !call.is_head && http::allows_body(served.exchange().response().status);
+  if (call.has_length && has_body && call.given + bytes != call.length) {
+    ::close(file);
+    refuse_length(call.given + bytes > call.length ? "longer" : "shorter");
+    return nullptr;
+  }
+  if (call.phase == Phase::started) {
+    served.begin_stream(call.has_length ? call.length : bytes);
+    call.phase = Phase::streams;
+  }
+  if (has_body) {
+    served.answer_file(file, first, bytes);
+  } else {
+    ::close(file);
+  }
+  served.finish();
+  return end_call(call) ? Py_NewRef(state.done) : nullptr;
+}
+
 PyObject* send(PyObject* self, PyObject* message) {
   Call& call = of(self);
   State& state = call.host->state();
@@ -345,6 +449,8 @@ PyObject* send(PyObject* self, PyObject* message) {
     call.phase = Phase::started;
     return Py_NewRef(state.done);
   }
+  if (is(state.response_path)) return send_file(call, message, true);
+  if (is(state.response_file)) return send_file(call, message, false);
   if (!is(state.response_body)) return out_of_turn("http.response.body", type);
   return send_body(call, message);
 }
@@ -359,35 +465,38 @@ bool raise_again(State& state, PyObject* task) {
   return static_cast<bool>(Reference(PyObject_CallMethodNoArgs(task, state.names.result)));
 }
 
+// Nothing is said of it: its client has gone, or the server is about to.
+bool end_quietly(Call& call) {
+  PyErr_Clear();
+  call.served->finish();
+  if (!end_call(call)) PyErr_WriteUnraisable(nullptr);
+  return true;
+}
+
 // The application has returned, or raised what is raised now. False: that is the loop's.
 bool application_has_ended(Call& call, bool raised) {
   drop(call.task);
   Served* const served = call.served;
-  const Phase phase = call.phase;
   std::string failure;
+  if (served != nullptr && served->is_gone() &&
+      (!raised || PyErr_ExceptionMatches(call.host->state().cancelled_error) != 0)) {
+    return end_quietly(call);
+  }
   if (raised) {
-    const bool no_matter = served != nullptr && served->is_gone() &&
-                           PyErr_ExceptionMatches(call.host->state().cancelled_error) != 0;
-    if (no_matter) {
-      PyErr_Clear();
-      failure = "it was cancelled";
-    } else {
-      failure = call.host->take_failure("Exception in ASGI application");
-      if (failure.empty()) {
-        if (served != nullptr) served->fail("the server has been interrupted");
-        call.served = nullptr;
-        return false;
-      }
+    failure = call.host->take_failure("Exception in ASGI application");
+    if (failure.empty()) {
+      if (served != nullptr) served->fail("the server has been interrupted");
+      call.served = nullptr;
+      return false;
     }
   }
   if (served == nullptr) return true;
   if (failure.empty()) {
-    failure = phase == Phase::waits ? "ASGI callable returned without starting response."
-                                    : "ASGI callable returned without completing response.";
+    failure = call.phase == Phase::waits ? "ASGI callable returned without starting response."
+                                         : "ASGI callable returned without completing response.";
   }
   served->fail(std::move(failure));
-  if (end_call(call)) return true;
-  PyErr_WriteUnraisable(nullptr);
+  if (!end_call(call)) PyErr_WriteUnraisable(nullptr);
   return true;
 }
 
@@ -401,15 +510,18 @@ PyObject* task_is_done(PyObject* self, PyObject* task) {
 PyMethodDef kTaskIsDone = {"task_is_done", as_method(task_is_done), METH_O, nullptr};
 
 // False: it has raised.
-bool call_application(PyObject* object, AsgiApp& asgi, Context& context) {
+bool call_application(PyObject* object, AsgiApp& asgi, PyObject* application,
+                      PyObject* const* further, std::size_t count) {
   Call& call = of(object);
   State& state = call.host->state();
-  const Reference scope = asgi.scope_of(context);
+  const Reference scope = asgi.scope_of(call.served->context());
   const Reference receiver(scope ? PyCFunction_New(&kReceive, object) : nullptr);
   const Reference sender(receiver ? PyCFunction_New(&kSend, object) : nullptr);
   if (!sender) return false;
-  PyObject* const arguments[] = {scope.get(), receiver.get(), sender.get()};
-  const Reference coroutine(PyObject_Vectorcall(asgi.application(), arguments, 3, nullptr));
+  constexpr std::size_t kMostFurther = 2;
+  PyObject* arguments[3 + kMostFurther] = {scope.get(), receiver.get(), sender.get()};
+  std::copy_n(further, count, arguments + 3);
+  const Reference coroutine(PyObject_Vectorcall(application, arguments, 3 + count, nullptr));
   if (!coroutine) return false;
   const Reference task = start_task(state, call.host->tasks(), coroutine.get());
   if (!task) return false;
@@ -424,8 +536,60 @@ bool call_application(PyObject* object, AsgiApp& asgi, Context& context) {
 
 // ---- What a Served asks for
 
+bool report(Served& served) {
+  if (served.caller == nullptr) return true;
+  Call& call = *static_cast<Call*>(served.caller);
+  const Reference kept = Reference::to(&call.ob_base);
+  State& state = call.host->state();
+  if (served.is_gone()) {
+    if (!tell_disconnect(call) || !settle(state, call.sends, Py_None)) return false;
+    // Who does not listen for that would keep the server from ending.
+    if (!served.is_ended_by_server() || call.task == nullptr) return true;
+    const Reference task = Reference::to(call.task);
+    return static_cast<bool>(Reference(PyObject_CallMethodNoArgs(task.get(), state.names.cancel)));
+  }
+  if (served.take_drained() && !settle(state, call.sends, Py_None)) return false;
+  if (!served.has_part() || call.body_is_told) return true;
+  if (!drop_done(call)) return false;
+  // Where who has asked for it has been cancelled it is the next one's.
+  if (!has_receiver(call)) return true;
+  PyObject* first = Py_NewRef(PyList_GET_ITEM(call.receives, 0));
+  const Reference message = body_message(call);
+  if (PyList_SetSlice(call.receives, 0, 1, nullptr) != 0 || !message) {
+    Py_DECREF(first);
+    return false;
+  }
+  if (!settle(state, first, message.get())) return false;
+  // Others want what comes next.
+  if (!call.body_is_told && has_receiver(call)) served.want_part();
+  return true;
+}
+
+void lost(Served& served) noexcept { static_cast<Call*>(served.caller)->served = nullptr; }
+
 bool begin(Served& served) {
   auto& asgi = *static_cast<AsgiApp*>(served.route());
+  return begin_call(served, asgi, asgi.application(), nullptr, 0);
+}
+
+constexpr Served::Handler kHandler{&begin, &report, &lost};
+
+PyType_Slot kSlots[] = {
+    {Py_tp_dealloc, as_slot(dealloc)},
+    {Py_tp_traverse, as_slot(traverse)},
+    {Py_tp_clear, as_slot(clear)},
+    {0, nullptr},
+};
+
+PyType_Spec kSpec = {"weft._weft.Call", sizeof(Call), 0,
+                     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
+                         Py_TPFLAGS_IMMUTABLETYPE,
+                     kSlots};
+
+}  // namespace
+
+bool begin_call(Served& served, AsgiApp& asgi, PyObject* application, PyObject* const* further,
+                std::size_t count) {
   Host& host = served.host();
   Call* const call = PyObject_GC_New(Call, reinterpret_cast<PyTypeObject*>(host.state().call_type));
   if (call == nullptr) {
@@ -447,56 +611,11 @@ bool begin(Served& served) {
   PyObject_GC_Track(call);
   const Reference kept(&call->ob_base);
   served.caller = call;
-  const bool raised = !call_application(kept.get(), asgi, served.context());
+  served.set_handler(kHandler);
+  const bool raised = !call_application(kept.get(), asgi, application, further, count);
   if (!raised && call->task != nullptr) return true;
   return application_has_ended(*call, raised);
 }
-
-bool report(Served& served) {
-  if (served.caller == nullptr) return true;
-  Call& call = *static_cast<Call*>(served.caller);
-  const Reference kept = Reference::to(&call.ob_base);
-  State& state = call.host->state();
-  if (served.is_gone()) {
-    if (call.receives != nullptr) {
-      const Reference message = disconnect_message(state);
-      if (!message || !settle(state, call.receives, message.get())) return false;
-    }
-    if (!settle(state, call.sends, Py_None)) return false;
-    // Who does not listen for that would keep the server from ending.
-    if (!served.is_ended_by_server() || call.task == nullptr) return true;
-    return static_cast<bool>(Reference(PyObject_CallMethodNoArgs(call.task, state.names.cancel)));
-  }
-  if (served.take_drained() && !settle(state, call.sends, Py_None)) return false;
-  if (call.receives == nullptr || !served.has_part()) return true;
-  const Reference is_done(PyObject_CallMethodNoArgs(call.receives, state.names.done));
-  if (!is_done) return false;
-  // Who has asked for it has been cancelled: it is the next one's.
-  if (is_done.get() == Py_True) {
-    drop(call.receives);
-    return true;
-  }
-  const Reference message = body_message(call);
-  return message && settle(state, call.receives, message.get());
-}
-
-void lost(Served& served) noexcept { static_cast<Call*>(served.caller)->served = nullptr; }
-
-constexpr Served::Handler kHandler{&begin, &report, &lost};
-
-PyType_Slot kSlots[] = {
-    {Py_tp_dealloc, as_slot(dealloc)},
-    {Py_tp_traverse, as_slot(traverse)},
-    {Py_tp_clear, as_slot(clear)},
-    {0, nullptr},
-};
-
-PyType_Spec kSpec = {"weft._weft.Call", sizeof(Call), 0,
-                     Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION |
-                         Py_TPFLAGS_IMMUTABLETYPE,
-                     kSlots};
-
-}  // namespace
 
 void AsgiApp::serve(Context& context) {
   Served served(host_, context, kHandler, this);

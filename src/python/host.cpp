@@ -310,17 +310,9 @@ std::string Host::take_failure(const char* message) {
       PyErr_ExceptionMatches(state_.cancelled_error) == 0) {
     return {};
   }
-  PyObject* type = nullptr;
-  PyObject* value = nullptr;
-  PyObject* traceback = nullptr;
-  PyErr_Fetch(&type, &value, &traceback);
-  PyErr_NormalizeException(&type, &value, &traceback);
-  if (traceback != nullptr) PyException_SetTraceback(value, traceback);
-  const Reference kept_type(type);
-  const Reference exception(value);
-  const Reference kept_traceback(traceback);
-  std::string text = reinterpret_cast<PyTypeObject*>(type)->tp_name;
-  const Reference words(PyObject_Str(value));
+  const Reference exception = take_raised();
+  std::string text = Py_TYPE(exception.get())->tp_name;
+  const Reference words(PyObject_Str(exception.get()));
   if (words) {
     const std::string_view said = view_of_text(words.get());
     if (!said.empty()) text.append(": ").append(said);

@@ -64,6 +64,9 @@ class Host {
   int traverse(visitproc visit, void* arg) const;
   void let_go() noexcept;
 
+  // For what is written anew each time.
+  std::string& scratch() noexcept { return scratch_; }
+
   bool serves() const noexcept { return serves_; }
   bool has_ended() const noexcept { return has_ended_; }
   const std::string& location() const noexcept { return server_.location(); }
@@ -118,6 +121,7 @@ class Host {
   PyObject* owner_;
   App app_;
   app::HostedServer server_;
+  std::string scratch_;
   ServerStats last_stats_;
   Visit visit_{*this};
   Timeout timeout_{*this};

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "http/method.hpp"
+#include "python/json.hpp"
 #include "python/state.hpp"
 #include "weft/version.hpp"
 
@@ -36,8 +37,11 @@ bool make_texts(State& state) {
   return state.nothing != nullptr && make(state.http_request, "http.request") &&
          make(state.http_disconnect, "http.disconnect") &&
          make(state.response_start, "http.response.start") &&
-         make(state.response_body, "http.response.body") && make(state.task_name, "weft request") &&
-         make(state.versions[0], "1.0") && make(state.versions[1], "1.1");
+         make(state.response_body, "http.response.body") &&
+         make(state.response_path, "http.response.pathsend") &&
+         make(state.response_file, "http.response.zerocopysend") &&
+         make(state.task_name, "weft request") && make(state.versions[0], "1.0") &&
+         make(state.versions[1], "1.1");
 }
 
 bool find_asyncio(State& state) {
@@ -59,7 +63,8 @@ int execute(PyObject* module) {
   State& state = state_in(module);
   const bool made =
       make_names(state) && make_texts(state) && find_asyncio(state) && add_tasks(module, state) &&
-      add_awaited(module, state) && add_call(module, state) && add_server(module, state) &&
+      add_awaited(module, state) && add_call(module, state) && add_route(module, state) &&
+      add_server(module, state) &&
       PyModule_AddStringConstant(module, "__version__", std::string(version()).c_str()) == 0;
   return made ? 0 : -1;
 }
@@ -72,11 +77,13 @@ int for_each_kept(State& state, const Visit& visit) {
   WEFT_PYTHON_NAMES(WEFT_PYTHON_VISIT)
 #undef WEFT_PYTHON_VISIT
   for (PyObject** const kept :
-       {&state.server_type, &state.tasks_type, &state.call_type, &state.awaited_type,
-        &state.route_type, &state.request_type, &state.task_type, &state.cancelled_error,
-        &state.done, &state.nothing, &state.task_keywords, &state.http_request,
-        &state.http_disconnect, &state.response_start, &state.response_body, &state.task_name,
-        &state.versions[0], &state.versions[1], &state.json_loads}) {
+       {&state.server_type,     &state.tasks_type,      &state.call_type,
+        &state.awaited_type,    &state.route_type,      &state.waiting_type,
+        &state.task_type,       &state.cancelled_error, &state.done,
+        &state.nothing,         &state.task_keywords,   &state.http_request,
+        &state.http_disconnect, &state.response_start,  &state.response_body,
+        &state.response_path,   &state.response_file,   &state.task_name,
+        &state.versions[0],     &state.versions[1],     &state.json_loads}) {
     if (const int result = visit(*kept)) return result;
   }
   for (PyObject*& method : state.methods) {
@@ -105,6 +112,12 @@ int clear(PyObject* module) {
 
 void free_module(void* module) { clear(static_cast<PyObject*>(module)); }
 
+PyMethodDef kFunctions[] = {
+    {"json_dumps", as_method(json_dumps), METH_VARARGS | METH_KEYWORDS,
+     "JSON as UTF-8, without spaces."},
+    {nullptr, nullptr, 0, nullptr},
+};
+
 PyModuleDef_Slot kSlots[] = {
     {Py_mod_exec, as_slot(execute)},
 #if PY_VERSION_HEX >= 0x030C0000
@@ -118,7 +131,7 @@ PyModuleDef kModule = {
     "_weft",
     "What weft does for Python.",
     sizeof(State),
-    nullptr,
+    kFunctions,
     kSlots,
     traverse,
     clear,

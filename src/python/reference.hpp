@@ -34,6 +34,23 @@ class Reference {
   PyObject* object_ = nullptr;
 };
 
+// The exception that is raised, with its traceback; it is raised no more.
+inline Reference take_raised() {
+#if PY_VERSION_HEX >= 0x030C0000
+  return Reference(PyErr_GetRaisedException());
+#else
+  PyObject* type = nullptr;
+  PyObject* value = nullptr;
+  PyObject* traceback = nullptr;
+  PyErr_Fetch(&type, &value, &traceback);
+  PyErr_NormalizeException(&type, &value, &traceback);
+  if (traceback != nullptr) PyException_SetTraceback(value, traceback);
+  Py_XDECREF(type);
+  Py_XDECREF(traceback);
+  return Reference(value);
+#endif
+}
+
 // Lets go of what a pointer of a struct keeps; first the pointer, since what goes may look at it.
 inline void drop(PyObject*& kept) noexcept {
   PyObject* const old = std::exchange(kept, nullptr);

@@ -1,5 +1,7 @@
 #include "python/served.hpp"
 
+#include <unistd.h>
+
 #include <stdexcept>
 #include <utility>
 
@@ -10,8 +12,9 @@
 namespace weft::python {
 
 Served::~Served() {
+  if (file_ >= 0) ::close(file_);
   host_.forget(*this);
-  if (!finished_ && caller != nullptr) handler_.lost(*this);
+  if (!finished_ && caller != nullptr) handler_->lost(*this);
 }
 
 void Served::serve() {
@@ -145,17 +148,12 @@ void Served::settle() {
     if (aborted_) throw *aborted_;
     detail::throw_cancelled();
   }
-  if (sends_file_) {
-    if (download_name_.empty()) {
-      context_.file(file_);
-    } else {
-      context_.download(file_, download_name_);
-    }
-  }
   if (!streams_) return;
   http::BodySource& bodies = exchange().bodies();
   if (!stream_has_begun_) bodies.begin_answer_stream(length_);
-  if (http::allows_body(exchange().response().status)) bodies.write_part(unwritten_);
+  if (!http::allows_body(exchange().response().status)) return;
+  bodies.write_part(unwritten_);
+  if (file_ >= 0) bodies.write_file(file_, file_offset_, file_size_);
 }
 
 std::string_view Served::take_part() noexcept {
@@ -192,10 +190,11 @@ bool Served::is_full() noexcept {
   return true;
 }
 
-void Served::answer_file(std::string path, std::string download_name) {
-  sends_file_ = true;
-  file_ = std::move(path);
-  download_name_ = std::move(download_name);
+void Served::answer_file(int file, std::uint64_t offset, std::uint64_t size) noexcept {
+  if (file_ >= 0) ::close(file_);
+  file_ = file;
+  file_offset_ = offset;
+  file_size_ = size;
 }
 
 void Served::finish() noexcept {

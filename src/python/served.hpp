@@ -39,7 +39,7 @@ class Served {
   static constexpr std::size_t kBodyAtOnce = 64 * 1024;
 
   Served(Host& host, Context& context, const Handler& handler, void* route) noexcept
-      : context_(context), host_(host), handler_(handler), route_(route) {}
+      : context_(context), host_(host), handler_(&handler), route_(route) {}
   ~Served();
   Served(const Served&) = delete;
   Served& operator=(const Served&) = delete;
@@ -54,7 +54,9 @@ class Served {
   http::Exchange& exchange() noexcept { return context_.exchange(); }
   Host& host() noexcept { return host_; }
   void* route() noexcept { return route_; }
-  const Handler& handler() const noexcept { return handler_; }
+  const Handler& handler() const noexcept { return *handler_; }
+  // Another one takes over.
+  void set_handler(const Handler& handler) noexcept { handler_ = &handler; }
 
   // The object that answers; it is looked at no more by what is gone.
   void* caller = nullptr;
@@ -75,8 +77,9 @@ class Served {
   void write(std::string_view bytes);
   // Whether who writes is to wait, for which a report comes.
   bool is_full() noexcept;
-  // A file is the answer, sent when Python has let go.
-  void answer_file(std::string path, std::string download_name);
+  // The body, or the rest of it, is so many bytes of a file, sent when Python has let go. The
+  // descriptor is closed then.
+  void answer_file(int file, std::uint64_t offset, std::uint64_t size) noexcept;
   void finish() noexcept;
   // The same, with the answer that a failed handler gets. What has been streamed is cut off.
   void fail(std::string what) noexcept;
@@ -103,7 +106,7 @@ class Served {
 
   Context& context_;
   Host& host_;
-  const Handler& handler_;
+  const Handler* handler_;
   void* route_;
   detail::Waiter* waiter_ = nullptr;
   Scope* scope_ = nullptr;
@@ -114,12 +117,12 @@ class Served {
   std::optional<std::uint64_t> length_;
   std::optional<http::RequestAborted> aborted_;
   std::string failure_;
-  std::string file_;
-  std::string download_name_;
+  int file_ = -1;
+  std::uint64_t file_offset_ = 0;
+  std::uint64_t file_size_ = 0;
   Served* next_ = nullptr;  // of the host's lists
   bool listed_ = false;
   bool failed_ = false;
-  bool sends_file_ = false;
   bool part_is_there_ = false;
   bool body_is_over_ = false;
   bool part_is_wanted_ = false;

@@ -1,4 +1,5 @@
 // Server: a weft::App with its server, as Python has it.
+#include <chrono>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -6,6 +7,7 @@
 
 #include "python/asgi.hpp"
 #include "python/host.hpp"
+#include "python/route.hpp"
 #include "python/settings.hpp"
 
 namespace weft::python {
@@ -16,6 +18,7 @@ struct Parts {
   Parts(State& state, PyObject* owner) : host(state, owner) {}
   Host host;
   std::vector<std::unique_ptr<AsgiApp>> asgi_apps;
+  std::vector<std::unique_ptr<NativeRoute>> routes;
 };
 
 struct Server {
@@ -50,6 +53,7 @@ int traverse(PyObject* self, visitproc visit, void* arg) {
   for (const auto& asgi : parts.asgi_apps) {
     if (const int result = asgi->traverse(visit, arg)) return result;
   }
+  for (const auto& route : parts.routes) Py_VISIT(route->object());
   return parts.host.traverse(visit, arg);
 }
 
@@ -109,6 +113,40 @@ PyObject* add_asgi(PyObject* self, PyObject* arguments, PyObject* keywords) {
   });
 }
 
+PyObject* add_route_method(PyObject* self, PyObject* arguments) {
+  const char* method = nullptr;
+  const char* pattern = nullptr;
+  PyObject* object = nullptr;
+  State& state = state_of(Py_TYPE(self));
+  if (PyArg_ParseTuple(arguments, "zsO", &method, &pattern, &object) == 0) return nullptr;
+  Parts& parts = parts_of(self);
+  if (parts.asgi_apps.empty()) {
+    PyErr_SetString(PyExc_RuntimeError, "add_asgi() comes before add_route()");
+    return nullptr;
+  }
+  AsgiApp* const asgi = parts.asgi_apps.front().get();
+  Handler handler;
+  if (object == Py_None) {
+    handler = [asgi](Context& c) { asgi->serve(c); };
+  } else if (PyObject_TypeCheck(object, reinterpret_cast<PyTypeObject*>(state.route_type)) != 0) {
+    NativeRoute* const route =
+        parts.routes.emplace_back(std::make_unique<NativeRoute>(parts.host, *asgi, object)).get();
+    handler = [route](Context& c) { route->serve(c); };
+  } else {
+    PyErr_SetString(PyExc_TypeError, "a route is a Route, or None for the ASGI application");
+    return nullptr;
+  }
+  return guarded([&] {
+    parts.host.run_parking([&] {
+      if (method == nullptr) {
+        parts.host.app().any(pattern, handler);
+      } else {
+        parts.host.app().route(method, pattern, handler);
+      }
+    });
+  });
+}
+
 PyObject* start(PyObject* self, PyObject* arguments, PyObject* keywords) {
   static const char* const kNames[] = {"settings", "selector_fd", "tasks", "state", nullptr};
   PyObject* settings = nullptr;
@@ -126,6 +164,8 @@ PyObject* start(PyObject* self, PyObject* arguments, PyObject* keywords) {
     return nullptr;
   }
   Options options;
+  // Who answers in Python may wait for as long as it likes, unless a setting says otherwise.
+  options.limits.request_timeout = std::chrono::hours(24 * 365 * 10);
   if (!read_settings(settings, options)) return nullptr;
   if (options.workers != 1) {
     PyErr_SetString(PyExc_ValueError, "a Server has one worker: start further processes for more");
@@ -200,6 +240,8 @@ PyObject* get_location(PyObject* self, void*) {
 PyMethodDef kMethods[] = {
     {"add_asgi", as_method(add_asgi), METH_VARARGS | METH_KEYWORDS,
      "Has an ASGI application answer all that no other route does."},
+    {"add_route", as_method(add_route_method), METH_VARARGS,
+     "Adds a route, also while it serves; None in place of a Route is the ASGI application."},
     {"start", as_method(start), METH_VARARGS | METH_KEYWORDS,
      "Sets the server up; nobody is accepted before open(). Where clients will find it."},
     {"open", as_method(open), METH_NOARGS, "Accepts clients from the next select() on."},

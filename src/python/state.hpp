@@ -21,10 +21,10 @@ namespace weft::python {
                               with(scheduled, "_scheduled") with(stopping, "_stopping")            \
                                   with(call_exception_handler, "call_exception_handler")           \
                                       with(call_soon, "call_soon") with(message, "message")        \
-                                          with(await_, "__await__") with(throw_, "throw")          \
-                                              with(send, "send")                                   \
-                                                  with(spec_version, "spec_version")               \
-                                                      with(version, "version")
+                                          with(await_, "__await__") with(throw_, "throw") with(    \
+                                              send, "send") with(spec_version, "spec_version")     \
+                                              with(version, "version") with(file, "file")          \
+                                                  with(offset, "offset") with(count, "count")
 
 struct State {
 #define WEFT_PYTHON_MEMBER(member, text) PyObject* member = nullptr;
@@ -39,7 +39,7 @@ struct State {
   PyObject* call_type = nullptr;
   PyObject* awaited_type = nullptr;
   PyObject* route_type = nullptr;
-  PyObject* request_type = nullptr;
+  PyObject* waiting_type = nullptr;
 
   PyObject* task_type = nullptr;  // asyncio.Task
   PyObject* cancelled_error = nullptr;
@@ -53,6 +53,8 @@ struct State {
   PyObject* http_disconnect = nullptr;
   PyObject* response_start = nullptr;
   PyObject* response_body = nullptr;
+  PyObject* response_path = nullptr;
+  PyObject* response_file = nullptr;
   PyObject* task_name = nullptr;
   PyObject* versions[2] = {};  // "1.0", "1.1"
   PyObject* methods[16] = {};  // by http::Method
@@ -68,6 +70,7 @@ inline State& state_of(PyTypeObject* type) noexcept {
 bool add_tasks(PyObject* module, State& state);
 bool add_awaited(PyObject* module, State& state);
 bool add_call(PyObject* module, State& state);
+bool add_route(PyObject* module, State& state);
 bool add_server(PyObject* module, State& state);
 
 // Makes a type and keeps it, in the module too unless it has no name there.

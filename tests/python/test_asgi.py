@@ -7,6 +7,9 @@ import os
 import signal
 import struct
 import socket
+import subprocess
+import sys
+import tempfile
 import threading
 import unittest
 import weakref
@@ -72,6 +75,36 @@ class Answers(unittest.TestCase):
                 seen.set()
                 return read_all(connection)
         self.assertIn(b"second", run_asgi(app, client))
+
+    def test_files_are_sent_by_path_and_by_descriptor(self):
+        async def app(scope, receive, send):
+            await send(start(headers=[(b"content-length", scope["query_string"])]
+                             if scope["query_string"] else []))
+            if scope["path"] == "/path":
+                await send({"type": "http.response.pathsend", "path": file.name})
+            elif scope["path"] == "/missing":
+                await send({"type": "http.response.pathsend", "path": "/nowhere/at/all"})
+            elif scope["path"] == "/folder":
+                await send({"type": "http.response.pathsend", "path": "/"})
+            else:
+                with open(file.name, "rb") as opened:
+                    await send({"type": "http.response.zerocopysend", "file": opened,
+                                "offset": 10, "count": 20})
+        content = os.urandom(300_000)
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(content)
+            file.flush()
+
+            def client(served):
+                return [served.get(path) for path in
+                        ("/path", "/path?300000", "/part?20", "/part", "/missing", "/folder",
+                         "/path?7")] + [served.get("/path", "HEAD")]
+            answers = run_asgi(app, client, {"log_level": "error"})
+        self.assertEqual([one[0] for one in answers], [200] * 4 + [500] * 3 + [200])
+        self.assertEqual([one[2] for one in answers[:4]], [content] * 2 + [content[10:30]] * 2)
+        self.assertEqual([one[1].get("content-length") for one in answers[:4]],
+                         ["300000", "300000", "20", "20"])
+        self.assertEqual((answers[7][1]["content-length"], answers[7][2]), ("300000", b""))
 
     def test_head_has_the_length_that_the_application_says(self):
         async def app(scope, receive, send):
@@ -201,6 +234,8 @@ class Scopes(unittest.TestCase):
         self.assertEqual(scope["client"][0], "127.0.0.1")
         self.assertIsInstance(scope["client"][1], int)
         self.assertEqual(scope["server"][0], "127.0.0.1")
+        self.assertEqual(scope["extensions"], {"http.response.pathsend": {},
+                                               "http.response.zerocopysend": {}})
         self.assertNotIn("state", scope)
 
     def test_escapes_as_unquote_has_them(self):
@@ -321,6 +356,21 @@ class Bodies(unittest.TestCase):
             await asyncio.create_task(send(start()))
             await asyncio.wait_for(send(body(message["body"])), 5)
         self.assertEqual(run_asgi(app, lambda s: s.get("/", "POST", b"abc"))[2], b"abc")
+
+    def test_each_of_several_receivers_has_its_own_message(self):
+        told = []
+
+        async def app(scope, receive, send):
+            await receive()
+            one, other = asyncio.create_task(receive()), asyncio.create_task(receive())
+            await asyncio.sleep(0.01)
+            one.cancel()
+            await asyncio.sleep(0)
+            self.assertFalse(other.done())
+            await hello(scope, receive, send)
+            told.append((await other)["type"])
+        run_asgi(app, lambda s: s.get("/"))
+        self.assertEqual(told, ["http.disconnect"])
 
     def test_receive_that_was_cancelled_loses_nothing(self):
         async def app(scope, receive, send):
@@ -537,6 +587,51 @@ class Ends(unittest.TestCase):
         loop.run_until_complete(server.wait_ended())
         loop.close()
         thread.join(20)
+
+
+class Descriptors(unittest.TestCase):
+    def test_two_servers_accept_from_one_socket_and_one_may_go(self):
+        """As workers of a supervisor do, the second a process of its own."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+            environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+            other = subprocess.Popen(
+                [sys.executable, "-c", OTHER, str(listener.fileno())], env=environment,
+                pass_fds=[listener.fileno()], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            self.addCleanup(other.stdout.close)
+            self.assertEqual(other.stdout.readline(), b"open\n")
+            failed = []
+
+            def client(served):
+                self.assertEqual(served.port, port)
+                for i in range(300):
+                    if i == 100:
+                        other.stdin.close()  # it drains
+                    try:
+                        if served.get("/")[2] not in (b"hello", b"other"):
+                            failed.append(i)
+                    except OSError as error:
+                        failed.append((i, error))
+                return failed
+            failures = run_asgi(hello, client, {"fd": str(listener.fileno()), "port": "0"})
+            self.assertEqual(other.wait(30), 0)
+        self.assertEqual(failures, [])
+
+
+OTHER = """
+import asyncio, sys
+from weft import _loop, _weft
+async def app(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200})
+    await send({"type": "http.response.body", "body": b"other"})
+server = _weft.Server()
+server.add_asgi(app)
+loop = _loop.EventLoop()
+def started(location):
+    print("open", flush=True)
+    loop.add_reader(sys.stdin, lambda: (loop.remove_reader(sys.stdin), server.drain()))
+loop.run_until_complete(_loop.serve(server, {"fd": sys.argv[1], "quiet": "true"}, None, started))
+"""
 
 
 class Loop(unittest.TestCase):
