@@ -110,6 +110,10 @@ fuzz: deps-slow build-fuzz ## Fuzz each target for FUZZ_SECONDS (60)
 install: build ## Install below PREFIX (/usr/local)
 	cmake --install build/release --prefix $(PREFIX)
 
+.PHONY: wheel
+wheel: deps build ## Build a wheel of the package for Python in build/wheel, for pip install
+	@$(PYTHON) -B scripts/make_wheel.py build/release build/wheel
+
 .PHONY: clean
 clean: ## Remove build/, all but the Debian 13 tree
 	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name debian13 -exec rm -rf {} +; fi

@@ -9,6 +9,26 @@ if(TARGET weft_cli)
   install(TARGETS weft_cli RUNTIME DESTINATION "${CMAKE_INSTALL_BINDIR}")
 endif()
 
+# The package for Python, where Debian's python3 looks below /usr/local, and below /usr. The prefix
+# is known when it is installed.
+if(TARGET weft_python)
+  file(GLOB python_files CONFIGURE_DEPENDS
+    "python/weft/*.py" "python/weft/*.pyi" "python/weft/py.typed")
+  list(JOIN python_files "\" \"" python_files)
+  install(CODE "
+    set(python_folder \"lib/python${weft_python_version}/dist-packages\")
+    if(CMAKE_INSTALL_PREFIX STREQUAL \"/usr\")
+      set(python_folder \"lib/python3/dist-packages\")
+    endif()
+    set(package_folder \"\${CMAKE_INSTALL_PREFIX}/\${python_folder}/weft\")
+    file(INSTALL DESTINATION \"\${package_folder}\" TYPE FILE FILES
+      \"${python_files}\")
+    file(INSTALL DESTINATION \"\${package_folder}\" TYPE SHARED_LIBRARY
+      FILES \"$<TARGET_FILE:weft_python>\")
+    file(INSTALL DESTINATION \"\${package_folder}\" TYPE DIRECTORY
+      FILES \"${PROJECT_SOURCE_DIR}/src/app/docs_page\")")
+endif()
+
 # What a static library's consumer links too.
 set(weft_libraries liburing simdjson libsodium zlib libbrotlienc libbrotlidec libzstd lua5.4)
 if(libdw_FOUND)

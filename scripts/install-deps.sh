@@ -12,7 +12,8 @@ clients=(curl wrk apache2-utils nghttp2-client slowhttptest python3-httpx nginx 
 browser=(chromium nodejs npm)
 # Applications and servers for Python that are tried with it, or compared.
 python=(python3-fastapi python3-starlette python3-django python3-flask python3-uvicorn
-        python3-uvloop python3-httptools python3-multipart gunicorn python3-httpx python3-requests)
+        python3-uvloop python3-httptools python3-multipart gunicorn python3-httpx python3-requests
+        python3-venv)
 docs=(doxygen)
 slow=(clang-19 libclang-rt-19-dev libboost-dev valgrind g++-aarch64-linux-gnu qemu-user
       "${debian13[@]}" "${clients[@]}" "${browser[@]}" "${docs[@]}" "${python[@]}")

@@ -36,13 +36,12 @@ Program::Program(std::vector<std::string> words, const std::vector<std::string>&
   }
   std::vector<std::string> variables;
   for (char** variable = environ; *variable != nullptr; ++variable) {
-    const std::string_view inherited = *variable;
-    const auto has_its_name = [&inherited](const std::string& setting) {
-      return inherited.starts_with(std::string_view(setting).substr(0, setting.find('=') + 1));
-    };
-    if (!inherited.starts_with("WEFT_") && std::ranges::none_of(settings, has_its_name)) {
-      variables.emplace_back(inherited);
-    }
+    const std::string_view inherited(*variable);
+    const std::string_view name = inherited.substr(0, inherited.find('=') + 1);
+    const bool replaced = std::any_of(settings.begin(), settings.end(), [&](const auto& setting) {
+      return setting.starts_with(name);
+    });
+    if (!replaced && !inherited.starts_with("WEFT_")) variables.emplace_back(inherited);
   }
   variables.insert(variables.end(), settings.begin(), settings.end());
 

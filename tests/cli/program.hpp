@@ -18,7 +18,8 @@ struct Outcome {
 
 class Program {
  public:
-  // `settings` are added to the environment, as "NAME=value"; variables WEFT_... are not inherited.
+  // `settings` are added to the environment, as "NAME=value", in place of what it has by that name;
+  // variables WEFT_... are not inherited.
   // `socket` is handed over as a service manager does: as descriptor 3, with LISTEN_FDS.
   explicit Program(std::vector<std::string> words, const std::vector<std::string>& settings = {},
                    int socket = -1);

@@ -46,6 +46,15 @@ expect "version in weft.pc" "$version" "$(pkg-config --modversion weft)"
     -o "$work/by-pkg-config" $(pkg-config --libs weft)
 expect "found by pkg-config" "$version" "$("$work/by-pkg-config")"
 
+if compgen -G "$build/python/weft/_weft.*.so" > /dev/null; then
+    packages=$(echo "$prefix"/lib/python3*/dist-packages)
+    expect "the package for Python" "weft $version" \
+        "$(cd "$work" && PYTHONPATH=$packages /usr/bin/python3 -B -m weft serve --version)"
+    expect "its module, and its page" "200" "$(cd "$work" && PYTHONPATH=$packages \
+        /usr/bin/python3 -B -c 'import weft._weft, weft.testing
+print(weft.testing.TestClient(weft.App()).get("/docs").status_code)')"
+fi
+
 if [ -x "$build/weft" ]; then
     expect "installed command" "weft $version" "$("$prefix/bin/weft" --version | head -n 1 |
         cut -d ' ' -f 1,2)"
