@@ -38,7 +38,7 @@ run: deps build ## Build, then serve the demonstration on HOST:PORT (127.0.0.1:8
 	exec build/release/weft demo --host $(HOST) --port $(PORT)
 
 .PHONY: test
-test: deps build ## Build, then run the quick tests and the fast checks of the sources
+test: deps-python build ## Build, then run the quick tests and the fast checks of the sources
 	@$(call ctest,release,quick) --parallel $(JOBS)
 
 .PHONY: test-slow
@@ -118,8 +118,8 @@ wheel: deps build ## Build a wheel of the package for Python in build/wheel, for
 clean: ## Remove build/, all but the Debian 13 tree
 	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 ! -name debian13 -exec rm -rf {} +; fi
 
-.PHONY: deps-docs deps-slow deps-tidy deps-debian13
-deps-docs deps-slow deps-tidy deps-debian13: deps-%:
+.PHONY: deps-docs deps-slow deps-tidy deps-debian13 deps-python
+deps-docs deps-slow deps-tidy deps-debian13 deps-python: deps-%:
 	@scripts/install-deps.sh base $*
 
 build/%/build.ninja: CMakePresets.json
