@@ -131,7 +131,7 @@ Ask random_other(Random& random) {
     case 2: {
       expected.body = "hello";
       Ask ask = make_ask(head_text({"GET", "/hello"}, "Connection: close\r\n"), {}, true, expected);
-      ask.closes = true;
+      ask.closes = ask.says_last = true;
       return ask;
     }
     case 3: {
@@ -141,7 +141,7 @@ Ask random_other(Random& random) {
       Ask ask = make_ask(
           head_text({"GET", "/hello", "HTTP/1.0"}, keep ? "Connection: keep-alive\r\n" : ""), {},
           true, expected);
-      ask.closes = !keep;
+      ask.closes = ask.says_last = !keep;
       return ask;
     }
     default: return head_of_hello();

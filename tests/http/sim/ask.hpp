@@ -21,6 +21,7 @@ struct Ask {
   std::string answer;
   std::string last_answer;
   bool closes = false;        // it is the last whatever happens
+  bool says_last = false;     // in its own words: nothing is sent behind it
   bool may_continue = false;  // a "100 Continue" may come first
 };
 

@@ -14,7 +14,9 @@ ClientPlan random_plan(Random& random, const PlanOptions& options) {
   using Ending = ClientPlan::Ending;
   ClientPlan plan;
   const std::uint64_t count = random.between(1, options.most_asks);
-  while (plan.asks.size() < count) plan.asks.push_back(random_ask(random));
+  while (plan.asks.size() < count && (plan.asks.empty() || !plan.asks.back().says_last)) {
+    plan.asks.push_back(random_ask(random));
+  }
   plan.starts_after = microseconds(random.below(random.chance(50) ? 1'000 : 100'000));
   if (random.chance(60)) plan.depth = random.between(2, 8);
   // All pieces of a request together stay well below the server's patience for one.
