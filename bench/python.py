@@ -39,6 +39,8 @@ class Contest:
     theirs: str
     path: str = "/"
     their_path: str | None = None
+    # Sync workers of gunicorn close each connection, and so both are asked on new ones.
+    connection_per_request: bool = False
     goal: tuple[float, float] = (1, 1)
 
 
@@ -49,7 +51,8 @@ CONTESTS = {
     "fastapi": Contest("FastAPI", "fastapi", "uvicorn:fastapi", goal=(0.8, 0.8)),
     "fastapi_typed": Contest("FastAPI with typed parameters", "fastapi", "uvicorn:fastapi",
                              "/users/42?q=a", goal=(0.8, 0.8)),
-    "flask": Contest("Flask, by WSGI", "flask", "gunicorn:flask", goal=(0.4, 0.4)),
+    "flask": Contest("Flask, by WSGI", "flask", "gunicorn:flask", goal=(0.4, 0.4),
+                      connection_per_request=True),
     "native_fastapi": Contest("native `def`, typed, JSON; beside FastAPI", "native",
                               "uvicorn:fastapi", "/users/42?q=a", goal=(1 / 7, 1 / 7)),
     "native_asgi": Contest("native `def`, typed, JSON; beside raw ASGI", "native", "uvicorn:asgi",
@@ -75,19 +78,19 @@ def kind_of(application):
 
 def ours(build, application):
     environment = f"env PYTHONPATH={build / 'python'}:{SOURCES} BENCH_KIND={kind_of(application)}"
-    return Server(f"weft:{application}", f"{environment} {PYTHON} -m weft serve python:{application} "
-                  "--port {port} --no-access-log --quiet", ours=True)
+    return Server(f"weft:{application}", f"{environment} {PYTHON} -m weft serve "
+                  f"python:{application} --port {{port}} --no-access-log --quiet", ours=True)
 
 
 def theirs(build, name):
     server, _, application = name.partition(":")
     environment = f"env PYTHONPATH={build / 'python'}:{SOURCES} BENCH_KIND={kind_of(application)}"
     if server == "uvicorn":
-        return Server(name, f"{environment} {PYTHON} -m uvicorn python:{application} --port {{port}} "
-                      "--no-access-log --log-level warning --loop uvloop --http httptools")
-    # Sync workers close each connection; what they are used for behind proxies.
-    return Server(name, f"{environment} {PYTHON} -m gunicorn.app.wsgiapp -k gthread --threads 4 "
-                  f"--keep-alive 75 --log-level warning -b 127.0.0.1:{{port}} python:{application}")
+        return Server(name, f"{environment} {PYTHON} -m uvicorn python:{application} "
+                      "--port {port} --no-access-log --log-level warning --loop uvloop "
+                      "--http httptools")
+    return Server(name, f"{environment} {PYTHON} -m gunicorn.app.wsgiapp -k sync "
+                  f"--log-level warning -b 127.0.0.1:{{port}} python:{application}")
 
 
 def missing():
@@ -129,7 +132,8 @@ def measure(arguments):
                              "build again")
     left_out = missing()
     if left_out:
-        raise BenchmarkError(f"not installed: {', '.join(left_out)}; scripts/install-deps.sh python")
+        raise BenchmarkError(f"not installed: {', '.join(left_out)}; run "
+                             "scripts/install-deps.sh python")
     server_core, other_core = harness.two_cores(arguments.cores)
     harness.raise_descriptor_limit()
     os.sched_setaffinity(0, {other_core})
@@ -147,9 +151,11 @@ def measure(arguments):
     for number in range(arguments.rounds):
         harness.say(f"round {number + 1} of {arguments.rounds}")
         for name, one in contests.items():
-            mine = bench.figure(ours(build, one.ours), Row("", path=one.path))[0]
-            other = bench.figure(theirs(build, one.theirs),
-                                 Row("", path=one.their_path or one.path))[0]
+            mine = bench.figure(ours(build, one.ours), Row(
+                "", path=one.path, connection_per_request=one.connection_per_request))[0]
+            other = bench.figure(theirs(build, one.theirs), Row(
+                "", path=one.their_path or one.path,
+                connection_per_request=one.connection_per_request))[0]
             taken[name].append((mine, other))
         for name, (path, _) in added.items():
             mine = bench.figure(ours(build, "native"), Row("", path=path))[0]

@@ -4,8 +4,8 @@
 usage: make_wheel.py BUILD OUTPUT
 
 The module is for one version of Python and links to this system's libraries, and so the wheel is
-for machines like this one: it is tagged `linux_…`, which pip takes from a file. The same build gives
-the same bytes. Prints the wheel's path.
+for machines like this one: it is tagged `linux_…`, which pip takes from a file. The same build
+gives the same bytes. Prints the wheel's path.
 """
 
 import base64
@@ -58,7 +58,7 @@ def files_of(build):
 
 
 def stripped(module):
-    """Without what only a debugger reads, which is most of it, where there is a program for that."""
+    """Without what only a debugger reads, which is most of it, where a program can do that."""
     if shutil.which("strip") is None:
         return module.read_bytes()
     with tempfile.TemporaryDirectory() as folder:

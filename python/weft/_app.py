@@ -166,6 +166,7 @@ class App(Group):
         one added is outermost, as with Starlette. For weft's own kind see `middleware`."""
         if not callable(factory):
             raise TypeError(f"add_middleware() wants a class, not {factory!r}")
+        self._changed()
         self._asgi_middleware.append((factory, arguments, options))
         self._outermost = None
 
@@ -200,6 +201,9 @@ class App(Group):
             watcher(route)
 
     def _changed(self) -> None:
+        if self._watchers:
+            raise RuntimeError("middleware is added before the application is served: the server "
+                               "has its routes already")
         self._chains.clear()
 
     def _add_hidden(self, pattern: str, handler: Callable[..., Any]) -> None:
@@ -251,6 +255,31 @@ class App(Group):
             response = await self._respond(route, request)
         except ClientDisconnected:
             return
+        await self._send(request, response, send)
+
+    async def _complete(self, route: Route, scope: Scope, receive: Receive, send: Send,
+                        result: Any, error: Any) -> None:
+        """Answers with what a handler that the server itself has called returned or raised."""
+        scope.setdefault("app", self)
+        scope["weft.route"] = route.pattern
+        request = Request(scope, receive)
+        found = self._router.find(scope["method"], _path_of(scope))
+        if isinstance(found, Match):
+            request.path_params = found.parameters
+
+        async def answer(request: Request) -> Response:
+            if error is not None:
+                raise error
+            given = await result if inspect.isawaitable(result) else result
+            return to_response(given, route.options)
+
+        try:
+            response = await self._guarded(answer, request)
+        except ClientDisconnected:
+            return
+        await self._send(request, response, send)
+
+    async def _send(self, request: Request, response: Response, send: Send) -> None:
         try:
             await response.send(request, send)
         except ClientDisconnected:

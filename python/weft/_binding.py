@@ -179,7 +179,8 @@ def _parameter(parameter: inspect.Parameter, hints: dict[str, Any], path_names: 
         return made
     inner = _convert.without_none(annotation)
     made.source = _source(rules, name, inner, path_names)
-    if made.source == "path" and name not in path_names and (rules and rules.alias) not in path_names:
+    alias = rules.alias if rules is not None else None
+    if made.source == "path" and name not in path_names and alias not in path_names:
         raise TypeError(f"the pattern has no {{{name}}}")
     if rules is not None and rules.alias:
         made.key = rules.alias

@@ -174,8 +174,9 @@ class Group:
         of an App around requests that no route fits, too. The first one added is outermost."""
         if function is None or function == "http":
             return self.middleware
-        self._middleware.append(check_middleware(function))
+        check_middleware(function)
         self._changed()
+        self._middleware.append(function)
         return function
 
     def group(self, prefix: str = "", *, dependencies: Iterable[Depends] = (),

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from ._app import App
 from ._lifespan import Lifespan, StartupFailed
 from ._options import Config
 from ._serve import EXIT_DONE, EXIT_FAILED, EXIT_STARTUP, announce_ready, say
@@ -78,8 +79,6 @@ class Worker:
         self._stopping = False
 
     async def run(self, loop: Any) -> int:
-        from . import _weft
-
         config = self._config
         threads = concurrent.futures.ThreadPoolExecutor(config.threads or THREADS, "weft-thread")
         loop.set_default_executor(threads)
@@ -94,8 +93,7 @@ class Worker:
             return EXIT_STARTUP
         status = EXIT_DONE
         try:
-            self._server = _weft.Server()
-            self._server.add_asgi(self._application, config.root_path)
+            self._server = self._make_server()
             await self._serve(loop, lifespan)
         except (OSError, ValueError) as error:
             say(str(error))
@@ -104,6 +102,15 @@ class Worker:
             await lifespan.shutdown()
             threads.shutdown(wait=False, cancel_futures=True)
         return status
+
+    def _make_server(self) -> Any:
+        from . import _native, _weft
+
+        if isinstance(self._application, App):
+            return _native.server_of(self._application, self._config.root_path)
+        server = _weft.Server()
+        server.add_asgi(self._application, self._config.root_path)
+        return server
 
     async def _serve(self, loop: Any, lifespan: Lifespan) -> None:
         config = self._config

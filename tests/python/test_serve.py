@@ -206,6 +206,92 @@ class OptionsTest(Case):
         self.assertEqual(server.wait(), 0)
 
 
+BOTH_WAYS = """
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+from weft import App, Depends, EventStream, HTMLResponse, HTTPError, Query, Request
+
+app = App()
+plain = app
+# Dependencies make a route no matter of the server's own.
+slow = app.group("/slow", dependencies=[Depends(lambda: None)])
+
+@dataclass
+class Point:
+    x: int
+
+class Mine(Exception):
+    pass
+
+@app.error(Mine)
+def mine(request: Request, error):
+    return {"mine": request.path_params}, 409
+
+def values(n: int, f: float = 1.5, q: str = "-", b: bool = False, many: list[str] | None = None):
+    return {"n": n, "f": f, "q": q, "b": b, "many": many}
+
+async def waits(n: int):
+    await asyncio.sleep(0.001)
+    return [n, "ä", None, Point(n)]
+
+def results(kind: str):
+    return {
+        "none": None, "text": "hä", "bytes": b"\\0", "number": 7, "pair": ("gone", 410),
+        "html": HTMLResponse("<p>"), "point": Point(3), "file": Path(__file__),
+        "stream": iter("ab") and (part for part in "ab"), "bad": object(),
+    }[kind]
+
+def fails(how: str):
+    if how == "http":
+        raise HTTPError(402, "pay", {"x-why": "money"})
+    raise Mine() if how == "mine" else ValueError(how)
+
+for group in (app, slow):
+    group.get("/values/{n}")(values)
+    group.get("/waits/{n}")(waits)
+    group.get("/results/{kind}")(results)
+    group.post("/made/{kind}", status_code=201)(results)
+    group.get("/fails/{how}")(fails)
+
+@app.get("/add")
+def add():
+    app.get("/added/{n}")(values)
+    return "added"
+"""
+
+
+class BothWaysTest(Case):
+    """Routes that the server calls itself answer as those that it leaves to Python."""
+
+    def answer(self, method, path):
+        client = http.client.HTTPConnection("127.0.0.1", self.server.port,
+                                            timeout=PATIENCE_SECONDS)
+        with contextlib.closing(client):
+            client.request(method, path)
+            answer = client.getresponse()
+            fields = {name.lower(): value for name, value in answer.getheaders()
+                      if name.lower() not in ("date", "etag", "last-modified")}
+            return answer.status, fields, answer.read()
+
+    def test_both_answer_alike(self):
+        self.write(BOTH_WAYS)
+        self.server = self.served()
+        paths = ["/values/3", "/values/-3?f=2&q=a%20b&b=on&many=1&many=2", "/values/x?f=y",
+                 "/values/99999999999999999999", "/values/3?q=%ff", "/values/1?n=2&b=7",
+                 "/waits/4", "/waits/x", "/fails/http", "/fails/mine", "/fails/other", "/none"]
+        paths += [f"/results/{kind}" for kind in (
+            "none", "text", "bytes", "number", "pair", "html", "point", "file", "stream", "bad")]
+        for method, path in [("GET", path) for path in paths] + [
+                ("POST", "/made/none"), ("POST", "/made/text"), ("POST", "/made/pair"),
+                ("HEAD", "/values/3"), ("DELETE", "/values/3"), ("OPTIONS", "/values/3")]:
+            self.assertEqual(self.answer(method, path), self.answer(method, "/slow" + path),
+                             (method, path))
+        self.assertEqual(self.answer("GET", "/added/3")[0], 404)
+        self.answer("GET", "/add")
+        self.assertEqual(json.loads(self.answer("GET", "/added/3")[2])["n"], 3)
+
+
 class ProcessesTest(Case):
     def pids(self, server, count):
         """Of the processes, once there are so many and one answers. Which of them takes a client is

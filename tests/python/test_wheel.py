@@ -21,8 +21,9 @@ BUILD = Path(weft.__file__).parents[1].parent
 
 
 def make(output):
-    done = subprocess.run([sys.executable, "-B", SOURCE / "scripts" / "make_wheel.py", BUILD, output],
-                          capture_output=True, text=True, check=True)
+    script = SOURCE / "scripts" / "make_wheel.py"
+    done = subprocess.run([sys.executable, "-B", script, BUILD, output], capture_output=True,
+                          text=True, check=True)
     return Path(done.stdout.strip())
 
 
