@@ -264,7 +264,7 @@ class _Call:
         self._check_started()
         if not self._head_sent:
             return self._status, self._with_length(0), b""
-        self._wait(self._send({"type": "http.response.body", "body": b""}))
+        self._wait(self._send, {"type": "http.response.body", "body": b""})
         return None
 
     def _check_started(self) -> None:
@@ -311,9 +311,9 @@ class _Call:
     def _send_part(self, data: bytes) -> None:
         if not self._head_sent:
             self._head_sent = True
-            self._wait(self._send_first(data))
+            self._wait(self._send_first, data)
         else:
-            self._wait(self._send({"type": "http.response.body", "body": data, "more_body": True}))
+            self._wait(self._send, {"type": "http.response.body", "body": data, "more_body": True})
 
     async def _send_first(self, data: bytes) -> None:
         await self._send({"type": "http.response.start", "status": self._status,
@@ -321,14 +321,17 @@ class _Call:
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     def _part(self) -> tuple[bytes, bool]:
-        message = self._wait(self._receive())
+        message = self._wait(self._receive)
         if message["type"] == "http.disconnect":
             raise OSError("the client went before its body was there")
         return message.get("body", b""), message.get("more_body", False)
 
-    def _wait(self, awaitable: Any) -> Any:
+    def _wait(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """The result of an asynchronous function, which is called in the event loop's thread: the
+        server's own must not be touched by another."""
+
         async def run() -> Any:
-            return await awaitable
+            return await function(*arguments)
 
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
 
