@@ -1,6 +1,7 @@
 #include "app/hosted_server.hpp"
 
 #include <chrono>
+#include <utility>
 
 #include "app/app_state.hpp"
 #include "ksvc/core/assert.hpp"
@@ -13,7 +14,11 @@ void HostedServer::set_up(const Options& options) {
   WEFT_ASSERT(running_ == nullptr);
   ksvc::BackendChoice choice;
   options_ = options;
-  running_ = app_.start_closed(options, choice, true);
+  auto running = app_.start_closed(options, choice, true);
+  {
+    const std::lock_guard lock(mutex_);
+    running_ = std::move(running);
+  }
   start_line_reason_ = choice.reason;
   location_ = running_->server.location();
 }
@@ -40,19 +45,26 @@ bool HostedServer::resume() {
 
 void HostedServer::end() {
   if (running_ == nullptr) return;
-  drain();
+  // One that has stopped is not asked once more, which would be to insist.
+  if (!over_) drain();
   while (resume()) {
     // Whoever visits finds nobody here any more.
   }
   running_->server.end();
   running_->server.join();
+  std::shared_ptr<App::Running> last;
   {
     const std::lock_guard lock(mutex_);
     ended_ = true;
+    last = running_;
     changed_.notify_all();
   }
   if (watch_.joinable()) watch_.join();
-  running_.reset();
+  {
+    const std::lock_guard lock(mutex_);
+    running_.reset();
+  }
+  last.reset();
   app_.stop();
 }
 
@@ -61,11 +73,11 @@ gvt::Scheduler& HostedServer::scheduler() noexcept { return running_->server.sch
 gvt::BlockingIo& HostedServer::io() noexcept { return running_->server.io(); }
 
 void HostedServer::stop(bool at_once) {
-  const std::shared_ptr<App::Running> running = running_;
-  if (running == nullptr) return;
+  std::shared_ptr<App::Running> running;
   {
     const std::lock_guard lock(mutex_);
-    if (ended_) return;
+    running = running_;
+    if (ended_ || running == nullptr) return;
     if (!patience_) {
       patience_.emplace(app_.routes_->site.limits);
       watch_ = std::thread([this] { watch(); });

@@ -73,6 +73,8 @@ template <class Worker, class Model>
 void Connection<Worker, Model>::received(const ksvc::Completion& completion) {
   if (completion.lease) arrive(completion.lease);
   if (!completion.more) receive_ended(completion.result);
+  // Whether something has come behind what has just come is asked when the server drains.
+  if (completion.lease && !completion.more && service_.draining()) ensure_receiving();
   if (request_ != nullptr && request_->incoming) wake(request_->incoming->reader);
   if (request_ != nullptr && request_->waiter != nullptr) {
     wake_body_waiter();
@@ -424,7 +426,8 @@ void Connection<Worker, Model>::end_request(bool keep_alive) {
   input_.unpin(used, service_.backend().buffers(), service_.budget());
   if (!keep_alive) {
     state_ = State::finishing;
-    last_request_ = !head.keep_alive && !head.has_body();
+    last_request_ =
+        !head.keep_alive && !head.has_body() && !(request.outgoing && request.outgoing->upgraded);
   } else if (left > 0) {
     skip_left_ = left;
     state_ = State::skipping;

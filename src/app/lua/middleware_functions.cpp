@@ -1,7 +1,9 @@
 // The middleware in the box, as scripts put it around their routes: weft.logger() and the others.
 //
 // Each is a userdata that holds a Middleware; app:use() and routes take it.
+#include <atomic>
 #include <chrono>
+#include <memory>
 #include <new>
 #include <string>
 
@@ -85,13 +87,31 @@ Options& push_options(lua_State* state, int arguments = 1) {
   return *made;
 }
 
+// The log is told of a request when it ends, and by then another generation may have come: so the
+// request keeps its logger.
+struct KeptLogger {
+  std::string name;
+  std::shared_ptr<const Middleware> log;
+
+  void operator()(Context& context, Next& next) const {
+    context.set(name, log);
+    (*log)(context, next);
+  }
+};
+
+Middleware kept_logger(const LoggerOptions& options) {
+  static std::atomic<unsigned> made{0};
+  return KeptLogger{"weft.logger " + std::to_string(made++),
+                    std::make_shared<const Middleware>(logger(options))};
+}
+
 int make_logger(lua_State* state) {
   auto& wanted = push_options<LoggerOptions>(state);
   OptionTable options(state, 1, "weft.logger()");
   wanted.path = options.text("path", "-");
   wanted.format = options.text("format", "combined");
   options.end();
-  new (push_place(state)) Middleware(logger(wanted));
+  new (push_place(state)) Middleware(kept_logger(wanted));
   return give_middleware(state);
 }
 

@@ -1,6 +1,8 @@
 #include "weft/middleware/static_files.hpp"
 
 #include <memory>
+#include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,9 +38,18 @@ bool counted(const std::string& mount, Context& context, const Serve& serve) {
   return answered;
 }
 
+// Figures and logs name it for as long as they are there, whatever has become of the middleware: a
+// script that is read anew has others.
+const std::string& kept_for_good(std::string pattern) {
+  static std::mutex mutex;
+  static std::set<std::string> patterns;
+  const std::lock_guard lock(mutex);
+  return *patterns.insert(std::move(pattern)).first;
+}
+
 struct Mount {
   // The folder's, as a route would have it.
-  std::string pattern;
+  const std::string& pattern;
   app::StaticSite site;
 
   bool serve(Context& context) const {
@@ -61,7 +72,7 @@ std::string pattern_beneath(std::string_view prefix) {
 
 Middleware static_files(const std::string& folder, const StaticOptions& options) {
   auto mount = std::make_shared<const Mount>(
-      Mount{pattern_beneath(options.prefix), app::StaticSite(folder, options)});
+      Mount{kept_for_good(pattern_beneath(options.prefix)), app::StaticSite(folder, options)});
   return [mount = std::move(mount)](Context& context, Next& next) {
     if (!is_get_or_head(context)) return next();
     if (mount->serve(context)) return;
