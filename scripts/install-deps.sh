@@ -12,7 +12,8 @@ clients=(curl wrk apache2-utils nghttp2-client slowhttptest python3-httpx nginx 
 browser=(chromium nodejs npm)
 # Applications and servers for Python that are tried with it, or compared.
 python=(python3-fastapi python3-starlette python3-django python3-flask python3-uvicorn
-        python3-uvloop python3-httptools python3-multipart gunicorn python3-httpx python3-requests
+        python3-uvloop python3-httptools python3-multipart python3-python-multipart gunicorn
+        python3-httpx python3-requests
         python3-venv)
 docs=(doxygen)
 slow=(clang-19 libclang-rt-19-dev libboost-dev valgrind g++-aarch64-linux-gnu qemu-user
@@ -24,7 +25,8 @@ peers=(nginx libnginx-mod-http-lua lua-cjson haproxy libh2o-evloop-dev libssl-de
        librust-hyper-util-dev librust-http-body-util-dev librust-axum-dev)
 bench=(wrk golang-go libboost-fiber-dev valgrind "${peers[@]}" "${python[@]}")
 # Debian 12 or 13 lacks these: where they are unknown they are left out.
-optional=(libh2o-evloop-dev librust-hyper-util-dev librust-http-body-util-dev librust-axum-dev)
+optional=(libh2o-evloop-dev librust-hyper-util-dev librust-http-body-util-dev librust-axum-dev
+          python3-python-multipart)
 
 packages=()
 for set_name in "${@:-base}"; do
