@@ -195,7 +195,9 @@ Value Schema::read(detail::TextFields& fields) const {
   for (const auto& [name, rule] : root_.members) {
     const PathStep at{&root, name};
     const std::vector<std::string_view> texts = fields.all(name);
-    if (rule.type == Type::list) {
+    // Without either, a list that is not there has no items.
+    const bool may_be_absent = rule.fallback.has_value() || rule.optional;
+    if (rule.type == Type::list && !(texts.empty() && may_be_absent)) {
       ValueList items;
       for (const std::string_view text : texts) {
         if (complaints.full()) break;

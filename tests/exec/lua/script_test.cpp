@@ -95,6 +95,12 @@ TEST_F(Scripts, bind_bodies_and_queries_to_schemas) {
     end)
     app:post("/form", function(c) c:json(c:bind{ a = "string", n = { one_of = { 1, 2 },
                                                  type = "integer" } }) end)
+    app:get("/lists", function(c)
+      local q = c:bind({ few = { type = "list", of = "integer", default = { 7, 8 } },
+                         none = { type = "list", of = "integer", min = 1, optional = true },
+                         plain = { type = "list", of = "integer" } }, "query")
+      c:json{ #q.few, q.few[1], q.none == nil, #q.plain }
+    end)
     app:get("/nested", function(c) c:bind({ t = { fields = {} } }, "query") end)
     for i, wrong in ipairs{ { a = "text" }, { a = 7 }, { a = { min = 2, max = 1 } },
                             { a = { kind = "string" } }, { a = { one_of = "x" } },
@@ -133,6 +139,8 @@ TEST_F(Scripts, bind_bodies_and_queries_to_schemas) {
   EXPECT_EQ(body("/page/2.5?all=on&id=3&id=4"), "[1,true,2,4,2.5]");
   EXPECT_EQ(client->get("/page/x?all=on").status(), 422);
   EXPECT_EQ(client->get("/page/1?all=maybe&page=0").status(), 422);
+  EXPECT_EQ(body("/lists"), "[2,7,true,0]");
+  EXPECT_EQ(body("/lists?few=1&none=2&plain=3"), "[1,1,false,1]");
   answer = client->post_form("/form", TestForm().field("a", "x").field("n", "2"));
   EXPECT_EQ(answer.json()["a"].as_string(), "x");
   EXPECT_EQ(answer.json()["n"].as_int(), 2);
