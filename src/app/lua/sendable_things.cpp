@@ -17,7 +17,13 @@ class SendableGroup final : public exec::SendableThing {
  public:
   explicit SendableGroup(std::size_t number) : number_(number) {}
   void push(void* state) const override {
-    push_group(state_from(state), State::of(state_from(state)).groups[number_]);
+    auto& groups = State::of(state_from(state)).groups;
+    if (number_ >= groups.size()) {
+      luaL_error(state_from(state),
+                 "the script has made other groups in the state of this worker; what it makes "
+                 "must not depend on time or chance");
+    }
+    push_group(state_from(state), groups[number_]);
   }
 
  private:

@@ -95,7 +95,7 @@ int State::reference_of(std::size_t function) {
   const exec::SendableClosure* const closure = generation.find_live(function);
   if (closure == nullptr) throw std::logic_error("a function that no handler has added");
   Making making{*closure};
-  require_done(vm.protect(&make_function, &making));
+  require_done(vm.protect(&guarded<&make_function>, &making));
   live_functions.emplace(function, making.reference);
   return making.reference;
 }

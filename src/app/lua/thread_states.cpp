@@ -1,19 +1,39 @@
 #include "app/lua/thread_states.hpp"
 
 #include <algorithm>
+#include <memory>
+#include <mutex>
 #include <utility>
+#include <vector>
 
 #include "exec/lua/run_watch.hpp"
 #include "gvt/scheduler.hpp"
 
 namespace weft::app::lua {
 
+namespace {
+
+// What a request still refers to that hangs when its thread ends: nothing of it may end any more.
+void keep_for_good(std::shared_ptr<Script> script, std::shared_ptr<Generation> generation) {
+  static std::mutex mutex;
+  static auto& kept =
+      *new std::vector<std::pair<std::shared_ptr<Script>, std::shared_ptr<Generation>>>;
+  const std::lock_guard lock(mutex);
+  kept.emplace_back(std::move(script), std::move(generation));
+}
+
+}  // namespace
+
 // The watch of the thread is made before, and so outlives them.
 ThreadStates::ThreadStates() noexcept { static_cast<void>(exec::lua::RunWatch::of_this_thread()); }
 
 ThreadStates::~ThreadStates() {
-  for (const Entry& entry : entries_) {
-    if (entry.state->active == 0) entry.generation->drop(*entry.state);
+  for (Entry& entry : entries_) {
+    if (entry.state->active == 0) {
+      entry.generation->drop(*entry.state);
+    } else {
+      keep_for_good(std::move(entry.script), std::move(entry.generation));
+    }
   }
 }
 
