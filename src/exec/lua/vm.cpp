@@ -9,6 +9,7 @@
 #include "exec/lua/run_watch.hpp"
 #include "exec/lua/values.hpp"
 #include "gvt/no_park.hpp"
+#include "gvt/scheduler.hpp"
 #include "http/log_text.hpp"
 #include "ksvc/core/assert.hpp"
 #include "weft/cancel.hpp"
@@ -75,12 +76,14 @@ void read_table(lua_State* state, ScriptFailure& failure) {
 void tell_hook(lua_State* state, lua_Debug* /*entry*/) {
   lua_sethook(state, nullptr, 0, 0);
   const Vm& vm = Vm::of(state);
-  if (!vm.options().print) return;
+  // Without a scheduler it is no worker that is held up: a script is read there, at the start or
+  // anew.
+  if (!vm.options().print || gvt::current_scheduler() == nullptr) return;
   try {
     vm.options().print("a script computes for half a second already, and holds up its worker" +
                        callers(state) + ": let the route run on the pool, by :worker()");
-  } catch (const std::bad_alloc&) {
-    // There was no memory to say it with.
+  } catch (...) {
+    // It could not be said; nothing may be thrown through Lua, which is below.
   }
 }
 
@@ -111,14 +114,16 @@ class Vm::Inside {
     vm.run_ = run;
     vm.current_ = state;
     vm.expired_ = false;
-    const bool ends_with_task = vm.ends_with_task_;
-    if (vm.options_.run_time.count() > 0 || ends_with_task) watch_ = RunWatch::of_this_thread();
+    // Also without a limit: what holds its worker up is told of.
+    watch_ = RunWatch::of_this_thread();
     if (watch_ == nullptr) return;
     watch_->begin(vm, vm.options_.run_time,
-                  ends_with_task ? weft::detail::current_task().cancel : nullptr);
+                  vm.ends_with_task_ ? weft::detail::current_task().cancel : nullptr);
   }
   ~Inside() {
     if (watch_ != nullptr) watch_->end();
+    // Coroutines begin with the hook of the state that makes them.
+    if (vm_.main_ != nullptr && vm_.current_ == vm_.main_) lua_sethook(vm_.main_, nullptr, 0, 0);
     vm_.run_ = run_;
     vm_.current_ = current_;
   }
@@ -150,6 +155,7 @@ Vm::~Vm() {
   WEFT_ASSERT(runs_ == 0 && "a state ends when nothing runs in it");
   const Inside inside(*this, nullptr, main_);
   lua_close(main_);
+  main_ = nullptr;
 }
 
 void* Vm::allocate(void* self, void* block, std::size_t had, std::size_t wanted) noexcept {

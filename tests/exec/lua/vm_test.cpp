@@ -82,6 +82,20 @@ int add_waits(lua_State* state) {
   return 0;
 }
 
+int run_away(lua_State* state) {
+  luaL_loadstring(state, "while true do end");
+  lua_call(state, 0, 0);
+  return 0;
+}
+
+TEST_F(LuaVm, what_runs_away_outside_of_a_call_leaves_later_calls_alone) {
+  Vm bounded(options(50ms));
+  const auto failure = bounded.protect(&run_away, nullptr);
+  ASSERT_TRUE(failure);
+  EXPECT_EQ(failure->kind, ScriptFailure::Kind::ran_too_long);
+  EXPECT_EQ(text_of(run_in(bounded, "return function() return 'well' end")), "well");
+}
+
 TEST_F(LuaVm, a_function_gets_its_arguments_and_gives_its_first_result) {
   const auto result = body("local a, b = ... return a .. b, 'more'",
                            {Value(std::string("x")), Value(std::int64_t{7})});
