@@ -11,6 +11,7 @@
 #include "app/secrets.hpp"
 #include "http/exchange.hpp"
 #include "http/header_text.hpp"
+#include "http/letter_case.hpp"
 #include "http/site.hpp"
 #include "weft/cancel.hpp"
 #include "weft/context.hpp"
@@ -71,17 +72,25 @@ KeptAnswer kept_answer(Context& context, std::string_view headers_before) {
   KeptAnswer answer{response.status, std::string(response.content_type)};
   std::vector<std::string_view> before;
   while (!headers_before.empty()) before.push_back(take_line(headers_before));
+  std::vector<std::pair<std::string_view, bool>> now;  // and whether it stood there before
   for (std::string_view lines = response.fields.view(); !lines.empty();) {
     const std::string_view line = take_line(lines);
-    if (const auto found = std::ranges::find(before, line); found != before.end()) {
-      before.erase(found);
-      continue;
-    }
-    const std::size_t colon = line.find(':');
-    answer.headers.emplace_back(line.substr(0, colon), line.substr(colon + 2));
+    const auto found = std::ranges::find(before, line);
+    now.emplace_back(line, found != before.end());
+    if (found != before.end()) before.erase(found);
   }
   for (const std::string_view line : before) {
     answer.replaced.emplace_back(line.substr(0, line.find(':')));
+  }
+  for (const auto& [line, stood_there] : now) {
+    const std::size_t colon = line.find(':');
+    const std::string_view name = line.substr(0, colon);
+    // What stayed while others of its name went would go with them.
+    const bool is_to_go = std::ranges::any_of(answer.replaced, [name](const std::string& gone) {
+      return http::in_lower_case(gone) == http::in_lower_case(std::string(name));
+    });
+    if (stood_there && !is_to_go) continue;
+    answer.headers.emplace_back(name, line.substr(colon + 2));
   }
   answer.body = response.body.view();
   return answer;

@@ -153,6 +153,27 @@ TEST_P(IdempotencyTest, what_was_set_in_place_of_what_is_around_it_is_so_again) 
   EXPECT_EQ(again.field("x-frame-options"), "");
 }
 
+TEST_P(IdempotencyTest, what_stayed_while_others_of_its_name_went_stays_again) {
+  app.use([](Context& c, Next& next) {
+    c.answer().lasting_header("Vary", "Origin");
+    c.add_header("Vary", "Accept");
+    next();
+  });
+  app.use(idempotency(with_store()));
+  app.post("/orders", [](Context& c) {
+    c.answer().clear();
+    c.text("done");
+  });
+  start();
+  const Answer first = with_key("/orders", "k");
+  const Answer again = with_key("/orders", "k");
+  EXPECT_TRUE(is_replayed(again));
+  for (const Answer& answer : {first, again}) {
+    EXPECT_EQ(answer.field("vary"), "Origin") << answer.head;
+    EXPECT_EQ(answer.head.find("Accept"), std::string::npos) << answer.head;
+  }
+}
+
 TEST_P(IdempotencyTest, one_that_is_asked_to_come_again_is_handled_then) {
   app.use(idempotency(with_store()));
   app.post("/busy", [this](Context& c) {
