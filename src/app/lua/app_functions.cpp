@@ -121,13 +121,29 @@ std::size_t send_function(lua_State* state, int index, LiveRoute& route) {
   return number;
 }
 
-LiveRoute& live_route(Run& run) noexcept { return *static_cast<LiveRoute*>(run.kept.get()); }
+// A route on its way to the workers, with what this state keeps for it until it is there.
+struct AddedRoute {
+  explicit AddedRoute(Vm& of) noexcept : vm(of) {}
+  ~AddedRoute() {
+    for (const LiveFunction& one : route.functions) vm.release(one.reference);
+  }
+  AddedRoute(const AddedRoute&) = delete;
+  AddedRoute& operator=(const AddedRoute&) = delete;
+
+  Vm& vm;
+  LiveRoute route;
+};
+
+LiveRoute& live_route(Run& run) noexcept { return static_cast<AddedRoute*>(run.kept.get())->route; }
 
 void perform_add(Run& run, lua_State* state) {
   State& own = State::of(state);
   LiveRoute& route = live_route(run);
   std::vector<std::pair<std::size_t, int>> kept;
-  for (const LiveFunction& one : route.functions) kept.emplace_back(one.number, one.reference);
+  kept.reserve(route.functions.size());
+  for (LiveFunction& one : route.functions) {
+    kept.emplace_back(one.number, std::exchange(one.reference, LUA_NOREF));
+  }
   try {
     own.live_functions.reserve(own.live_functions.size() + kept.size());
     run.integer = static_cast<std::int64_t>(own.script.add_live(own.generation, std::move(route)));
@@ -152,7 +168,7 @@ int add_live_route(lua_State* state, const char* method, int pattern_index) {
   Run& run = Run::require(state);
   const Group& group = group_at(state);
   const int last = lua_gettop(state);
-  run.kept = std::make_shared<LiveRoute>();
+  run.kept = std::make_shared<AddedRoute>(run.vm());
   LiveRoute& route = live_route(run);
   route.route.method = method;
   route.route.pattern = whole_pattern(group, text_at(state, pattern_index));
