@@ -37,7 +37,7 @@ int open_bindings(lua_State* state) {
   open_shared(state);
   open_middleware(state);
   open_forms(state);
-  lua_getfield(state, LUA_REGISTRYINDEX, exec::lua::kLoadedTable);
+  lua_rawgetp(state, LUA_REGISTRYINDEX, exec::lua::kLoadedTable);
   lua_pushvalue(state, -2);
   lua_setfield(state, -2, "weft");
   lua_settop(state, 0);

@@ -40,14 +40,74 @@ int append_code(lua_State* /*state*/, const void* block, std::size_t size, void*
 }
 
 // The name of the entry of the table on top of the stack whose value is the one at `index`.
-std::optional<std::string> name_in_table(lua_State* state, int index) {
+// Of those that `fits` takes.
+template <class Fits>
+std::optional<std::string> name_in_table(lua_State* state, int index, const Fits& fits) {
   const int table = lua_gettop(state);
   lua_pushnil(state);
   while (lua_next(state, table) != 0) {
-    if (lua_type(state, -2) == LUA_TSTRING && lua_rawequal(state, -1, index) != 0) {
+    if (lua_type(state, -2) == LUA_TSTRING && lua_rawequal(state, -1, index) != 0 &&
+        fits(text_at(state, -2))) {
       std::string name(text_at(state, -2));
       lua_settop(state, table);
       return name;
+    }
+    lua_pop(state, 1);
+  }
+  return std::nullopt;
+}
+
+bool is_any(std::string_view /*name*/) noexcept { return true; }
+
+// Pushes the table of that name in the table on top of the stack, if there is one. By looking
+// through it: to make the name a string of Lua's may raise an error.
+bool push_table_in(lua_State* state, std::string_view name) noexcept {
+  const int table = lua_gettop(state);
+  lua_pushnil(state);
+  while (lua_next(state, table) != 0) {
+    if (lua_type(state, -2) == LUA_TSTRING && text_at(state, -2) == name &&
+        lua_istable(state, -1)) {
+      lua_replace(state, -2);
+      return true;
+    }
+    lua_pop(state, 1);
+  }
+  return false;
+}
+
+// Whether the table at an index has a metatable that does something: those that only say what kind
+// of value a table is have these two alone.
+bool has_behaviour(lua_State* state, int index) noexcept {
+  if (lua_getmetatable(state, index) == 0) return false;
+  const int metatable = lua_gettop(state);
+  bool does_something = false;
+  lua_pushnil(state);
+  while (!does_something && lua_next(state, metatable) != 0) {
+    const std::string_view name =
+        lua_type(state, -2) == LUA_TSTRING ? text_at(state, -2) : std::string_view();
+    does_something = name != "__name" && name != "__metatable";
+    lua_pop(state, 1);
+  }
+  lua_settop(state, metatable - 1);
+  return does_something;
+}
+
+// Where one such is in a table that a value was made of, which is no cycle therefore: "[3].inner",
+// and "" for the table itself.
+std::optional<std::string> find_behaviour(lua_State* state, int index) {
+  if (lua_checkstack(state, 8) == 0) throw std::bad_alloc();
+  if (has_behaviour(state, index)) return std::string();
+  const KeptTop kept(state);
+  lua_pushnil(state);
+  while (lua_next(state, index) != 0) {
+    if (lua_istable(state, -1)) {
+      if (auto path = find_behaviour(state, lua_gettop(state))) {
+        const std::string step =
+            lua_type(state, -2) == LUA_TSTRING
+                ? "." + std::string(text_at(state, -2))
+                : "[" + std::to_string(lua_tointegerx(state, -2, nullptr)) + "]";
+        return step + *path;
+      }
     }
     lua_pop(state, 1);
   }
@@ -168,6 +228,13 @@ class Reader {
       if (path_.starts_with('.')) path_.erase(0, 1);
       return refuse(std::move(refusal->reason));
     }
+    if (lua_istable(state_, index)) {
+      if (auto place = find_behaviour(state_, index)) {
+        path_ = std::move(*place);
+        if (path_.starts_with('.')) path_.erase(0, 1);
+        return refuse("is a table with a metatable, which belongs to its state");
+      }
+    }
     auto& value = std::get<Value>(read);
     value_bytes_ += std::min(counted_bytes(value), left.bytes);
     return Content(std::move(value));
@@ -184,25 +251,19 @@ class Reader {
   // "words", "string", "weft.client".
   std::optional<std::string> module_name(int index) const {
     const KeptTop kept(state_);
-    lua_pushstring(state_, kLoadedTable);
-    lua_rawget(state_, LUA_REGISTRYINDEX);
-    if (auto name = name_in_table(state_, index)) return name;
-    lua_pushliteral(state_, "weft");
-    if (lua_rawget(state_, -2) == LUA_TTABLE) {
-      if (auto name = name_in_table(state_, index)) return "weft." + *name;
+    lua_rawgetp(state_, LUA_REGISTRYINDEX, kLoadedTable);
+    if (auto name = name_in_table(state_, index, &is_any)) return name;
+    if (push_table_in(state_, "weft")) {
+      if (auto name = name_in_table(state_, index, &is_any)) return "weft." + *name;
     }
-    for (const char* const library : kLibraries) {
-      lua_rawgeti(state_, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
-      lua_pushstring(state_, library);
-      lua_rawget(state_, -2);
-      if (lua_rawequal(state_, -1, index) != 0) return library;
-      lua_pop(state_, 2);
-    }
-    return std::nullopt;
+    lua_rawgeti(state_, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
+    return name_in_table(state_, index, [](std::string_view name) noexcept {
+      return std::ranges::find(kLibraries, name) != kLibraries.end();
+    });
   }
 
-  static constexpr std::array kLibraries{"string",    "table", "math", "utf8",
-                                         "coroutine", "os",    "debug"};
+  static constexpr std::array<std::string_view, 7> kLibraries{"string",    "table", "math", "utf8",
+                                                              "coroutine", "os",    "debug"};
 
   lua_State* state_;
   const ClosureLimits& limits_;
@@ -219,7 +280,7 @@ class Reader {
 // The module that is known by that name, or one that the state loads now.
 void push_module(lua_State* state, const std::string& name) {
   constexpr std::string_view kOwn = "weft.";
-  lua_getfield(state, LUA_REGISTRYINDEX, kLoadedTable);
+  lua_rawgetp(state, LUA_REGISTRYINDEX, kLoadedTable);
   push_text(state, name);
   if (lua_rawget(state, -2) != LUA_TNIL) return lua_remove(state, -2);
   lua_pop(state, 1);

@@ -248,7 +248,7 @@ int push_module(lua_State* state) {
 int require_module(lua_State* state) {
   text_argument(state, 1);
   lua_settop(state, 1);
-  lua_getfield(state, LUA_REGISTRYINDEX, kLoadedTable);
+  lua_rawgetp(state, LUA_REGISTRYINDEX, kLoadedTable);
   lua_pushvalue(state, 1);
   if (lua_rawget(state, 2) != LUA_TNIL) {
     if (is_null(state, 3)) {
@@ -354,7 +354,7 @@ int open_libraries(lua_State* state) {
   lua_setglobal(state, "debug");
 
   lua_newtable(state);
-  lua_setfield(state, LUA_REGISTRYINDEX, kLoadedTable);
+  lua_rawsetp(state, LUA_REGISTRYINDEX, kLoadedTable);
   luaL_newmetatable(state, kErrorMetatable);
   lua_pushcfunction(state, &describe_error);
   lua_setfield(state, -2, "__tostring");

@@ -65,6 +65,10 @@ TEST_F(LiveScripts, are_told_what_cannot_be_sent_and_where_it_is) {
     file.inner = { print }
     local cycle = {} cycle.me = cycle
     local gen = coroutine.wrap(function() end)
+    local object, holder = setmetatable({}, { __index = { n = 1 } }), {}
+    holder.inner = { setmetatable({}, { __index = file }) }
+    app:get("/object", function(c) try(c, "/x", function() return object.n end) end)
+    app:get("/holder", function(c) try(c, "/x", function() return holder end) end)
     app:get("/c", function(c) try(c, "/x", function() p() end) end)
     app:get("/thread", function(c) try(c, "/x", function() return thread end) end)
     app:get("/table", function(c) try(c, "/x", function() return file end) end)
@@ -94,6 +98,8 @@ TEST_F(LiveScripts, are_told_what_cannot_be_sent_and_where_it_is) {
   says("/table", "file.inner[1] is a function");
   says("/cycle", "cycle.me is a table that it is in itself: a cycle");
   says("/userdata", "c is a userdata");
+  says("/object", "object is a table with a metatable");
+  says("/holder", "holder.inner[1] is a table with a metatable");
   says("/nested", "helper.gen is a function of C");
   says("/builtin", "the function is a function of C");
   says("/twice", "there is a route GET /c already");
