@@ -213,7 +213,7 @@ class App(Group):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            scope.setdefault("app", self)
+            scope["app"] = self  # Of a mounted one it is not that around it.
             if self._asgi_middleware:
                 await self._wrapped()(scope, receive, send)
             else:
@@ -250,6 +250,13 @@ class App(Group):
                     if path.startswith(prefix) and path[len(prefix):len(prefix) + 1] in ("", "/"):
                         await mounted(_below_mount(scope, prefix, path), receive, send)
                         return
+                # With all that is around the route, as if its own path had been asked for.
+                if self.trailing_slash == "ignore":
+                    other = self._router.find(scope["method"], _with_other_slash(path))
+                    if isinstance(other, Match):
+                        route = other.route
+                        request.path_params = other.parameters
+                        scope["weft.route"] = route.pattern
             scope["weft.allowed"] = found
         try:
             response = await self._respond(route, request)
@@ -260,7 +267,7 @@ class App(Group):
     async def _complete(self, route: Route, scope: Scope, receive: Receive, send: Send,
                         result: Any, error: Any) -> None:
         """Answers with what a handler that the server itself has called returned or raised."""
-        scope.setdefault("app", self)
+        scope["app"] = self
         scope["weft.route"] = route.pattern
         request = Request(scope, receive)
         found = self._router.find(scope["method"], _path_of(scope))
@@ -374,7 +381,7 @@ class App(Group):
 
     async def _watched(self, route: Route, request: Request, call: Callable[[], Any]) -> Any:
         """Cancels the handler when the client goes, if nothing more of the body can be read."""
-        if request._body is None and not _has_body(request) and not request._stream_begun:
+        if request._body is None and not request._has_body() and not request._stream_begun:
             request._body = b""
         if request._body is None and request._form is None:
             return await call()
@@ -530,10 +537,9 @@ async def _no_route(request: Request) -> Response:
     allowed = request.scope.get("weft.allowed") or ()
     if not allowed:
         app: App = request.scope["app"]
-        if app.trailing_slash != "strict":
-            other = await _with_other_slash(app, request)
-            if other is not None:
-                return other
+        other = _sent_on(app, request) if app.trailing_slash == "redirect" else None
+        if other is not None:
+            return other
         raise HTTPError(404)
     listed = {"allow": ", ".join(sorted(allowed))}
     if request.method == "OPTIONS":
@@ -541,16 +547,14 @@ async def _no_route(request: Request) -> Response:
     raise HTTPError(405, headers=listed)
 
 
-async def _with_other_slash(app: App, request: Request) -> Response | None:
-    path = _path_of(request.scope)
-    other = path[:-1] if path.endswith("/") else path + "/"
-    found = app._router.find(request.method, other) if other else set()
-    if not isinstance(found, Match):
+def _with_other_slash(path: str) -> str:
+    return (path[:-1] or "/") if path.endswith("/") else path + "/"
+
+
+def _sent_on(app: App, request: Request) -> Response | None:
+    other = _with_other_slash(_path_of(request.scope))
+    if not isinstance(app._router.find(request.method, other), Match):
         return None
-    if app.trailing_slash == "ignore":
-        request.path_params = found.parameters
-        request.scope["weft.route"] = found.route.pattern
-        return await app._handle(found.route, request)
     query = request.query_string
     # Never "//elsewhere", which would lead to another host.
     target = request.root_path + "/" + other.lstrip("/")
@@ -572,13 +576,6 @@ def _below_mount(scope: Scope, prefix: str, path: str) -> Scope:
     rest = path[len(prefix):] or "/"
     return {**scope, "root_path": scope.get("root_path", "") + prefix,
             "path": unquote(rest), "raw_path": rest.encode("latin-1")}
-
-
-def _has_body(request: Request) -> bool:
-    for name, value in request.scope["headers"]:
-        if name == b"transfer-encoding" or (name == b"content-length" and value != b"0"):
-            return True
-    return request.http_version.startswith("2") and request.method not in ("GET", "HEAD")
 
 
 async def _cancel_when_gone(request: Request, handler: asyncio.Task[Any] | None) -> None:

@@ -149,8 +149,12 @@ def _decimal(value: Any, location: Location, errors: Errors) -> Any:
         except decimal.InvalidOperation:
             pass
         else:
-            if number.is_finite():
+            # An exponent of a few digits is a number of a billion.
+            if number.is_finite() and abs(number.adjusted()) <= NUMBER_TEXT_MAX:
                 return number
+            if number.is_finite():
+                return fail(errors, location, "decimal_whole_digits",
+                            f"Input should have no more than {NUMBER_TEXT_MAX} digits")
             return fail(errors, location, "finite_number", "Input should be a finite number")
     return fail(errors, location, "decimal_parsing", "Input should be a valid decimal")
 

@@ -64,10 +64,15 @@ def media_type_of(field: str) -> tuple[str, dict[str, str]]:
     """("multipart/form-data", {"boundary": …}) of a Content-Type; ("", {}) of none."""
     message = Message()
     message["content-type"] = field
-    pairs = message.get_params(failobj=[]) or []
+    try:
+        pairs = message.get_params(failobj=[]) or []
+    except ValueError:
+        return "", {}
     if not pairs:
         return "", {}
-    return pairs[0][0].strip().lower(), {name.lower(): value for name, value in pairs[1:]}
+    # Those of RFC 2231, `charset*=`, are tuples; nobody has a use for them here.
+    return pairs[0][0].strip().lower(), {name.lower(): value for name, value in pairs[1:]
+                                         if isinstance(value, str)}
 
 
 async def read_form(content_type: str, stream: AsyncIterator[bytes]) -> Form:

@@ -18,6 +18,9 @@ import uuid
 from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
+# Of a Decimal that is written as an integer: what int() and str() take.
+DIGITS_MAX = 4300
+
 
 def plain(value: Any) -> Any:
     """What `value`, which has no JSON itself, is written as. TypeError where there is nothing."""
@@ -31,7 +34,9 @@ def plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, decimal.Decimal):
         exponent = value.as_tuple().exponent
-        return int(value) if isinstance(exponent, int) and exponent >= 0 else float(value)
+        if isinstance(exponent, int) and exponent >= 0 and value.adjusted() < DIGITS_MAX:
+            return int(value)
+        return float(value)
     if isinstance(value, datetime.timedelta):
         return value.total_seconds()
     if isinstance(value, (bytes, bytearray, memoryview)):

@@ -45,8 +45,7 @@ class Lifespan:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"},
                  "state": self._state}
         loop = asyncio.get_running_loop()
-        self._task = loop.create_task(
-            self._application(scope, self._to_application.get, self._from_application.put))
+        self._task = loop.create_task(self._run(scope))
         self._to_application.put_nowait({"type": "lifespan.startup"})
         message = await self._answer()
         if message is None:
@@ -63,6 +62,9 @@ class Lifespan:
             self._error()
             raise StartupFailed(message.get("message") or "the application failed to start")
         self.supported = True
+
+    async def _run(self, scope: dict[str, Any]) -> None:
+        await self._application(scope, self._to_application.get, self._from_application.put)
 
     async def shutdown(self) -> None:
         """StartupFailed's sibling is a log line: the server ends whatever the application says."""

@@ -193,6 +193,25 @@ class Asgi2:
         await self.application(scope)(receive, send)
 
 
+def _is_async(application: Any) -> bool:
+    target = application
+    while isinstance(target, functools.partial):
+        target = target.func
+    if inspect.isclass(target):
+        return False
+    return inspect.iscoroutinefunction(
+        target if inspect.isroutine(target) else getattr(type(target), "__call__", None))
+
+
+def _awaiting(application: Any) -> Any:
+    """The application as a coroutine function, whatever kind of awaitable a call of it gives."""
+
+    async def awaiting(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        await application(scope, receive, send)
+
+    return awaiting
+
+
 def as_asgi3(application: Any, interface: str = "auto", *, threads: int | None = None,
              multiprocess: bool = False) -> tuple[Any, Interface]:
     """The application as the server calls it, and what it was."""
@@ -201,4 +220,6 @@ def as_asgi3(application: Any, interface: str = "auto", *, threads: int | None =
         from ._wsgi import THREADS, WSGI
 
         return WSGI(application, threads or THREADS, multiprocess), kind
-    return (Asgi2(application) if kind == "asgi2" else application), kind
+    if kind == "asgi2":
+        return Asgi2(application), kind
+    return (application if _is_async(application) else _awaiting(application)), kind

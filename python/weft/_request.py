@@ -23,6 +23,8 @@ _PATH_SAFE = "/:@!$&'()*+,;=~"
 
 # What body(), json() and form() without files take, unless the server's own limit is lower.
 BODY_BYTES_MAX = 64 << 20
+# Of a body that nobody has read yet: so much is kept while its client is watched.
+KEPT_BYTES_MAX = 1 << 20
 
 
 class Request:
@@ -30,7 +32,8 @@ class Request:
     json() and form() keep what they have read, and may be called again and in any order."""
 
     __slots__ = ("scope", "_receive", "path_params", "_headers", "_query", "_cookies", "_state",
-                 "_body", "_form", "_stream_begun", "_disconnected", "_background", "_answer")
+                 "_body", "_form", "_stream_begun", "_stream_ended", "_when_ended",
+                 "_kept", "_kept_bytes", "_asked", "_disconnected", "_background", "_answer")
 
     def __init__(self, scope: dict[str, Any], receive: Receive) -> None:
         self.scope = scope
@@ -43,6 +46,11 @@ class Request:
         self._body: bytes | None = None
         self._form: Form | None = None
         self._stream_begun = False
+        self._stream_ended = False
+        self._when_ended: asyncio.Future[None] | None = None
+        self._kept: list[bytes] = []
+        self._kept_bytes = 0
+        self._asked: asyncio.Future[Message] | None = None
         self._disconnected = False
         self._background: Any = None
         self._answer: Any = None
@@ -145,10 +153,16 @@ class Request:
                 yield self._body
             return
         if self._stream_begun:
-            raise RuntimeError("the body has been read as a stream already")
+            raise RuntimeError("the body has been read as a stream already, or nobody asked for "
+                               "it before the answer went out")
         self._stream_begun = True
+        kept, self._kept = self._kept, []
+        for part in kept:
+            yield part
         while True:
-            message = await self._receive()
+            # What _gone() has asked for goes first.
+            asked, self._asked = self._asked, None
+            message = await (self._receive() if asked is None else asked)
             if message["type"] == "http.disconnect":
                 self._disconnected = True
                 raise ClientDisconnected("the client went before its body was there")
@@ -156,6 +170,9 @@ class Request:
             if part:
                 yield part
             if not message.get("more_body", False):
+                self._stream_ended = True
+                if self._when_ended is not None and not self._when_ended.done():
+                    self._when_ended.set_result(None)
                 return
 
     async def body(self) -> bytes:
@@ -202,6 +219,50 @@ class Request:
             else:
                 waiting.cancel()
         return self._disconnected
+
+    def _has_body(self) -> bool:
+        for name, value in self.scope["headers"]:
+            if name == b"transfer-encoding" or (name == b"content-length" and value != b"0"):
+                return True
+        return self.http_version[:1] in ("2", "3") and self.method not in ("GET", "HEAD")
+
+    async def _gone(self) -> None:
+        """Returns when the client has gone. The body is for whoever reads it: what comes of it is
+        kept, and while stream() reads, this waits."""
+        while not self._disconnected:
+            if self._is_read():
+                self._when_ended = asyncio.get_running_loop().create_future()
+                await self._when_ended
+                continue
+            asked = self._asked = asyncio.ensure_future(self._receive())  # type: ignore[arg-type]
+            try:
+                await asyncio.wait((asked,))
+            finally:
+                asked.cancel()
+            if self._asked is not asked or self._is_read():
+                continue  # It is stream()'s.
+            self._asked = None
+            message = asked.result()
+            if message["type"] == "http.disconnect":
+                self._disconnected = True
+            elif self._body is None and not self._stream_begun:
+                self._keep(message)
+
+    def _is_read(self) -> bool:
+        return self._body is None and self._stream_begun and not self._stream_ended
+
+    def _keep(self, message: Message) -> None:
+        part = message.get("body", b"")
+        self._kept_bytes += len(part)
+        if part:
+            self._kept.append(part)
+        if self._kept_bytes > KEPT_BYTES_MAX:
+            # It is thrown away, and the rest of it: who goes behind it is noticed then.
+            self._kept.clear()
+            self._stream_begun = self._stream_ended = True
+        elif not message.get("more_body", False):
+            self._body = b"".join(self._kept)
+            self._kept.clear()
 
     def _close(self) -> None:
         if self._form is not None:

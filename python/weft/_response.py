@@ -237,14 +237,21 @@ class StreamingResponse(Response):
         end = object()
         loop = asyncio.get_running_loop()
         at_once = isinstance(self.parts, (list, tuple))
+        running: asyncio.Future[Any] | None = None
         try:
             while True:
-                part = next(plain, end) if at_once else \
-                    await loop.run_in_executor(None, next, plain, end)
+                if at_once:
+                    part = next(plain, end)
+                else:
+                    running = loop.run_in_executor(None, next, plain, end)
+                    part = await asyncio.shield(running)
                 if part is end:
                     return
                 yield part
         finally:
+            # One that is running in its thread cannot be closed before it has got to its `yield`.
+            if running is not None and not running.done():
+                await asyncio.wait((running,))
             close = getattr(plain, "close", None)
             if close is not None:
                 await loop.run_in_executor(None, close)
@@ -257,7 +264,7 @@ class StreamingResponse(Response):
             await send({"type": "http.response.body", "body": b""})
             return
         writing = asyncio.ensure_future(self._write(send))
-        watching = asyncio.ensure_future(_disconnect(request))
+        watching = asyncio.ensure_future(request._gone())
         try:
             await asyncio.wait((writing, watching), return_when=asyncio.FIRST_COMPLETED)
             if not writing.done():
@@ -295,13 +302,6 @@ class StreamingResponse(Response):
         finally:
             await pieces.aclose()  # type: ignore[attr-defined]
         await send({"type": "http.response.body", "body": b""})
-
-
-async def _disconnect(request: Request) -> None:
-    """Returns when the client has gone; what it still sends of its body is thrown away."""
-    while not request._disconnected:
-        message = await request._receive()
-        request._disconnected = message["type"] == "http.disconnect"
 
 
 class EventStream(StreamingResponse):

@@ -14,6 +14,7 @@ import os
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -67,8 +68,9 @@ class Threads:
     def close(self, patience_seconds: float = 10) -> None:
         for _ in self._threads:
             self._jobs.put(None)
+        deadline = time.monotonic() + patience_seconds
         for thread in self._threads:
-            thread.join(patience_seconds)
+            thread.join(max(0.0, deadline - time.monotonic()))
         self._threads.clear()
 
 

@@ -1,6 +1,7 @@
 """Options, and finding the application that they name."""
 
 import contextlib
+import inspect
 import io
 import os
 import sys
@@ -228,7 +229,9 @@ class LoadTest(unittest.TestCase):
             self.assertEqual(interface_of(application), kind)
         self.assertIn("cannot be called", complaint(interface_of, 3))
         self.assertIn("--factory", complaint(interface_of, lambda: None))
-        self.assertEqual(as_asgi3(wsgi, "asgi3"), (wsgi, "asgi3"))
+        self.assertEqual(as_asgi3(function, "asgi3"), (function, "asgi3"))
+        # What it gives may be any awaitable: the server wants a coroutine.
+        self.assertTrue(inspect.iscoroutinefunction(as_asgi3(wsgi, "asgi3")[0]))
 
 
 if __name__ == "__main__":
