@@ -2,7 +2,9 @@
 
 import sys
 
-from weft._serve import main
+from weft._serve import end_in_time, main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    end_in_time(status)
+    sys.exit(status)

@@ -7,20 +7,32 @@ others, which are the same command again, and loads nothing of the application i
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import logging
 import logging.config
 import os
+import signal
 import socket
+import stat
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from . import _options
 from ._load import LoadError, as_asgi3, describe_failure, load
 from ._options import Config, OptionError
-from ._supervisor import READY_VARIABLE, ListenError, Supervisor, open_socket, words_of_python
+from ._supervisor import (
+    PID_VARIABLE,
+    READY_VARIABLE,
+    ListenError,
+    Supervisor,
+    open_socket,
+    words_of_python,
+)
 from ._version import __version__
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE = 0, 1, 2
@@ -29,6 +41,10 @@ EXIT_STARTUP = 3
 
 # What a worker is told beside its options: the socket that it serves.
 _FD_VARIABLE = "WEFT_WORKER_SOCKET"
+_PR_SET_PDEATHSIG = 1
+
+# When all is over: for threads that still run, and for what the application does at exit.
+EXIT_SECONDS = 10.0
 
 
 def say(text: str) -> None:
@@ -133,6 +149,7 @@ def _run(config: Config, application: Callable[[], Any],
     set_up_logging(config)
     inherited = os.environ.pop(_FD_VARIABLE, None)
     if inherited is not None:
+        _end_with_supervisor()
         config.values["fd"] = inherited
         return _serve_here(config, application)
     with _pid_file(config.pid_file):
@@ -158,12 +175,44 @@ def _serve_here(config: Config, application: Callable[[], Any]) -> int:
     return _worker.serve(config, asgi, kind)
 
 
+def _end_with_supervisor() -> None:
+    """The kernel ends this process when its supervisor has gone; also while it still loads."""
+    supervisor = os.environ.pop(PID_VARIABLE, None)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if supervisor is not None and supervisor != str(os.getppid()):
+        sys.exit(EXIT_FAILED)
+
+
+def end_in_time(status: int) -> None:
+    """Called as the last thing: Python waits at its end for threads, for ever where one is stuck.
+    They have EXIT_SECONDS."""
+
+    def watch() -> None:
+        time.sleep(EXIT_SECONDS)
+        stuck = [one.name for one in threading.enumerate()
+                 if one.is_alive() and not one.daemon and one is not threading.main_thread()]
+        with contextlib.suppress(Exception):
+            say(f"ending without what still runs: {', '.join(stuck) or 'the exit itself'}")
+            logging.shutdown()
+            sys.stdout.flush()
+        os._exit(status)
+
+    threading.Thread(target=watch, name="weft-end", daemon=True).start()
+
+
 def _supervise(config: Config, words: list[str]) -> int:
     from ._reload import Watch
 
     listener: socket.socket | int
     if config.fd is not None:
         listener = _inherited(config.fd)
+        try:
+            is_socket = stat.S_ISSOCK(os.fstat(listener).st_mode)
+        except (OSError, OverflowError):
+            is_socket = False
+        if not is_socket:
+            raise OptionError(f"--fd {config.fd}: this process has inherited no socket of that "
+                              "number")
     else:
         listener = open_socket(config.host, config.port, config.uds,
                                config.settings.get("uds_mode"))

@@ -29,9 +29,13 @@ from typing import Any
 from ._reload import Watch
 
 READY_VARIABLE = "WEFT_READY_FD"
+# By which a worker sees whether its supervisor has gone before it could ask to be told.
+PID_VARIABLE = "WEFT_SUPERVISOR_PID"
 # Back-off of a process that fails: it doubles from one to the other.
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 30.0
+# Until a successor is started again that the system could not start.
+ROLL_PAUSE_SECONDS = 1.0
 # One that served for this long had started well: its end says nothing about the next one.
 STEADY_SECONDS = 10.0
 # All processes fail to start so many times in a row, before one was ever ready: the server ends.
@@ -108,7 +112,7 @@ class Worker:
         self.process = process
         self.pipe = pipe  # what it says; -1 when it has closed its end
         self.started = time.monotonic()
-        self.ready = False
+        self.ready_since: float | None = None
         self.stopping_since: float | None = None
         self.replaces: Worker | None = None
         self.killed = False
@@ -143,6 +147,7 @@ class Supervisor:
         self._failures = [0] * count
         self._start_at: dict[int, float] = {index: 0.0 for index in range(count)}
         self._to_replace: list[Worker] = []
+        self._roll_at = 0.0
         self._stopping = False
         self._impatient = False
         self._ever_ready = False
@@ -212,6 +217,8 @@ class Supervisor:
         due = []
         if not self._stopping:
             due += [*self._start_at.values(), self._reload_at, self._look_at]
+            if self._to_replace and not self._is_rolling():
+                due.append(self._roll_at)
         due += [one.stopping_since + self._grace_seconds + LAST_RESORT_SECONDS
                 for one in self._workers
                 if one.stopping_since is not None and not one.killed]
@@ -256,6 +263,12 @@ class Supervisor:
         if self._stopping:
             return
         self._reloaded = time.monotonic()
+        self._roll_at = 0.0
+        # A successor of the last time may have code that never gets ready: it is waited for no more.
+        for worker in self._workers:
+            if worker.replaces is not None:
+                worker.replaces = None
+                self._tell_to_stop(worker)
         self._to_replace = [one for one in self._workers if one.stopping_since is None]
         # Who failed before may succeed now.
         for index in self._start_at:
@@ -273,20 +286,28 @@ class Supervisor:
             self._start(index)
 
     def _start(self, index: int, replaces: Worker | None = None) -> Worker | None:
-        reader, writer = os.pipe()
-        os.set_inheritable(writer, True)
-        os.set_inheritable(self._listener, True)
+        reader = writer = -1
         try:
+            reader, writer = os.pipe()
+            os.set_inheritable(writer, True)
+            os.set_inheritable(self._listener, True)
             process = subprocess.Popen(
                 list(self._command(self._listener)), pass_fds=(self._listener, writer),
-                env={**os.environ, READY_VARIABLE: str(writer)}, start_new_session=True)
+                env={**os.environ, READY_VARIABLE: str(writer), PID_VARIABLE: str(os.getpid())},
+                start_new_session=True)
         except OSError as error:
-            os.close(reader)
+            if reader >= 0:
+                os.close(reader)
             self._say(f"a worker cannot be started: {error}")
-            self._start_at[index] = time.monotonic() + self._pause(index)
+            if replaces is None:
+                self._start_at[index] = time.monotonic() + self._pause(index)
+            else:
+                self._to_replace.insert(0, replaces)
+                self._roll_at = time.monotonic() + ROLL_PAUSE_SECONDS
             return None
         finally:
-            os.close(writer)
+            if writer >= 0:
+                os.close(writer)
         os.set_blocking(reader, False)
         worker = Worker(index, process, reader)
         worker.replaces = replaces
@@ -311,10 +332,9 @@ class Supervisor:
             worker.pipe = -1
             return
         for line in said.decode("ascii", "replace").split():
-            if line == "ready" and not worker.ready:
-                worker.ready = True
+            if line == "ready" and worker.ready_since is None:
+                worker.ready_since = time.monotonic()
                 self._ever_ready = True
-                self._failures[worker.number] = 0
                 if worker.replaces is not None:
                     self._tell_to_stop(worker.replaces)
                     worker.replaces = None
@@ -322,11 +342,14 @@ class Supervisor:
                     and worker not in self._to_replace:
                 self._to_replace.append(worker)
 
+    def _is_rolling(self) -> bool:
+        return any(one.replaces is not None for one in self._workers)
+
     def _roll(self) -> None:
         """Starts the successor of the next process to be replaced, one at a time."""
-        if self._stopping or any(one.replaces is not None for one in self._workers):
+        if self._stopping or self._is_rolling():
             return
-        while self._to_replace:
+        while self._to_replace and self._roll_at <= time.monotonic():
             old = self._to_replace.pop(0)
             if old in self._workers and old.stopping_since is None:
                 self._start(old.number, old)
@@ -380,13 +403,13 @@ class Supervisor:
             return
         if worker.stopping_since is not None:
             return
-        if self._watch is not None and not worker.ready:
+        if self._watch is not None and worker.ready_since is None:
             # The code does not start: it is tried again when it has changed.
             self._say("waiting for a file to change")
             self._start_at[worker.number] = math.inf
             return
-        lived = time.monotonic() - worker.started
-        if worker.ready and lived >= STEADY_SECONDS:
+        ready = worker.ready_since
+        if ready is not None and time.monotonic() - ready >= STEADY_SECONDS:
             self._failures[worker.number] = 0
         pause = self._pause(worker.number)
         if not self._ever_ready and self._failures[worker.number] >= START_ATTEMPTS:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import ctypes
 import logging
 import os
 import random
@@ -16,6 +15,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from . import _worker_pool
 from ._app import App
 from ._lifespan import Lifespan, StartupFailed
 from ._options import Config
@@ -30,7 +30,10 @@ logger = logging.getLogger("weft.error")
 REQUESTS_LOOK_SECONDS = 0.2
 
 _KINDS = {"weft": "weft.App", "asgi3": "ASGI", "asgi2": "ASGI 2", "wsgi": "WSGI"}
-_PR_SET_PDEATHSIG = 1
+# As the server names what it runs for each request.
+_REQUEST_TASK = "weft request"
+# For what was cancelled to end in.
+CANCEL_SECONDS = 5
 
 
 def serve(config: Config, application: Any, kind: str) -> int:
@@ -42,8 +45,6 @@ def serve(config: Config, application: Any, kind: str) -> int:
             f"      it is built for one version of Python; this is {sys.version.split()[0]}")
         return EXIT_FAILED
     supervised = READY_VARIABLE in os.environ
-    if supervised:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     worker = Worker(config, application, kind, announce_ready(), supervised)
     loop = _loop.EventLoop()
     asyncio.set_event_loop(loop)
@@ -51,6 +52,7 @@ def serve(config: Config, application: Any, kind: str) -> int:
         return loop.run_until_complete(worker.run(loop))
     finally:
         _close(loop)
+        _worker_pool.kill()
 
 
 def _close(loop: asyncio.AbstractEventLoop) -> None:
@@ -59,7 +61,7 @@ def _close(loop: asyncio.AbstractEventLoop) -> None:
     for task in left:
         task.cancel()
     if left:
-        loop.run_until_complete(asyncio.wait(left, timeout=5))
+        loop.run_until_complete(asyncio.wait(left, timeout=CANCEL_SECONDS))
     loop.run_until_complete(loop.shutdown_asyncgens())
     asyncio.set_event_loop(None)
     loop.close()
@@ -77,6 +79,8 @@ class Worker:
         self._supervised = supervised
         self._server: Any = None
         self._stopping = False
+        self._stopped_at: float | None = None
+        self._hurry = asyncio.Event()
 
     async def run(self, loop: Any) -> int:
         config = self._config
@@ -130,18 +134,39 @@ class Worker:
             limiting = asyncio.ensure_future(self._until_enough(limit_of(config)))
         try:
             await self._server.wait_ended()
+            await self._finish(loop)
         finally:
             if limiting is not None:
                 limiting.cancel()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.remove_signal_handler(number)
 
+    async def _finish(self, loop: Any) -> None:
+        """What requests do behind their answers, such as background tasks, has the time that
+        they have themselves, and is cancelled then."""
+        left = {task for task in asyncio.all_tasks() if task.get_name() == _REQUEST_TASK}
+        begun = loop.time() if self._stopped_at is None else self._stopped_at
+        deadline = begun + self._config.timeout_graceful_shutdown
+        hurry = asyncio.ensure_future(self._hurry.wait())
+        while left and not hurry.done() and loop.time() < deadline:
+            done, _ = await asyncio.wait((*left, hurry), timeout=deadline - loop.time(),
+                                         return_when=asyncio.FIRST_COMPLETED)
+            left -= done
+        hurry.cancel()
+        for task in left:
+            task.cancel()
+        if left:
+            await asyncio.wait(left, timeout=CANCEL_SECONDS)
+
     def stop(self) -> None:
         """Requests end first; the second time they do not."""
         if self._stopping:
-            self._server.cut_off()
+            self._hurry.set()
+            if not self._server.ended:
+                self._server.cut_off()
             return
         self._stopping = True
+        self._stopped_at = asyncio.get_running_loop().time()
         self._server.drain()
 
     async def _until_enough(self, limit: int) -> None:

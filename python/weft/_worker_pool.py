@@ -15,6 +15,7 @@ import os
 import pickle
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,8 @@ PROCESSES_MAX = 8
 WAITING_MAX = 256
 
 _pool: concurrent.futures.ProcessPoolExecutor | None = None
+# Processes of pools that were closed: some may still be in a call.
+_ending: list[Any] = []
 _waiting = 0
 
 
@@ -43,6 +46,15 @@ def _begin(paths: list[str]) -> None:
     # They end when the server does: a terminal's signals are the server's alone.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.path[:] = paths
+    # Not by prctl(): that looks at the thread that has started this process, which may end sooner.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _started() -> concurrent.futures.ProcessPoolExecutor:
@@ -56,19 +68,18 @@ def _started() -> concurrent.futures.ProcessPoolExecutor:
 
 async def call(function: Callable[[], Any]) -> Any:
     """The function's result, from another process. HTTPError 503 where too many wait."""
-    global _pool, _waiting
+    global _waiting
     if _waiting >= WAITING_MAX:
         raise HTTPError(503, "Too many requests wait for a worker", {"retry-after": "1"})
     _check(function)
+    pool = _started()
     _waiting += 1
     try:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(_started(), function)
+        return await asyncio.get_running_loop().run_in_executor(pool, function)
     except concurrent.futures.process.BrokenProcessPool as error:
-        # One of them died, of a signal perhaps: the next call starts others.
-        if _pool is not None:
-            _pool.shutdown(wait=False)
-            _pool = None
+        # One of them died, of a signal perhaps: the next call starts others. Who waits with this
+        # one may have done so already.
+        _drop(pool)
         raise RuntimeError("the worker process ended while it ran the handler") from error
     finally:
         _waiting -= 1
@@ -89,9 +100,24 @@ def _check(function: Callable[[], Any]) -> None:
             f"be a function at the top of its module ({error})") from None
 
 
-def close() -> None:
-    """Ends the processes; a later call starts others."""
+def _drop(pool: concurrent.futures.ProcessPoolExecutor) -> None:
     global _pool
-    if _pool is not None:
-        _pool.shutdown(wait=False, cancel_futures=True)
+    if _pool is pool:
         _pool = None
+    _ending[:] = [process for process in _ending if process.is_alive()]
+    _ending.extend((pool._processes or {}).values())
+    pool.shutdown(wait=False, cancel_futures=True)
+
+
+def close() -> None:
+    """Ends the processes when their calls have; a later call starts others."""
+    if _pool is not None:
+        _drop(_pool)
+
+
+def kill() -> None:
+    """Ends the processes at once: nobody waits for their calls any more."""
+    close()
+    for process in _ending:
+        process.kill()
+    _ending.clear()

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import os
 import signal
 import socket
 import tempfile
@@ -204,6 +205,123 @@ class OptionsTest(Case):
         for _ in range(5):
             ask(server.url)
         self.assertEqual(server.wait(), 0)
+
+
+ENDS = """
+import asyncio, os, threading
+import weft._serve
+from weft import App, BackgroundTasks
+
+weft._serve.EXIT_SECONDS = 0.5
+app = App()
+
+async def later():
+    await asyncio.sleep(0.5)
+    print("done", flush=True)
+
+async def never():
+    try:
+        await asyncio.sleep(3600)
+    finally:
+        print("cancelled", flush=True)
+
+@app.on_shutdown
+def shutdown():
+    print("shutdown", flush=True)
+
+@app.get("/later")
+def add(tasks: BackgroundTasks):
+    tasks.add(later)
+    return "added"
+
+@app.get("/never")
+def add_never(tasks: BackgroundTasks):
+    tasks.add(never)
+    return "added"
+
+@app.get("/stuck", executor="thread")
+def stuck():
+    print("stuck", flush=True)
+    threading.Event().wait()
+
+@app.get("/pool", executor="worker")
+def pool():
+    return os.getpid()
+"""
+
+LOADS = """
+import os, sys, time
+print("loads", os.getpid(), flush=True)
+time.sleep(3600)
+"""
+
+
+def is_alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            return file.read().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+class EndTest(Case):
+    """What is under way when a process ends."""
+
+    def setUp(self):
+        super().setUp()
+        self.write(ENDS)
+
+    def of_the_application(self, server):
+        return [line for line in server.said if line in ("done", "cancelled", "shutdown")]
+
+    def test_background_tasks_end_before_the_application(self):
+        server = self.served()
+        self.assertEqual(ask(server.url, "/later"), "added")
+        self.assertEqual(server.stop(), 0)
+        self.assertEqual(self.of_the_application(server), ["done", "shutdown"])
+
+    def test_background_tasks_without_end_are_cancelled(self):
+        server = self.served("--timeout-graceful-shutdown", "0.3")
+        self.assertEqual(ask(server.url, "/never"), "added")
+        self.assertEqual(server.stop(), 0)
+        self.assertEqual(self.of_the_application(server), ["cancelled", "shutdown"])
+
+    def test_a_stuck_thread_does_not_hold_up_the_end(self):
+        server = self.served("--timeout-graceful-shutdown", "0.3")
+        client = socket.create_connection(("127.0.0.1", server.port), PATIENCE_SECONDS)
+        with client:
+            client.sendall(b"GET /stuck HTTP/1.1\r\nHost: x\r\n\r\n")
+            wait_for(lambda: "stuck" in server.said)
+            self.assertEqual(server.stop(), 0)
+        self.assertTrue(any("ending without what still runs: weft-thread_0" in line
+                            for line in server.said), server.said)
+
+    def test_processes_of_the_pool_end_with_their_server(self):
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            server = self.served(environment={"WEFT_WORKER_PROCESSES": "1"})
+            pid = ask(server.url, "/pool")
+            self.assertTrue(is_alive(pid))
+            self.assertEqual(server.stop(number), 0 if number == signal.SIGTERM else -number)
+            wait_for(lambda: not is_alive(pid))
+
+    def test_a_process_that_still_loads_ends_with_its_supervisor(self):
+        self.write(LOADS)
+        server = self.served("--workers", "2")
+
+        def loading():
+            found = [line.split()[1] for line in server.said if line.startswith("loads ")]
+            return found if len(found) == 2 else None
+
+        pids = wait_for(loading)
+        server.process.kill()
+        wait_for(lambda: not any(is_alive(pid) for pid in pids))
+
+    def test_a_number_that_is_no_socket_is_told(self):
+        for number in ("999", "1"):
+            status, said = run("--workers", "2", "--fd", number, "one_main:app", listen=(),
+                               app_dir=self.folder)
+            self.assertEqual(status, 2)
+            self.assertIn(f"--fd {number}: this process has inherited no socket", said[-1])
 
 
 BOTH_WAYS = """

@@ -17,7 +17,7 @@ import unittest
 from pathlib import Path
 
 from weft._reload import Watch
-from weft._supervisor import ListenError, Supervisor, open_socket
+from weft._supervisor import ListenError, Supervisor, Worker, open_socket
 
 PATIENCE_SECONDS = 60
 
@@ -28,12 +28,17 @@ ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # It ends with its supervisor.
 code = open(sys.argv[2]).read().strip()
 if code == "broken":
     sys.exit("the code is broken")
+if code == "stuck":
+    open(sys.argv[2] + ".stuck", "w").close()
+    signal.pause()
 listener = socket.socket(fileno=int(sys.argv[1]))
 pipe = int(os.environ["WEFT_READY_FD"])
 stopping = []
 signal.signal(signal.SIGTERM, lambda *_: stopping.append(1))
 listener.settimeout(0.05)
 os.write(pipe, b"ready\\n")
+if code == "short":
+    sys.exit("it does not live long")
 answered = 0
 while not stopping:
     try:
@@ -195,6 +200,36 @@ class SupervisorTest(unittest.TestCase):
         self.write("code.py", "three")
         self.process.send_signal(signal.SIGHUP)
         wait_for(lambda: self.ask()[1] == "three")
+
+    def test_new_code_that_never_gets_ready_is_waited_for_until_there_is_newer(self):
+        self.start(2)
+        before = self.pids(2)
+        self.write("code.py", "stuck")
+        self.process.send_signal(signal.SIGHUP)
+        wait_for((self.folder / "code.py.stuck").exists)
+        self.assertEqual(self.pids(2), before)
+        self.write("code.py", "three")
+        self.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: {self.ask()[1] for _ in range(10)} == {"three"})
+        self.assertEqual(self.stop(), 0)
+
+    def test_one_that_ends_as_soon_as_it_is_ready_is_started_ever_later(self):
+        self.write("code.py", "short")
+        self.start(1)
+        for pause in ("0.1", "0.2", "0.4"):
+            wait_for(lambda: any(f"another one starts in {pause} s" in line
+                                 for line in self.said))
+
+    def test_a_successor_that_cannot_be_started_is_tried_again(self):
+        with open_socket("127.0.0.1", 0) as listener:
+            supervisor = Supervisor(lambda fd: ["/nothing/of/this/name"], 1, listener)
+            supervisor._start_at.clear()
+            old = Worker(0, None, -1)
+            self.assertIsNone(supervisor._start(0, old))
+            self.assertEqual(supervisor._start_at, {})
+            self.assertEqual(supervisor._to_replace, [old])
+            self.assertGreater(supervisor._patience(), 0)
+            supervisor._selector.close()
 
     def test_one_that_has_answered_enough_is_replaced_while_it_serves(self):
         self.start(1)
