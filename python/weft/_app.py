@@ -133,7 +133,8 @@ class App(Group):
 
     def mount(self, prefix: str, application: Any) -> None:
         """Another ASGI application for all paths below `prefix`, which becomes its root_path.
-        Routes go before it. Its own lifespan is not run."""
+        Routes go before it. Middleware of this App is not around it, that of add_middleware() is.
+        Its own lifespan is not run."""
         prefix = prefix.rstrip("/")
         if prefix and not prefix.startswith("/"):
             raise ValueError(f"mount(): {prefix!r} must begin with a slash")

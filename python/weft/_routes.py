@@ -171,7 +171,8 @@ class Group:
 
     def middleware(self, function: Any = None) -> Any:
         """A decorator for `async def (request, call_next)`, around all routes of this group, and
-        of an App around requests that no route fits, too. The first one added is outermost."""
+        of an App around requests that nothing fits, too; not around mounts. The first one added
+        is outermost."""
         if function is None or function == "http":
             return self.middleware
         check_middleware(function)

@@ -264,7 +264,7 @@ class Supervisor:
             return
         self._reloaded = time.monotonic()
         self._roll_at = 0.0
-        # A successor of the last time may have code that never gets ready: it is waited for no more.
+        # A successor of the last time may never get ready: it is waited for no more.
         for worker in self._workers:
             if worker.replaces is not None:
                 worker.replaces = None
