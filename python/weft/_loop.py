@@ -23,6 +23,9 @@ class Selector(selectors.EpollSelector):
 
     def select(self, timeout: float | None = None) -> Any:
         server = self.server
+        if server is not None and server.ended:
+            # Not in its own select(): a route that was added has waited for it.
+            server = self.server = None
         if server is None:
             return super().select(timeout)
         if server.select(timeout):

@@ -45,8 +45,10 @@ class Server:
     that serves. One loop, the one whose tasks start() was given, calls select()."""
 
     def __init__(self) -> None: ...
-    def add_asgi(self, app: Callable[..., Any], root_path: str = "") -> None:
-        """Has an ASGI application answer all that no other route does."""
+    def add_asgi(self, app: Callable[..., Any], root_path: str = "",
+                 path_prefix: str = "") -> None:
+        """Has an ASGI application answer all that no other route does. `path_prefix`, quoted as in
+        a URL, stands before all paths that it is told."""
     def add_route(self, method: str | None, pattern: str, route: Route | None, /) -> None:
         """Adds a route of weft's patterns (docs/routing.md); behind add_asgi(), also while it
         serves, also by a handler. method None: all that have no route of their own. route None:

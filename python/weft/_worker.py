@@ -10,10 +10,12 @@ import concurrent.futures
 import logging
 import os
 import random
+import re
 import signal
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import quote
 
 from . import _worker_pool
 from ._app import App
@@ -113,7 +115,8 @@ class Worker:
         if isinstance(self._application, App):
             return _native.server_of(self._application, self._config.root_path)
         server = _weft.Server()
-        server.add_asgi(self._application, self._config.root_path)
+        root_path = self._config.root_path
+        server.add_asgi(self._application, root_path, path_prefix_of(root_path))
         return server
 
     async def _serve(self, loop: Any, lifespan: Lifespan) -> None:
@@ -184,6 +187,16 @@ def limit_of(config: Config) -> int:
     limit = config.limit_max_requests
     jitter = config.limit_max_requests_jitter
     return limit + random.randint(0, limit // 10 if jitter is None else jitter)
+
+
+def path_prefix_of(root_path: str) -> str:
+    """What stands before the paths that an application is told. Starlette takes root_path off them
+    from 0.33 on; what is older, and what does not know of that, wants them without it."""
+    starlette = sys.modules.get("starlette")
+    version = re.match(r"(\d+)\.(\d+)", getattr(starlette, "__version__", ""))
+    if not root_path or version is None or (int(version[1]), int(version[2])) < (0, 33):
+        return ""
+    return quote(root_path)
 
 
 def with_headers(application: Any, headers: tuple[str, ...]) -> Any:

@@ -10,8 +10,8 @@ namespace weft::python {
 
 class AsgiApp {
  public:
-  // `scope` is what all requests have in theirs. Borrows nothing.
-  AsgiApp(Host& host, PyObject* application, PyObject* root_path) noexcept;
+  // `path_prefix`, as it stands in a URL, is put in front of each path. Borrows nothing.
+  AsgiApp(Host& host, PyObject* application, PyObject* root_path, std::string path_prefix) noexcept;
   ~AsgiApp();
   AsgiApp(const AsgiApp&) = delete;
   AsgiApp& operator=(const AsgiApp&) = delete;
@@ -33,10 +33,12 @@ class AsgiApp {
  private:
   Reference address_of(const Context& context, http::Exchange& exchange, std::string_view& scheme);
   Reference fields_of(const http::HeadView& head);
+  bool add_paths(PyObject* scope, std::string_view path);
 
   Host& host_;
   PyObject* application_;
   PyObject* root_path_;
+  std::string path_prefix_;
   PyObject* template_ = nullptr;  // of the scope
   PyObject* state_ = nullptr;
   // Names of fields that have been seen, which are few.

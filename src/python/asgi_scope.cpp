@@ -51,8 +51,12 @@ Reference server_of(const std::string& location, std::uint16_t port) {
 
 }  // namespace
 
-AsgiApp::AsgiApp(Host& host, PyObject* application, PyObject* root_path) noexcept
-    : host_(host), application_(Py_NewRef(application)), root_path_(Py_NewRef(root_path)) {}
+AsgiApp::AsgiApp(Host& host, PyObject* application, PyObject* root_path,
+                 std::string path_prefix) noexcept
+    : host_(host),
+      application_(Py_NewRef(application)),
+      root_path_(Py_NewRef(root_path)),
+      path_prefix_(std::move(path_prefix)) {}
 
 AsgiApp::~AsgiApp() {
   for (KnownName& known : known_names_) drop(known.bytes);
@@ -152,6 +156,20 @@ Reference AsgiApp::address_of(const Context& context, http::Exchange& exchange,
   return Reference::to(last_client_object_);
 }
 
+// False: it has raised.
+bool AsgiApp::add_paths(PyObject* scope, std::string_view path) {
+  std::string prefixed;
+  if (!path_prefix_.empty() && path.starts_with('/')) {
+    prefixed.append(path_prefix_).append(path);
+    path = prefixed;
+  }
+  const State::Names& names = host_.state().names;
+  const Reference decoded = decoded_path(path);
+  const Reference raw = bytes_of(path);
+  return decoded && raw && PyDict_SetItem(scope, names.path, decoded.get()) == 0 &&
+         PyDict_SetItem(scope, names.raw_path, raw.get()) == 0;
+}
+
 Reference AsgiApp::scope_of(Context& context) {
   http::Exchange& exchange = context.exchange();
   const http::HeadView& head = exchange.head();
@@ -162,12 +180,16 @@ Reference AsgiApp::scope_of(Context& context) {
   const auto set = [&scope](PyObject* name, const Reference& value) {
     return value && PyDict_SetItem(scope.get(), name, value.get()) == 0;
   };
+  // What one request adds to these is not the next one's.
+  const auto set_copy = [&](PyObject* name) {
+    return set(name, Reference(PyDict_Copy(PyDict_GetItemWithError(template_, name))));
+  };
   std::string_view scheme = "http";
   const Reference client = address_of(context, exchange, scheme);
   PyObject* const method = state.methods[static_cast<std::size_t>(head.head().method)];
-  const bool done = set(names.client, client) && set(names.method, Reference::to(method)) &&
-                    set(names.path, decoded_path(exchange.path())) &&
-                    set(names.raw_path, bytes_of(exchange.path())) &&
+  const bool done = set_copy(names.asgi) && set_copy(names.extensions) &&
+                    set(names.client, client) && set(names.method, Reference::to(method)) &&
+                    add_paths(scope.get(), exchange.path()) &&
                     set(names.query_string, head.query().empty() ? Reference::to(state.nothing)
                                                                  : bytes_of(head.query())) &&
                     set(names.headers, fields_of(head)) &&

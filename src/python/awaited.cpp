@@ -9,11 +9,12 @@ struct Awaited {
   PyObject* value;     // or
   PyObject* future;    // and, once it is waited for,
   PyObject* iterator;  // the future's own
+  bool waits_a_turn;   // of the loop, before the value
 };
 
 Awaited& of(PyObject* self) noexcept { return *reinterpret_cast<Awaited*>(self); }
 
-PyObject* make(State& state, PyObject* value, PyObject* future) {
+PyObject* make(State& state, PyObject* value, PyObject* future, bool waits_a_turn = false) {
   Awaited* const made =
       PyObject_GC_New(Awaited, reinterpret_cast<PyTypeObject*>(state.awaited_type));
   if (made == nullptr) {
@@ -24,6 +25,7 @@ PyObject* make(State& state, PyObject* value, PyObject* future) {
   made->value = value;
   made->future = future;
   made->iterator = nullptr;
+  made->waits_a_turn = waits_a_turn;
   PyObject_GC_Track(made);
   return &made->ob_base;
 }
@@ -62,6 +64,10 @@ PyObject* iterator_of(Awaited& self) {
 
 PySendResult send_to(PyObject* object, PyObject* sent, PyObject** result) {
   Awaited& self = of(object);
+  if (std::exchange(self.waits_a_turn, false)) {
+    *result = Py_NewRef(Py_None);
+    return PYGEN_NEXT;
+  }
   if (self.future == nullptr) {
     *result = Py_NewRef(self.value != nullptr ? self.value : Py_None);
     return PYGEN_RETURN;
@@ -76,6 +82,7 @@ PySendResult send_to(PyObject* object, PyObject* sent, PyObject** result) {
 
 PyObject* next(PyObject* object) {
   Awaited& self = of(object);
+  if (std::exchange(self.waits_a_turn, false)) Py_RETURN_NONE;
   if (self.future == nullptr) {
     // Nothing raised stands for a value of None.
     if (self.value != nullptr && self.value != Py_None) {
@@ -164,6 +171,8 @@ PyObject* awaited_value(State& state, Reference value) {
 PyObject* awaited_future(State& state, PyObject* future) {
   return make(state, nullptr, Py_NewRef(future));
 }
+
+PyObject* awaited_turn(State& state) { return make(state, Py_NewRef(Py_None), nullptr, true); }
 
 bool add_awaited(PyObject* module, State& state) {
   if (!add_type(module, kSpec, state.awaited_type, false)) return false;

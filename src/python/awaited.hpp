@@ -10,5 +10,7 @@ namespace weft::python {
 PyObject* awaited_value(State& state, Reference value);
 // Is over when the future is. More than one may wait for it.
 PyObject* awaited_future(State& state, PyObject* future);
+// Is over in the loop's next turn.
+PyObject* awaited_turn(State& state);
 
 }  // namespace weft::python

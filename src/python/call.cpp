@@ -22,6 +22,8 @@ namespace weft::python {
 
 namespace {
 
+constexpr int kOk = 200;
+
 enum class Phase : std::uint8_t { waits, started, streams, over };
 
 struct Call {
@@ -29,7 +31,7 @@ struct Call {
   PyObject* server_keeps;  // what keeps the host
   PyObject* task;          // once it waits for something
   PyObject* receives;      // the futures that receive() has given: a list, or null
-  PyObject* sends;         // and send()
+  PyObject* sends;         // and those of send()
   Host* host;
   Served* served;  // null: it is over
   std::uint64_t length;
@@ -95,15 +97,25 @@ bool is_done(State& state, PyObject* future, bool& done) {
   return static_cast<bool>(answer);
 }
 
-// Leaves those futures of receive() that somebody still waits for. False: it has raised.
-bool drop_done(Call& call) {
-  State& state = call.host->state();
-  for (Py_ssize_t i = call.receives == nullptr ? 0 : PyList_GET_SIZE(call.receives); i-- > 0;) {
+// Leaves those of the futures that somebody still waits for. False: it has raised.
+bool drop_done(State& state, PyObject* futures) {
+  for (Py_ssize_t i = futures == nullptr ? 0 : PyList_GET_SIZE(futures); i-- > 0;) {
     bool done = false;
-    if (!is_done(state, PyList_GET_ITEM(call.receives, i), done)) return false;
-    if (done && PyList_SetSlice(call.receives, i, i + 1, nullptr) != 0) return false;
+    if (!is_done(state, PyList_GET_ITEM(futures, i), done)) return false;
+    if (done && PyList_SetSlice(futures, i, i + 1, nullptr) != 0) return false;
   }
   return true;
+}
+
+// To await one more future, which the list keeps. One each: who is cancelled takes nobody along.
+PyObject* wait_among(Call& call, PyObject*& futures) {
+  State& state = call.host->state();
+  if (!drop_done(state, futures)) return nullptr;
+  if (futures == nullptr) futures = PyList_New(0);
+  if (futures == nullptr) return nullptr;
+  const Reference future = call.host->new_future();
+  if (!future || PyList_Append(futures, future.get()) != 0) return nullptr;
+  return awaited_future(state, future.get());
 }
 
 bool has_receiver(const Call& call) noexcept {
@@ -124,12 +136,21 @@ bool tell_disconnect(Call& call) {
   return true;
 }
 
+// All who wait in send() go on.
+bool wake_senders(Call& call) {
+  const Reference waiting(std::exchange(call.sends, nullptr));
+  for (Py_ssize_t i = 0; waiting && i < PyList_GET_SIZE(waiting.get()); ++i) {
+    PyObject* future = Py_NewRef(PyList_GET_ITEM(waiting.get(), i));
+    if (!settle(call.host->state(), future, Py_None)) return false;
+  }
+  return true;
+}
+
 // The answer is complete, or there will be none: who still waits is told.
 bool end_call(Call& call) {
-  State& state = call.host->state();
   call.phase = Phase::over;
   call.served = nullptr;
-  return tell_disconnect(call) && settle(state, call.sends, Py_None);
+  return tell_disconnect(call) && wake_senders(call);
 }
 
 // ---- receive()
@@ -161,15 +182,7 @@ PyObject* receive(PyObject* self, PyObject*) {
     if (call.served->has_part()) return awaited_value(state, body_message(call));
     call.served->want_part();
   }
-  if (!drop_done(call)) return nullptr;
-  if (call.receives == nullptr) {
-    call.receives = PyList_New(0);
-    if (call.receives == nullptr) return nullptr;
-  }
-  // One each: who is cancelled takes nobody along.
-  const Reference future = call.host->new_future();
-  if (!future || PyList_Append(call.receives, future.get()) != 0) return nullptr;
-  return awaited_future(state, future.get());
+  return wait_among(call, call.receives);
 }
 
 // ---- send()
@@ -257,7 +270,7 @@ bool add_field(Call& call, PyObject* pair) {
   }
 }
 
-bool start_answer(Call& call, PyObject* message) {
+bool read_start(Call& call, PyObject* message) {
   const State::Names& names = call.host->state().names;
   PyObject* const status = PyDict_GetItemWithError(message, names.status);
   if (status == nullptr) {
@@ -284,6 +297,18 @@ bool start_answer(Call& call, PyObject* message) {
     if (!add_field(call, PySequence_Fast_GET_ITEM(fast.get(), i))) return false;
   }
   return true;
+}
+
+// Of a message that is refused nothing stays.
+bool start_answer(Call& call, PyObject* message) {
+  if (read_start(call, message)) return true;
+  http::Response& response = call.served->exchange().response();
+  response.status = kOk;
+  response.drop_fields();
+  response.content_type = {};
+  response.content_type_chosen = false;
+  call.has_length = false;
+  return false;
 }
 
 bool refuse_length(const char* how) {
@@ -343,11 +368,7 @@ PyObject* send_body(Call& call, PyObject* message) {
     return end_call(call) ? Py_NewRef(state.done) : nullptr;
   }
   if (!call.served->is_full()) return Py_NewRef(state.done);
-  if (call.sends == nullptr) {
-    call.sends = call.host->new_future().release();
-    if (call.sends == nullptr) return nullptr;
-  }
-  return awaited_future(state, call.sends);
+  return wait_among(call, call.sends);
 }
 
 // Nothing where the message has none; false: it has raised.
@@ -384,6 +405,15 @@ int open_file(State& state, PyObject* message, bool by_path) {
 // The rest of the body is a file's, or a part of one.
 PyObject* send_file(Call& call, PyObject* message, bool by_path) {
   State& state = call.host->state();
+  PyObject* const more_body = PyDict_GetItemWithError(message, state.names.more_body);
+  const int more = more_body == nullptr ? 0 : PyObject_IsTrue(more_body);
+  if (more < 0 || (more_body == nullptr && PyErr_Occurred() != nullptr)) return nullptr;
+  if (more != 0) {
+    PyErr_SetString(PyExc_ValueError,
+                    "a file is the last of its answer: send it without more_body, or its content "
+                    "with 'http.response.body'");
+    return nullptr;
+  }
   std::optional<std::uint64_t> offset;
   std::optional<std::uint64_t> count;
   if (!by_path && (!read_count(message, state.names.offset, offset) ||
@@ -396,6 +426,11 @@ PyObject* send_file(Call& call, PyObject* message, bool by_path) {
   if (::fstat(file, &facts) != 0 || !S_ISREG(facts.st_mode)) {
     ::close(file);
     return PyErr_Format(PyExc_OSError, "only a regular file can be sent");
+  }
+  if (!by_path && !offset) {
+    // From where whoever has opened it stands.
+    const ::off_t position = ::lseek(file, 0, SEEK_CUR);
+    if (position > 0) offset = static_cast<std::uint64_t>(position);
   }
   const auto size = static_cast<std::uint64_t>(facts.st_size);
   const std::uint64_t first = std::min(offset.value_or(0), size);
@@ -441,8 +476,8 @@ PyObject* send(PyObject* self, PyObject* message) {
                         "Unexpected ASGI message '%U' sent, after response already completed.",
                         type);
   }
-  // Whoever answers a client that has gone may go on.
-  if (call.served == nullptr || call.served->is_gone()) return Py_NewRef(state.done);
+  // Whoever answers a client that has gone may go on, but not without end in one turn of the loop.
+  if (call.served == nullptr || call.served->is_gone()) return awaited_turn(state);
   if (call.phase == Phase::waits) {
     if (!is(state.response_start)) return out_of_turn("http.response.start", type);
     if (!start_answer(call, message)) return nullptr;
@@ -468,7 +503,7 @@ bool raise_again(State& state, PyObject* task) {
 // Nothing is said of it: its client has gone, or the server is about to.
 bool end_quietly(Call& call) {
   PyErr_Clear();
-  call.served->finish();
+  call.served->abandon();
   if (!end_call(call)) PyErr_WriteUnraisable(nullptr);
   return true;
 }
@@ -502,6 +537,7 @@ bool application_has_ended(Call& call, bool raised) {
 
 PyObject* task_is_done(PyObject* self, PyObject* task) {
   Call& call = of(self);
+  if (!call.host->forget_task(task)) PyErr_WriteUnraisable(task);
   const bool raised = !raise_again(call.host->state(), task);
   if (!application_has_ended(call, raised)) return nullptr;
   Py_RETURN_NONE;
@@ -528,6 +564,7 @@ bool call_application(PyObject* object, AsgiApp& asgi, PyObject* application,
   const Reference is_done(PyObject_CallMethodNoArgs(task.get(), state.names.done));
   if (!is_done) return false;
   if (is_done.get() == Py_True) return raise_again(state, task.get());
+  if (!call.host->keep_task(task.get())) return false;
   call.task = Py_NewRef(task.get());
   const Reference told(PyCFunction_New(&kTaskIsDone, object));
   return told && Reference(PyObject_CallMethodOneArg(task.get(), state.names.add_done_callback,
@@ -542,15 +579,15 @@ bool report(Served& served) {
   const Reference kept = Reference::to(&call.ob_base);
   State& state = call.host->state();
   if (served.is_gone()) {
-    if (!tell_disconnect(call) || !settle(state, call.sends, Py_None)) return false;
+    if (!tell_disconnect(call) || !wake_senders(call)) return false;
     // Who does not listen for that would keep the server from ending.
     if (!served.is_ended_by_server() || call.task == nullptr) return true;
     const Reference task = Reference::to(call.task);
     return static_cast<bool>(Reference(PyObject_CallMethodNoArgs(task.get(), state.names.cancel)));
   }
-  if (served.take_drained() && !settle(state, call.sends, Py_None)) return false;
+  if (served.take_drained() && !wake_senders(call)) return false;
   if (!served.has_part() || call.body_is_told) return true;
-  if (!drop_done(call)) return false;
+  if (!drop_done(state, call.receives)) return false;
   // Where who has asked for it has been cancelled it is the next one's.
   if (!has_receiver(call)) return true;
   PyObject* first = Py_NewRef(PyList_GET_ITEM(call.receives, 0));

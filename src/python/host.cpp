@@ -46,13 +46,25 @@ void Host::let_go() noexcept {
   drop(ready_);
   drop(scheduled_);
   drop(create_future_);
+  drop(running_);
   loop_ = nullptr;
   drop(tasks_);
 }
 
 int Host::traverse(visitproc visit, void* arg) const {
-  for (PyObject* const kept : {tasks_, ready_, scheduled_, create_future_, ended_}) Py_VISIT(kept);
+  for (PyObject* const kept : {tasks_, ready_, scheduled_, create_future_, ended_, running_}) {
+    Py_VISIT(kept);
+  }
   return 0;
+}
+
+bool Host::keep_task(PyObject* task) {
+  if (running_ == nullptr) running_ = PySet_New(nullptr);
+  return running_ != nullptr && PySet_Add(running_, task) == 0;
+}
+
+bool Host::forget_task(PyObject* task) {
+  return running_ == nullptr || PySet_Discard(running_, task) >= 0;
 }
 
 void Host::hand_in(Served& served) noexcept {
@@ -67,6 +79,7 @@ void Host::report(Served& served) noexcept {
 }
 
 void Host::forget(Served& served) noexcept {
+  if (beginning_ == &served) beginning_ = nullptr;
   if (!served.listed_) return;
   begun_.remove(served);
   if (served.listed_) reports_.remove(served);
@@ -176,8 +189,11 @@ auto Host::select(double timeout) -> Selected {
     ~Selecting() { selects = false; }
     bool& selects;
   } selecting(selects_);
-  note_loop();
-  if (!begin_all()) return Selected::raised;
+  if (!note_loop()) return Selected::raised;
+  const bool begun = begin_all();
+  // A handler's wait may have seen it end.
+  if (has_ended_) return note_end() && begun ? Selected::nothing : Selected::raised;
+  if (!begun) return Selected::raised;
   watch_selector();
   // What was left readable does not become so again.
   if (std::exchange(must_look_, false) && selector_is_readable()) selector_is_ready_ = true;
@@ -215,14 +231,36 @@ bool Host::loop_has_work() noexcept {
   return stopping.get() == Py_True;
 }
 
-void Host::note_loop() noexcept {
+// The loop makes another list of it when it has many timers that were cancelled.
+bool Host::note_loop() {
+  Reference scheduled(PyObject_GetAttr(loop_, state_.names.scheduled));
+  if (!scheduled) return false;
+  if (PyList_CheckExact(scheduled.get()) == 0) {
+    PyErr_SetString(PyExc_TypeError, "the loop's timers are no list any more");
+    return false;
+  }
+  Reference former(std::exchange(scheduled_, scheduled.release()));
   scheduled_count_ = PyList_GET_SIZE(scheduled_);
   scheduled_first_ = scheduled_count_ > 0 ? PyList_GET_ITEM(scheduled_, 0) : nullptr;
+  return true;
+}
+
+bool Host::begin(Served& served) {
+  if (ends_ || has_ended_) {
+    served.fail("the server has ended");
+    return true;
+  }
+  beginning_ = &served;
+  const bool done = served.handler().begin(served);
+  Served* const left = std::exchange(beginning_, nullptr);
+  // What has become of it before could not be told to anybody.
+  if (!done || left == nullptr || left->caller == nullptr || !left->is_gone()) return done;
+  return left->handler().report(*left);
 }
 
 bool Host::begin_all() {
   while (Served* const served = begun_.pop()) {
-    if (!served->handler().begin(*served)) return false;
+    if (!begin(*served)) return false;
   }
   while (Served* const served = reports_.pop()) {
     if (!served->handler().report(*served)) return false;
@@ -230,14 +268,18 @@ bool Host::begin_all() {
   return true;
 }
 
+// What is raised before stays so, and goes before what is raised here.
 bool Host::note_end() {
   const Reference ended(std::exchange(ended_, nullptr));
   if (!ended) return true;
+  Reference former = take_raised();
   const Reference is_done(PyObject_CallMethodNoArgs(ended.get(), state_.names.done));
-  if (!is_done) return false;
-  if (is_done.get() == Py_True) return true;
-  return static_cast<bool>(
-      Reference(PyObject_CallMethodOneArg(ended.get(), state_.names.set_result, Py_None)));
+  const bool done =
+      is_done && (is_done.get() == Py_True || Reference(PyObject_CallMethodOneArg(
+                                                  ended.get(), state_.names.set_result, Py_None)));
+  if (!done && former) PyErr_WriteUnraisable(ended.get());
+  raise_anew(std::move(former));
+  return done;
 }
 
 Reference Host::ended_future() {
@@ -290,11 +332,13 @@ void Host::run_parking(const std::function<void()>& function) {
   } parking(*this, function);
   server_.scheduler().make_ready(parking);
   while (!parking.is_over && serves_) resume_until_visited();
+  if (has_ended_ && !note_end()) PyErr_WriteUnraisable(nullptr);
   if (parking.failure) std::rethrow_exception(parking.failure);
 }
 
 void Host::end() noexcept {
   if (!serves_) return;
+  ends_ = true;
   cut_off();
   while (serves_) {
     resume_until_visited();

@@ -46,6 +46,9 @@ class Host {
   PyObject* tasks() noexcept { return tasks_; }
   PyObject* loop() noexcept { return loop_; }
   PyObject* owner() noexcept { return owner_; }
+  // A task that waits is kept, which its loop does not do. False: it has raised.
+  bool keep_task(PyObject* task);
+  bool forget_task(PyObject* task);
   // False: it has raised.
   bool start(const Options& options, int selector_fd, PyObject* tasks);
   bool open();
@@ -113,8 +116,9 @@ class Host {
   void watch_selector();
   void resume_until_visited();
   bool begin_all();
+  bool begin(Served& served);
   bool loop_has_work() noexcept;
-  void note_loop() noexcept;
+  bool note_loop();
   bool note_end();
 
   State& state_;
@@ -127,6 +131,7 @@ class Host {
   Timeout timeout_{*this};
   SelectorTarget selector_target_{*this};
   List begun_;
+  Served* beginning_ = nullptr;  // null again once it is gone
   List reports_;
   int selector_fd_ = -1;
   bool visit_is_queued_ = false;
@@ -135,8 +140,10 @@ class Host {
   bool must_look_ = true;  // at the selector, which may be readable without having become so
   bool is_due_ = false;
   bool serves_ = false;
+  bool ends_ = false;  // nothing begins any more
   bool has_ended_ = false;
   bool selects_ = false;
+  PyObject* running_ = nullptr;  // a set of tasks
   PyObject* tasks_ = nullptr;
   PyObject* loop_ = nullptr;   // borrowed from the former
   PyObject* ready_ = nullptr;  // the loop's own lists

@@ -371,6 +371,7 @@ struct Waiting {
   PyObject ob_base;
   PyObject* server_keeps;
   PyObject* task;
+  Host* host;
   Served* served;  // null: it is over
 };
 
@@ -404,7 +405,7 @@ bool take_result(State& state, Served& served, PyObject* task) {
   if (result) return handle_result(served, of(route_of(served).object()), result.get());
   if (PyErr_ExceptionMatches(state.cancelled_error) != 0) {
     PyErr_Clear();
-    served.is_gone() ? served.finish() : served.fail("its handler was cancelled");
+    served.is_gone() ? served.abandon() : served.fail("its handler was cancelled");
     return true;
   }
   return handle_exception(served);
@@ -412,6 +413,7 @@ bool take_result(State& state, Served& served, PyObject* task) {
 
 PyObject* task_is_done(PyObject* self, PyObject* task) {
   Waiting& waiting = waiting_of(self);
+  if (!waiting.host->forget_task(task)) PyErr_WriteUnraisable(task);
   drop(waiting.task);
   Served* const served = std::exchange(waiting.served, nullptr);
   if (served == nullptr) Py_RETURN_NONE;
@@ -440,13 +442,16 @@ bool wait_for(Served& served, PyObject* task) {
   if (waiting == nullptr) return handle_exception(served);
   waiting->server_keeps = Py_XNewRef(served.host().owner());
   waiting->task = Py_NewRef(task);
+  waiting->host = &served.host();
   waiting->served = &served;
   served.caller = waiting;
   PyObject_GC_Track(waiting);
   const Reference kept(&waiting->ob_base);
   const Reference told(PyCFunction_New(&kTaskIsDone, kept.get()));
+  const bool kept_task = told && served.host().keep_task(task);
   const Reference added(
-      told ? PyObject_CallMethodOneArg(task, state.names.add_done_callback, told.get()) : nullptr);
+      kept_task ? PyObject_CallMethodOneArg(task, state.names.add_done_callback, told.get())
+                : nullptr);
   if (added) return true;
   waiting->served = nullptr;
   served.caller = nullptr;

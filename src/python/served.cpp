@@ -199,6 +199,10 @@ void Served::answer_file(int file, std::uint64_t offset, std::uint64_t size) noe
 
 void Served::finish() noexcept {
   answered_ = true;
+  abandon();
+}
+
+void Served::abandon() noexcept {
   finished_ = true;
   caller = nullptr;
   wake();

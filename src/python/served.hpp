@@ -81,6 +81,8 @@ class Served {
   // descriptor is closed then.
   void answer_file(int file, std::uint64_t offset, std::uint64_t size) noexcept;
   void finish() noexcept;
+  // There will be no answer of Python's: its client has gone, or the server says why not.
+  void abandon() noexcept;
   // The same, with the answer that a failed handler gets. What has been streamed is cut off.
   void fail(std::string what) noexcept;
 

@@ -88,11 +88,12 @@ PyObject* guarded(const Function& function) {
 }
 
 PyObject* add_asgi(PyObject* self, PyObject* arguments, PyObject* keywords) {
-  static const char* const kNames[] = {"app", "root_path", nullptr};
+  static const char* const kNames[] = {"app", "root_path", "path_prefix", nullptr};
   PyObject* application = nullptr;
   PyObject* root_path = nullptr;
-  if (PyArg_ParseTupleAndKeywords(arguments, keywords, "O|U", const_cast<char**>(kNames),
-                                  &application, &root_path) == 0) {
+  const char* path_prefix = "";
+  if (PyArg_ParseTupleAndKeywords(arguments, keywords, "O|Us", const_cast<char**>(kNames),
+                                  &application, &root_path, &path_prefix) == 0) {
     return nullptr;
   }
   if (PyCallable_Check(application) == 0) {
@@ -108,7 +109,7 @@ PyObject* add_asgi(PyObject* self, PyObject* arguments, PyObject* keywords) {
   return guarded([&] {
     Parts& parts = parts_of(self);
     auto& asgi = parts.asgi_apps.emplace_back(
-        std::make_unique<AsgiApp>(parts.host, application, path.get()));
+        std::make_unique<AsgiApp>(parts.host, application, path.get(), path_prefix));
     parts.host.app().any("/*path", [served = asgi.get()](Context& c) { served->serve(c); });
   });
 }

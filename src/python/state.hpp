@@ -24,7 +24,8 @@ namespace weft::python {
                                           with(await_, "__await__") with(throw_, "throw") with(    \
                                               send, "send") with(spec_version, "spec_version")     \
                                               with(version, "version") with(file, "file")          \
-                                                  with(offset, "offset") with(count, "count")
+                                                  with(offset, "offset") with(count, "count")      \
+                                                      with(extensions, "extensions")
 
 struct State {
 #define WEFT_PYTHON_MEMBER(member, text) PyObject* member = nullptr;

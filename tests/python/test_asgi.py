@@ -11,11 +11,13 @@ import subprocess
 import sys
 import tempfile
 import threading
+import types
 import unittest
+import unittest.mock
 import weakref
 
 from support import read_all, read_until, run, run_asgi
-from weft import _loop, _weft
+from weft import _loop, _weft, _worker
 
 
 def start(status=200, headers=()):
@@ -105,6 +107,36 @@ class Answers(unittest.TestCase):
         self.assertEqual([one[1].get("content-length") for one in answers[:4]],
                          ["300000", "300000", "20", "20"])
         self.assertEqual((answers[7][1]["content-length"], answers[7][2]), ("300000", b""))
+
+    def test_a_descriptor_is_read_from_where_it_stands(self):
+        refused = []
+
+        async def app(scope, receive, send):
+            await send(start())
+            with open(file.name, "rb", buffering=0) as opened:
+                opened.seek(4)
+                message = {"type": "http.response.zerocopysend", "file": opened}
+                try:
+                    await send({**message, "more_body": True})
+                except ValueError as error:
+                    refused.append(str(error))
+                await send(message)
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(b"0123456789")
+            file.flush()
+            self.assertEqual(run_asgi(app, lambda s: s.get("/"))[2], b"456789")
+        self.assertEqual(len(refused), 1)
+
+    def test_of_a_start_that_is_refused_nothing_stays(self):
+        async def app(scope, receive, send):
+            try:
+                await send(start(418, [(b"x-one", b"1"), (b"content-type", b"a/b"),
+                                       (b"content-length", b"77"), (b"x two", b"2")]))
+            except ValueError:
+                await hello(scope, receive, send)
+        status, fields, data = run_asgi(app, lambda s: s.get("/"))
+        self.assertEqual((status, data, fields["content-type"]), (200, b"hello", "text/plain"))
+        self.assertNotIn("x-one", fields)
 
     def test_head_has_the_length_that_the_application_says(self):
         async def app(scope, receive, send):
@@ -238,6 +270,31 @@ class Scopes(unittest.TestCase):
                                                "http.response.zerocopysend": {}})
         self.assertNotIn("state", scope)
 
+    def test_what_a_request_adds_is_not_the_next_ones(self):
+        async def app(scope, receive, send):
+            seen.append((dict(scope["asgi"]), dict(scope["extensions"])))
+            scope["asgi"]["mine"] = scope["extensions"]["mine"] = {}
+            await hello(scope, receive, send)
+        seen = []
+        run_asgi(app, lambda s: [s.get("/") for _ in range(2)])
+        self.assertEqual(seen[0], seen[1])
+
+    def test_a_prefix_stands_before_paths(self):
+        server = _weft.Server()
+        server.add_asgi(self.show, "/a b", "/a%20b")
+        run(server, lambda s: s.get("/%C3%A4?x"))
+        self.assertEqual((self.scope["root_path"], self.scope["path"], self.scope["raw_path"]),
+                         ("/a b", "/a b/ä", b"/a%20b/%C3%A4"))
+
+    def test_only_newer_starlettes_want_the_prefix(self):
+        for version, root_path, prefix in (
+                ("0.26.1", "/a b", ""), ("0.33.0", "/a b", "/a%20b"), ("1.0", "/a b", "/a%20b"),
+                ("0.46.1", "", ""), ("unknown", "/a b", "")):
+            module = types.SimpleNamespace(__version__=version)
+            with self.subTest(version=version), \
+                    unittest.mock.patch.dict(sys.modules, starlette=module):
+                self.assertEqual(_worker.path_prefix_of(root_path), prefix)
+
     def test_escapes_as_unquote_has_them(self):
         self.assertEqual(self.scope_of("/%41%2fb")["path"], "/A/b")
         self.assertEqual(self.scope_of("/%ff")["path"], "/\ufffd")
@@ -350,6 +407,47 @@ class Bodies(unittest.TestCase):
             return [served.get("/", "POST", b"x" * size)[0] for size in (10, 100_000)]
         self.assertEqual(run_asgi(hello, client), [200, 200])
 
+    def test_a_body_beyond_the_limit_is_413_whatever_is_answered(self):
+        async def app(scope, receive, send):
+            while (await receive()).get("more_body"):
+                pass
+            await send(start())
+            await send(body(b"as if"))
+        self.assertEqual(run_asgi(app, lambda s: s.get(
+            "/", "POST", iter([b"x" * 200_000]), {"Transfer-Encoding": "chunked"})[0],
+            {"max_body": "100000"}), 413)
+
+    def test_who_waits_is_not_collected(self):
+        uploads = 50
+        waiting = []
+
+        async def app(scope, receive, send):
+            waiting.append(1)
+            size = 0
+            while True:
+                message = await receive()
+                size += len(message["body"])
+                if not message["more_body"]:
+                    break
+            await send(start())
+            await send(body(b"<%d>" % size))
+
+        def client(served):
+            connections = [served.connect() for _ in range(uploads)]
+            for one in connections:
+                one.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+                            b"Content-Length: 70000\r\n\r\n" + b"x" * 35000)
+            while len(waiting) < uploads:
+                served.on_loop(gc.collect)
+            served.on_loop(gc.collect)
+            answers = []
+            for one in connections:
+                with one:
+                    one.sendall(b"x" * 35000)
+                    answers.append(read_all(one).endswith(b"<70000>"))
+            return answers, served.errors
+        self.assertEqual(run_asgi(app, client), ([True] * uploads, []))
+
     def test_receive_and_send_make_tasks(self):
         async def app(scope, receive, send):
             message = await asyncio.create_task(receive())
@@ -421,6 +519,79 @@ class Ends(unittest.TestCase):
             self.assertTrue(over.wait(20))
         run_asgi(app, client)
         self.assertEqual(told, ["http.request", "http.disconnect", "http.disconnect"])
+
+    def test_who_writes_to_nobody_leaves_others_their_turn(self):
+        gone = threading.Event()
+        enough = threading.Event()
+
+        async def app(scope, receive, send):
+            if scope["path"] != "/endless":
+                return await hello(scope, receive, send)
+            await send(start())
+            await send(body(b"begun", True))
+            await receive()
+            await receive()
+            gone.set()
+            while not enough.is_set():
+                await send(body(b"x", True))
+
+        def client(served):
+            with served.connect() as connection:
+                connection.sendall(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n")
+                read_until(connection, b"begun")
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            try:
+                self.assertTrue(gone.wait(20))
+                return served.get("/")[2]
+            finally:
+                enough.set()
+        self.assertEqual(run_asgi(app, client), b"hello")
+
+    def test_a_send_that_was_cancelled_takes_nobody_along(self):
+        outcome = []
+        full = threading.Event()
+
+        async def app(scope, receive, send):
+            await send(start())
+            while True:
+                one = asyncio.create_task(send(body(b"x" * 1_000_000, True)))
+                done, _ = await asyncio.wait([one], timeout=0.2)
+                if not done:
+                    break
+            other = asyncio.create_task(send(body(b"y" * 1000, True)))
+            await asyncio.sleep(0)
+            one.cancel()
+            await asyncio.wait([one])
+            last = asyncio.create_task(send(body(b"z" * 1000, True)))
+            await asyncio.sleep(0)
+            full.set()
+            await asyncio.wait([other, last])
+            outcome.extend((one.cancelled(), other.cancelled(), last.cancelled()))
+            await send(body(b"end"))
+
+        def client(served):
+            with served.connect() as connection:
+                connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                self.assertTrue(full.wait(20))
+                return read_all(connection)
+        self.assertIn(b"end\r\n0\r\n", run_asgi(app, client))
+        self.assertEqual(outcome, [True, False, False])
+
+    def test_no_answer_at_the_end_of_the_grace_is_503(self):
+        began = threading.Event()
+
+        async def app(scope, receive, send):
+            await receive()
+            began.set()
+            await receive()
+
+        def client(served):
+            with served.connect() as connection:
+                connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                self.assertTrue(began.wait(20))
+                served.on_loop(served.server.drain)
+                return read_all(connection).partition(b"\r\n")[0]
+        self.assertIn(b" 503 ", run_asgi(app, client, {"drain_grace": "100ms"}))
 
     def test_receive_behind_the_answer_says_disconnect(self):
         told = []
@@ -670,6 +841,21 @@ class Loop(unittest.TestCase):
         def client(served):
             return [served.get("/")[2] for _ in range(5)]
         self.assertEqual(run_asgi(app, client), [b"abc"] * 5)
+
+    def test_timers_wake_the_loop_behind_many_that_were_cancelled(self):
+        async def app(scope, receive, send):
+            loop = asyncio.get_running_loop()
+            if scope["path"] == "/cancel":
+                timers = [loop.call_later(1000, print) for _ in range(300)]
+                for timer in timers[100:]:
+                    timer.cancel()
+            else:
+                await asyncio.sleep(0.02)
+            await hello(scope, receive, send)
+
+        def client(served):
+            return [served.get(path)[2] for path in ("/cancel", "/", "/cancel", "/", "/")]
+        self.assertEqual(run_asgi(app, client), [b"hello"] * 5)
 
     def test_a_socket_that_is_not_emptied_is_ready_again(self):
         async def app(scope, receive, send):

@@ -236,6 +236,13 @@ class Routing(unittest.TestCase):
             return served.get("/add")[2], served.get("/new")[2]
         self.assertEqual(serve([("GET", "/add", route(add))], client), (b"added", b"new"))
 
+    def test_a_handler_that_takes_too_long_is_503(self):
+        async def handler():
+            await asyncio.get_running_loop().create_future()
+        one = route(handler, is_async=True)
+        self.assertEqual(serve([("GET", "/", one)], lambda served: served.get("/")[0],
+                               {"request_timeout": "100ms"}), 503)
+
     def test_routes_that_cannot_be_told_apart_are_refused(self):
         server = _weft.Server()
         with self.assertRaises(RuntimeError):
