@@ -73,8 +73,6 @@ template <class Worker, class Model>
 void Connection<Worker, Model>::received(const ksvc::Completion& completion) {
   if (completion.lease) arrive(completion.lease);
   if (!completion.more) receive_ended(completion.result);
-  // Whether something has come behind what has just come is asked when the server drains.
-  if (completion.lease && !completion.more && service_.draining()) ensure_receiving();
   if (request_ != nullptr && request_->incoming) wake(request_->incoming->reader);
   if (request_ != nullptr && request_->waiter != nullptr) {
     wake_body_waiter();

@@ -158,8 +158,8 @@ void Connection<Worker, Model>::ensure_receiving() {
   }
   receiving_ = true;
   service_.operation_begins();
-  // Many clients ask once, and others lose little.
-  const bool first = !std::exchange(received_before_, true);
+  // Many clients ask once, and others lose little; but who drains wants to know what else has come.
+  const bool first = !std::exchange(received_before_, true) && !service_.draining();
   service_.backend().submit(ksvc::Receive{fd_, first}, corr_id(kReceive));
 }
 
