@@ -406,7 +406,9 @@ bool Connection<Worker, Model>::more_has_arrived() const {
 template <class Worker, class Model>
 void Connection<Worker, Model>::end_request(bool keep_alive) {
   const ActiveRequest& request = *request_;
-  const RequestHead& head = request.head;
+  const RequestHead& head = request.head;  // until its input is let go
+  last_request_ =
+      !head.keep_alive && !head.has_body() && !(request.outgoing && request.outgoing->upgraded);
   if (request.incoming) return_window();
   const std::string_view front = input_.front();
   std::size_t used = request.head_bytes + request.body_bytes;
@@ -424,8 +426,6 @@ void Connection<Worker, Model>::end_request(bool keep_alive) {
   input_.unpin(used, service_.backend().buffers(), service_.budget());
   if (!keep_alive) {
     state_ = State::finishing;
-    last_request_ =
-        !head.keep_alive && !head.has_body() && !(request.outgoing && request.outgoing->upgraded);
   } else if (left > 0) {
     skip_left_ = left;
     state_ = State::skipping;
