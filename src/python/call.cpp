@@ -67,9 +67,7 @@ void dealloc(PyObject* self) {
   // Nobody is left who could answer.
   if (call.served != nullptr) call.served->fail("its ASGI application has dropped the request");
   clear(self);
-  PyTypeObject* const type = Py_TYPE(self);
-  type->tp_free(self);
-  Py_DECREF(type);
+  free_object(self);
 }
 
 // Sets a future's result unless somebody has ended it; the future is dropped. False: it has raised.

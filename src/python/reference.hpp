@@ -70,6 +70,13 @@ inline void drop(PyObject*& kept) noexcept {
   Py_XDECREF(old);
 }
 
+// Ends an object of a heap type, of whose parts nothing is left.
+inline void free_object(PyObject* self) noexcept {
+  PyTypeObject* const type = Py_TYPE(self);
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
 inline Reference text_of(std::string_view utf8) {
   return Reference(
       PyUnicode_DecodeUTF8(utf8.data(), static_cast<Py_ssize_t>(utf8.size()), "replace"));

@@ -64,9 +64,7 @@ void dealloc(PyObject* self) {
   PyObject_GC_UnTrack(self);
   clear(self);
   delete of(self).parameters;
-  PyTypeObject* const type = Py_TYPE(self);
-  type->tp_free(self);
-  Py_DECREF(type);
+  free_object(self);
 }
 
 // "int" or "int[]". False where it is none.
@@ -394,9 +392,7 @@ void dealloc_waiting(PyObject* self) {
   PyObject_GC_UnTrack(self);
   if (waiting_of(self).served != nullptr) waiting_of(self).served->fail("its handler was dropped");
   clear_waiting(self);
-  PyTypeObject* const type = Py_TYPE(self);
-  type->tp_free(self);
-  Py_DECREF(type);
+  free_object(self);
 }
 
 // Of a task that is done. False: an exception is raised that is the loop's.

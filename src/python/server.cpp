@@ -68,9 +68,7 @@ void dealloc(PyObject* self) {
   PyObject_GC_UnTrack(self);
   clear(self);
   delete reinterpret_cast<Server*>(self)->parts;
-  PyTypeObject* const type = Py_TYPE(self);
-  type->tp_free(self);
-  Py_DECREF(type);
+  free_object(self);
 }
 
 // Does what may throw; conflicts of routes are ValueErrors. Null: it has raised.

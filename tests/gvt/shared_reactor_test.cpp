@@ -13,17 +13,12 @@
 #include <vector>
 
 #include "gvt/worker.hpp"
+#include "gvt/worker_tasks.hpp"
 #include "ksvc/instance/named_instances.hpp"
 #include "ksvc/instance/shared_reactor_traits.hpp"
 
 namespace weft::gvt {
 namespace {
-
-struct Task : Runnable {
-  explicit Task(std::function<void()> to_do) : Runnable(&Task::run_it), body(std::move(to_do)) {}
-  static void run_it(Runnable& self) { static_cast<Task&>(self).body(); }
-  std::function<void()> body;
-};
 
 template <class Set>
 class SharedReactorWorkerTest : public testing::Test {

@@ -15,24 +15,12 @@
 #include <vector>
 
 #include "gvt/worker.hpp"
+#include "gvt/worker_tasks.hpp"
 #include "ksvc/backend/basic_io_uring.hpp"
 #include "ksvc/backend/epoll.hpp"
 
 namespace weft::gvt {
 namespace {
-
-struct BackendNames {
-  template <class Backend>
-  static std::string GetName(int) {
-    return Backend::name();
-  }
-};
-
-struct Task : Runnable {
-  explicit Task(std::function<void()> to_do) : Runnable(&Task::run_it), body(std::move(to_do)) {}
-  static void run_it(Runnable& self) { static_cast<Task&>(self).body(); }
-  std::function<void()> body;
-};
 
 // Where a local variable of the caller's is, to the stack.
 [[gnu::noinline]] const char* here() {

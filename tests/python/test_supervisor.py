@@ -12,14 +12,12 @@ import sys
 import tempfile
 import textwrap
 import threading
-import time
 import unittest
 from pathlib import Path
 
+from serving import PATIENCE_SECONDS, wait_for
 from weft._reload import Watch
 from weft._supervisor import ListenError, Supervisor, Worker, open_socket
-
-PATIENCE_SECONDS = 60
 
 WORKER = """
 import ctypes, os, signal, socket, sys
@@ -70,17 +68,6 @@ supervisor = Supervisor(lambda fd: [sys.executable, worker, str(fd), code], int(
                         say=lambda text: print(text, flush=True))
 sys.exit(supervisor.run())
 """
-
-
-def wait_for(what, patience=PATIENCE_SECONDS):
-    """Polls until `what()` is true, and returns that."""
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline:
-        found = what()
-        if found:
-            return found
-        time.sleep(0.01)
-    raise AssertionError(f"waited {patience} s in vain")
 
 
 class SupervisorTest(unittest.TestCase):
