@@ -223,7 +223,9 @@ def _supervise(config: Config, words: list[str]) -> int:
 
     def command(fd: int) -> list[str]:
         os.environ[_FD_VARIABLE] = str(fd)
-        return [*words_of_python(), *words]
+        # Python would take what it compiled for what was saved again within the same second.
+        fresh = ["-B"] if config.reload else []
+        return [*words_of_python(), *fresh, *words]
 
     if not config.quiet:
         what = "1 process, reloading when files change" if config.reload \

@@ -1,7 +1,5 @@
 #include "app/route_entry.hpp"
 
-#include <new>
-#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -45,24 +43,15 @@ void call_chain(void* self, http::Exchange& exchange) {
 class AnswerWait {
  public:
   explicit AnswerWait(http::AwaitedEnd& answer) noexcept : answer_(answer) {}
-  ~AnswerWait() {
-    if (!left_behind_) answer_.request_ended();
-  }
+  ~AnswerWait() { answer_.request_ended(); }
   AnswerWait(const AnswerWait&) = delete;
   AnswerWait& operator=(const AnswerWait&) = delete;
 
   void wait(detail::CancelNode* node) {
-    std::optional<detail::Waiter> waiter;
-    try {
-      waiter.emplace("for a Respond to be called");
-    } catch (const std::bad_alloc&) {
-      // What is on its way already comes round to what nobody will have given back.
-      left_behind_ = !answer_.give_up();
-      throw;
-    }
-    waiter_ = &*waiter;
+    detail::Waiter waiter("for a Respond to be called");
+    waiter_ = &waiter;
     // What cancels it ends it in its own way: the answer comes round then, too.
-    if (!answer_.has_ended({this, &AnswerWait::came_round}, node)) waiter->wait_uncancelled();
+    if (!answer_.has_ended({this, &AnswerWait::came_round}, node)) waiter.wait_uncancelled();
   }
 
  private:
@@ -73,7 +62,6 @@ class AnswerWait {
 
   http::AwaitedEnd& answer_;
   detail::Waiter* waiter_ = nullptr;
-  bool left_behind_ = false;
 };
 
 void ask_and_wait(Handler::Callback& function, Context& context) {

@@ -3,8 +3,8 @@
 //
 // The order of calls. has_ended() once, when the first call has returned, or give_up() when it has
 // failed; `told` is told later unless either says that nothing will come any more; fill() when it
-// has ended, and not after a failure; request_ended() is the last. Until `told` has been told, the
-// request stays where it is. The request's worker's thread only.
+// has ended, and not after a failure; request_ended() is the last, and may find its end still on
+// its way. Until `told` has been told, the request stays. The request's worker's thread only.
 #pragma once
 
 #include "weft/detail/cancel_node.hpp"

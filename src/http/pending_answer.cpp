@@ -43,6 +43,11 @@ void PendingAnswer::fill(Context& context) {
 void PendingAnswer::request_ended() noexcept {
   armed_.disarm();
   told_ = {};
+  // What is on its way still comes round, to a request that could not wait for it.
+  if (!give_up()) {
+    told_ = {this, [](void* self) noexcept { static_cast<PendingAnswer*>(self)->request_ended(); }};
+    return;
+  }
   // What it has in hand is the application's, and may belong to this thread.
   if (waiter_.outcome() == detail::Outcome::woken) fill_ = nullptr;
   release();
