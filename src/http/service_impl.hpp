@@ -96,7 +96,10 @@ void Service<Worker, Model>::arm_accept() {
   accepting_ = true;
   operation_begins();
   const bool wait = !waits_for_nobody_;
-  worker_.backend().submit(ksvc::Accept{listener_fd_, wait, wait}, accept_target_.corr_id());
+  // The kernel gives a client to whoever has waited longest at the listener. Who shares one stands
+  // in line anew for each, or the same worker would get all of them.
+  const bool many = wait && !listener_is_shared_;
+  worker_.backend().submit(ksvc::Accept{listener_fd_, many, wait}, accept_target_.corr_id());
 }
 
 template <class Worker, class Model>

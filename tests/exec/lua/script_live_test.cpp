@@ -22,7 +22,7 @@ TEST_F(LiveScripts, add_routes_that_all_workers_answer_with_copies_of_what_they_
   write("words.lua", "return { hello = function() return 'hello' end }");
   start(R"(
     local words, hits = require "words", weft.shared("hits")
-    local queue, client, null = weft.channel(5), weft.client, weft.null
+    local queue, client, null = weft.channel("queue", 5), weft.client, weft.null
     greeting = "global"
     local function fib(n) return n < 2 and n or fib(n - 1) + fib(n - 2) end
     local function known(c) c:text("known") end
