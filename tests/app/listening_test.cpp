@@ -7,11 +7,8 @@
 #include <cerrno>
 #include <deque>
 #include <filesystem>
-#include <map>
-#include <mutex>
 #include <string>
 #include <thread>
-#include <vector>
 
 #include "http/server/server_test.hpp"
 #include "net/address.hpp"
@@ -142,26 +139,6 @@ TEST_P(Listening, on_an_inherited_listener_is_served_and_drained_by_one_worker_a
     EXPECT_EQ(connect().get("/").body, "hello");
     expect_all_are_answered(app, [port] { return Client(port); });
   }
-}
-
-TEST_P(Listening, workers_that_share_a_listener_take_turns) {
-  std::mutex mutex;
-  std::map<std::thread::id, int> served;
-  app.get("/who", [&](Context& c) {
-    const std::lock_guard lock(mutex);
-    ++served[std::this_thread::get_id()];
-    c.text("counted");
-  });
-  options.uds = path;
-  options.workers = 2;
-  start();
-  std::vector<Client> clients;
-  for (int i = 0; i < 40; ++i) {
-    clients.push_back(client_of_path());
-    EXPECT_EQ(clients.back().get("/who").body, "counted");
-  }
-  app.stop();
-  EXPECT_EQ(served.size(), 2U);
 }
 
 TEST_P(Listening, an_inherited_listener_keeps_clients_for_the_next_server) {
