@@ -3,7 +3,8 @@
 
 Each row is one application on two servers of one worker each, measured as bench/http.py does: the
 server and a hog share one core, processor time is the kernel's own count, and all rows are of the
-same rounds. The row of throughput compares answers per second, the server's core its own.
+same rounds. The row of throughput compares answers per second, the server's core its own; that of
+interpreters has both cores, and routes that compute for so long that the load hardly counts.
 """
 
 import argparse
@@ -25,6 +26,11 @@ from http_bench.servers import SOURCES, Server
 
 PYTHON = "/usr/bin/python3"
 SLEEPERS = 512
+# Some milliseconds of a processor each.
+COMPUTE = "/compute/50000"
+COMPUTING_CLIENTS = 16
+# From which version on there are interpreters with a lock of their own.
+INTERPRETERS = (3, 13)
 
 
 @dataclass(frozen=True)
@@ -76,10 +82,11 @@ def kind_of(application):
     return {"native": "weft"}.get(application, application)
 
 
-def ours(build, application):
+def ours(build, application, *options):
     environment = f"env PYTHONPATH={build / 'python'}:{SOURCES} BENCH_KIND={kind_of(application)}"
     return Server(f"weft:{application}", f"{environment} {PYTHON} -m weft serve "
-                  f"python:{application} --port {{port}} --no-access-log --quiet", ours=True)
+                  f"python:{application} --port {{port}} --no-access-log --quiet "
+                  + " ".join(options), ours=True)
 
 
 def theirs(build, name):
@@ -123,6 +130,21 @@ def throughput(bench, server, build):
     return float(rate[1]), float(late[1]) / 1000
 
 
+def computed(bench, build, workers):
+    """Microseconds per answer of routes that compute, of so many interpreters on both cores."""
+    server = ours(build, "native", "--workers", str(workers), "--executor", "subinterpreter")
+    cores = f"{bench.server_core},{bench.other_core}"
+    with harness.running_server(f"taskset -c {cores} {server.command}") as (_, port):
+        done = subprocess.run(
+            ["taskset", "-c", cores, "wrk", "-t", "1", "-c", str(COMPUTING_CLIENTS), "-d",
+             f"{max(3, round(bench.seconds * 3))}s", f"http://127.0.0.1:{port}{COMPUTE}"],
+            capture_output=True, text=True, check=False, timeout=120)
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
+    if rate is None or "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
+        raise BenchmarkError(f"wrk: {done.stdout.strip()[-300:] or done.stderr}")
+    return 1e6 / float(rate[1])
+
+
 def measure(arguments):
     build = arguments.build.resolve()
     programs = build / "bench"
@@ -143,9 +165,12 @@ def measure(arguments):
     added = {name: one for name, one in ADDED.items()
              if not arguments.only or name in arguments.only}
     sleeps = not arguments.only or "asgi_sleep" in arguments.only
-    if sleeps and shutil.which("wrk") is None:
+    computes = versions_tuple() >= INTERPRETERS and (
+        not arguments.only or "interpreters" in arguments.only)
+    if (sleeps or computes) and shutil.which("wrk") is None:
         raise BenchmarkError("not installed: wrk")
-    taken = {name: [] for name in (*contests, *added, "asgi_sleep", "asgi_sleep_p999")}
+    taken = {name: [] for name in (*contests, *added, "asgi_sleep", "asgi_sleep_p999",
+                                "interpreters")}
     native_server = Server("hello", f"{build / 'examples' / 'hello'} --host 127.0.0.1 "
                            "--port {port} --workers 1")
     for number in range(arguments.rounds):
@@ -167,6 +192,8 @@ def measure(arguments):
             # As time per answer, so that less is better here, too.
             taken["asgi_sleep"].append((1e6 / mine[0], 1e6 / other[0]))
             taken["asgi_sleep_p999"].append((mine[1], other[1]))
+        if computes:
+            taken["interpreters"].append((computed(bench, build, 2), computed(bench, build, 1)))
     results = results_of(contests, added, taken)
     facts = harness.machine_facts()
     harness.print_table(facts, results, reference_name="reference")
@@ -191,6 +218,9 @@ def results_of(contests, added, taken):
                                 taken["asgi_sleep"], "us/answer", 1 / 1.1))
         results.append(compared("asgi_sleep_p999", "the same, p99.9 (uvicorn:asgi)",
                                 taken["asgi_sleep_p999"], "ms", 1.0))
+    if taken["interpreters"]:
+        results.append(compared("interpreters", "two interpreters, computing (one)",
+                                taken["interpreters"], "us/answer", 1 / 1.8))
     return results
 
 

@@ -75,3 +75,10 @@ if kind == "weft":
     @native.get("/async/{id}")
     async def native_async(id: int):
         return {"id": id}
+
+    @native.get("/compute/{n}")
+    def native_compute(n: int):
+        found = 0
+        for number in range(n):
+            found = (found * 31 + number) % 65521
+        return found

@@ -134,8 +134,11 @@ OPTIONS: tuple[Option, ...] = (
     Option("threads", _number(1, 1024), None, "threads of each process for WSGI applications and "
            'for executor="thread"', "NUMBER", "application"),
     # Processes.
-    Option("workers", _number(1, WORKERS_MAX), 1, "processes that serve", "NUMBER", "processes",
-           variables=("WEB_CONCURRENCY",)),
+    Option("workers", _number(1, WORKERS_MAX), 1, "processes, or interpreters, that serve",
+           "NUMBER", "processes", variables=("WEB_CONCURRENCY",)),
+    Option("executor", _text, "auto", "what several workers are: auto has interpreters of one "
+           "process where Python and the application allow it", "KIND", "processes",
+           choices=("auto", "process", "subinterpreter")),
     Option("reload", _switch, False, "serve the new code when a file changes; for development",
            group="processes", flag=True),
     Option("reload-dir", _text, (), "folder to watch instead of --app-dir; may be repeated", "DIR",

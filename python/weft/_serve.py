@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from . import _options
+from . import _options, _subinterpreters
 from ._load import LoadError, as_asgi3, describe_failure, load
 from ._options import Config, OptionError
 from ._supervisor import (
@@ -41,6 +41,8 @@ EXIT_STARTUP = 3
 
 # What a worker is told beside its options: the socket that it serves.
 _FD_VARIABLE = "WEFT_WORKER_SOCKET"
+# And how many interpreters it is to have.
+_INTERPRETERS_VARIABLE = "WEFT_WORKER_INTERPRETERS"
 _PR_SET_PDEATHSIG = 1
 
 # When all is over: for threads that still run, and for what the application does at exit.
@@ -146,8 +148,13 @@ def _load(config: Config) -> Any:
 
 def _run(config: Config, application: Callable[[], Any],
          words: Callable[[], list[str]]) -> int:
+    if _subinterpreters.PROBE_VARIABLE in os.environ:
+        _end_with_supervisor()
+        _subinterpreters.answer_probe(config)
     set_up_logging(config)
     inherited = os.environ.pop(_FD_VARIABLE, None)
+    interpreters = os.environ.pop(_INTERPRETERS_VARIABLE, None)
+    config.values["interpreters"] = int(interpreters or 1)
     if inherited is not None:
         _end_with_supervisor()
         config.values["fd"] = inherited
@@ -221,21 +228,27 @@ def _supervise(config: Config, words: list[str]) -> int:
         watch = Watch(config.reload_dir or (config.app_dir,), config.reload_include,
                       config.reload_exclude)
 
+    interpreters = _interpreters(config, words)
+
     def command(fd: int) -> list[str]:
         os.environ[_FD_VARIABLE] = str(fd)
+        os.environ[_INTERPRETERS_VARIABLE] = str(interpreters)
         # Python would take what it compiled for what was saved again within the same second.
         fresh = ["-B"] if config.reload else []
         return [*words_of_python(), *fresh, *words]
 
     if not config.quiet:
         what = "1 process, reloading when files change" if config.reload \
+            else f"{interpreters} interpreters of one process" if interpreters > 1 \
             else f"{config.workers} processes"
         say(f"serving {config.application} on {place_of(listener)}, {what} (pid {os.getpid()})")
     try:
-        return Supervisor(command, config.workers, listener, say=say, watch=watch,
+        count = config.workers if interpreters == 1 else 1
+        return Supervisor(command, count, listener, say=say, watch=watch,
                           grace_seconds=config.timeout_graceful_shutdown).run()
     finally:
         os.environ.pop(_FD_VARIABLE, None)
+        os.environ.pop(_INTERPRETERS_VARIABLE, None)
         if isinstance(listener, socket.socket):
             listener.close()
             if config.uds is not None and config.fd is None:
@@ -243,6 +256,23 @@ def _supervise(config: Config, words: list[str]) -> int:
                     os.unlink(config.uds)
         if watch is not None:
             watch.close()
+
+
+def _interpreters(config: Config, words: list[str]) -> int:
+    """How many of one process are to serve; one where the workers are processes."""
+    if config.workers == 1 or config.executor == "process":
+        return 1
+    refusal = _subinterpreters.missing()
+    if refusal is None:
+        refusal = _subinterpreters.probe([*words_of_python(), *words])
+        if refusal is not None and config.executor == "auto":
+            say("the workers are processes: in an interpreter of its own the application does not "
+                f"load ({refusal})")
+    if refusal is None:
+        return config.workers
+    if config.executor == "subinterpreter":
+        raise OptionError(f"--executor subinterpreter: {refusal}; leave it out for processes")
+    return 1
 
 
 def _inherited(wish: str) -> int:

@@ -1,6 +1,7 @@
-"""One process that serves: its event loop, the application's lifespan, the server, signals.
+"""One worker: its event loop, the application's lifespan, the server, signals.
 
-Runs on the main thread. The application's code, the event loop and the server take turns on it.
+Runs on the thread of its interpreter, the main thread where that is the only one. The application's
+code, the event loop and the server take turns on it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ._app import App
 from ._lifespan import Lifespan, StartupFailed
 from ._options import Config
 from ._serve import EXIT_DONE, EXIT_FAILED, EXIT_STARTUP, announce_ready, say
+from ._subinterpreters import Channel, Crew
 from ._supervisor import READY_VARIABLE
 from ._version import __version__
 from ._wsgi import THREADS
@@ -38,16 +40,19 @@ _REQUEST_TASK = "weft request"
 CANCEL_SECONDS = 5
 
 
-def serve(config: Config, application: Any, kind: str) -> int:
-    """Until SIGINT or SIGTERM; the exit status."""
+def serve(config: Config, application: Any, kind: str, channel: Channel | None = None) -> int:
+    """Until SIGINT or SIGTERM, or until the main interpreter says so; the exit status."""
     try:
         from . import _loop
     except ImportError as error:
         say(f"the server itself, the module weft._weft, cannot be loaded: {error}\n"
             f"      it is built for one version of Python; this is {sys.version.split()[0]}")
         return EXIT_FAILED
-    supervised = READY_VARIABLE in os.environ
-    worker = Worker(config, application, kind, announce_ready(), supervised)
+    if channel is None:
+        supervised = READY_VARIABLE in os.environ
+        worker = Worker(config, application, kind, announce_ready(), supervised)
+    else:
+        worker = Worker(config, application, kind, channel.tell, True, channel)
     loop = _loop.EventLoop()
     asyncio.set_event_loop(loop)
     try:
@@ -70,15 +75,19 @@ def _close(loop: asyncio.AbstractEventLoop) -> None:
 
 
 class Worker:
-    """Runs once. `tell` is what its supervisor hears; without one it is heard by nobody."""
+    """Runs once. `tell` is what its supervisor hears; without one it is heard by nobody. With a
+    `channel` it is one of the interpreters beside the main one, who have no signals."""
 
     def __init__(self, config: Config, application: Any, kind: str, tell: Callable[[str], None],
-                 supervised: bool) -> None:
+                 supervised: bool, channel: Channel | None = None) -> None:
         self._config = config
         self._application = with_headers(application, config.header)
         self._kind = kind
         self._tell = tell
         self._supervised = supervised
+        self._channel = channel
+        self._crew: Crew | None = None
+        self._status = EXIT_DONE
         self._server: Any = None
         self._stopping = False
         self._stopped_at: float | None = None
@@ -97,17 +106,20 @@ class Worker:
         except Exception:
             logger.exception("the application did not start")
             return EXIT_STARTUP
-        status = EXIT_DONE
         try:
             self._server = self._make_server()
             await self._serve(loop, lifespan)
         except (OSError, ValueError) as error:
             say(str(error))
-            status = EXIT_FAILED
+            self._status = EXIT_FAILED
         finally:
+            if self._crew is not None and not self._stopping:
+                self._crew.stop()
             await lifespan.shutdown()
+            if self._crew is not None:
+                self._status = max(self._status, await self._crew.ended())
             threads.shutdown(wait=False, cancel_futures=True)
-        return status
+        return self._status
 
     def _make_server(self) -> Any:
         from . import _native, _weft
@@ -122,13 +134,19 @@ class Worker:
     async def _serve(self, loop: Any, lifespan: Lifespan) -> None:
         config = self._config
         location = loop.start_server(self._server, config.server_settings(), lifespan.state)
-        for number in (signal.SIGINT, signal.SIGTERM):
+        signals = (signal.SIGINT, signal.SIGTERM) if self._channel is None else ()
+        for number in signals:
             loop.add_signal_handler(number, self.stop)
-        if self._supervised:
+        if self._channel is not None:
+            self._channel.listen(loop, self.stop)
+        elif self._supervised:
             # A terminal's are the supervisor's alone.
             loop.add_signal_handler(signal.SIGHUP, lambda: None)
         self._server.open()
-        self._tell("ready")
+        if self._channel is None and config.interpreters > 1:
+            await self._have_crew(config.interpreters - 1)
+        if not self._stopping:
+            self._tell("ready")
         if not config.quiet and not self._supervised:
             say(f"{__version__} serves {config.application} ({_KINDS[self._kind]}) on {location}, "
                 f"{self._server.stats()['backend']}, 1 process (pid {os.getpid()})")
@@ -141,8 +159,20 @@ class Worker:
         finally:
             if limiting is not None:
                 limiting.cancel()
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in signals:
                 loop.remove_signal_handler(number)
+
+    async def _have_crew(self, count: int) -> None:
+        self._crew = Crew(self._config, count, self._tell, self._lose)
+        if not await self._crew.ready() and not self._stopping:
+            self._lose()
+
+    def _lose(self) -> None:
+        """The others end, too: whoever supervises starts all of them anew."""
+        self._status = EXIT_FAILED
+        if not self._stopping:
+            say("one of the interpreters has ended; the process ends with it")
+            self.stop()
 
     async def _finish(self, loop: Any) -> None:
         """What requests do behind their answers, such as background tasks, has the time that
@@ -163,6 +193,8 @@ class Worker:
 
     def stop(self) -> None:
         """Requests end first; the second time they do not."""
+        if self._crew is not None:
+            self._crew.stop()
         if self._stopping:
             self._hurry.set()
             if not self._server.ended:

@@ -14,81 +14,9 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from serving import PATIENCE_SECONDS, Served, run, wait_for
+from serving import ONE, PATIENCE_SECONDS, Case, Served, ask, run, under_load, wait_for
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "python"
-
-ONE = """
-import asyncio, os, time
-from weft import App, Request
-app = App()
-VERSION = {version!r}
-
-@app.get("/")
-def who():
-    return {{"pid": os.getpid(), "version": VERSION}}
-
-@app.get("/slow")
-async def slow():
-    await asyncio.sleep(0.5)
-    return "slow"
-
-@app.get("/busy")
-def busy():
-    end = time.monotonic() + 1.5
-    while time.monotonic() < end:
-        pass
-    return "busy"
-
-@app.get("/die")
-def die():
-    os._exit(9)
-
-@app.get("/env")
-def env():
-    return dict(os.environ)
-
-@app.get("/about")
-def about(request: Request):
-    return [request.root_path, request.scheme, request.client[0] if request.client else None]
-
-@app.get("/wait")
-async def wait():
-    try:
-        await asyncio.sleep(3600)
-    except asyncio.CancelledError:
-        print("cancelled", flush=True)
-        raise
-
-def make():
-    return app
-"""
-
-
-def ask(url, path="/", **headers):
-    request = urllib.request.Request(url + path, headers=headers)
-    with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
-        data = answer.read()
-        return json.loads(data) if "json" in answer.headers["content-type"] else data.decode()
-
-
-class Case(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
-        self.write(ONE.format(version=1))
-
-    def write(self, text, name="one_main.py"):
-        fresh = self.folder / f"{name}.fresh"
-        fresh.write_text(text)
-        fresh.replace(self.folder / name)
-
-    def served(self, *words, target="one_main:app", **options):
-        server = Served(*words, target, app_dir=self.folder, **options)
-        self.addCleanup(server.__exit__)
-        return server.__enter__()
-
 
 class OptionsTest(Case):
     def test_a_start_line_an_answer_and_an_end(self):
@@ -306,7 +234,7 @@ class EndTest(Case):
 
     def test_a_process_that_still_loads_ends_with_its_supervisor(self):
         self.write(LOADS)
-        server = self.served("--workers", "2")
+        server = self.served("--workers", "2", "--executor", "process")
 
         def loading():
             found = [line.split()[1] for line in server.said if line.startswith("loads ")]
@@ -426,7 +354,7 @@ class ProcessesTest(Case):
             return ask(server.url)["pid"]
 
     def test_several_processes_serve_one_socket(self):
-        server = self.served("--workers", "2")
+        server = self.served("--workers", "2", "--executor", "process")
         self.assertIn("2 processes", server.said[0])
         pids = self.pids(server, 2)
         self.assertIn(ask(server.url)["pid"], pids)
@@ -435,53 +363,30 @@ class ProcessesTest(Case):
             self.assertFalse(Path("/proc", str(pid)).exists())
 
     def test_one_that_dies_is_replaced(self):
-        server = self.served(environment={"WEB_CONCURRENCY": "2"})
+        server = self.served(environment={"WEB_CONCURRENCY": "2", "WEFT_EXECUTOR": "process"})
         before = self.pids(server, 2)
         with contextlib.suppress(OSError, http.client.HTTPException):
             ask(server.url, "/die")
         wait_for(lambda: any("ended (status 9)" in line for line in server.said))
         self.assertNotEqual(self.pids(server, 2), before)
 
-    def under_load(self, server, what, clients=2):
-        """Failures of a load that goes on until `what()` has come true, and how many were asked."""
-        failures, asked, done = [], [0], threading.Event()
-
-        def load():
-            while not done.is_set():
-                try:
-                    ask(server.url)
-                    asked[0] += 1
-                    time.sleep(0.005)  # The new processes need some of the machine, too.
-                except Exception as error:
-                    failures.append(repr(error))
-
-        threads = [threading.Thread(target=load) for _ in range(clients)]
-        for thread in threads:
-            thread.start()
-        try:
-            wait_for(what)
-        finally:
-            done.set()
-            for thread in threads:
-                thread.join()
-        return failures, asked[0]
-
     def test_sighup_brings_new_code_without_a_failed_request(self):
-        server = self.served("--workers", "2")
+        server = self.served("--workers", "2", "--executor", "process")
         before = self.pids(server, 2)
         # Of another size: by that and whole seconds Python knows what it has compiled already.
         self.write(ONE.format(version=2) + "\n")
         server.process.send_signal(signal.SIGHUP)
-        failures, asked = self.under_load(
+        failures, asked = under_load(
             server, lambda: not any(Path("/proc", str(pid)).exists() for pid in before))
         self.assertEqual(failures, [])
         self.assertGreater(asked, 0)
         self.assertEqual({ask(server.url)["version"] for _ in range(20)}, {2})
 
     def test_processes_are_replaced_after_their_requests(self):
-        server = self.served("--workers", "2", "--limit-max-requests", "50")
+        server = self.served("--workers", "2", "--executor", "process", "--limit-max-requests",
+                             "50")
         before = self.pids(server, 2)
-        failures, _ = self.under_load(
+        failures, _ = under_load(
             server, lambda: not all(Path("/proc", str(pid)).exists() for pid in before))
         self.assertEqual(failures, [])
 
