@@ -48,6 +48,12 @@ class EventLoop(asyncio.SelectorEventLoop):
             # Captures the first step of tasks; the rest goes to the loop's own.
             self.call_soon = self.weft_tasks.call_soon  # type: ignore[method-assign]
 
+    def _write_to_self(self) -> None:
+        # By which call_soon_threadsafe() wakes the loop.
+        server = self._weft_selector.server
+        if server is None or not server.wake():
+            super()._write_to_self()  # type: ignore[misc]
+
     def start_server(self, server: _weft.Server, settings: dict[str, str],
                      state: dict[str, Any] | None = None) -> str:
         """Sets the server up; nobody is accepted before `server.open()`. Where clients find it."""

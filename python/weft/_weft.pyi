@@ -67,6 +67,9 @@ class Server:
         """Accepts clients from the next select() on."""
     def select(self, timeout: float | None, /) -> bool:
         """Serves until asyncio has something to do. Whether the selector has something ready."""
+    def wake(self) -> bool:
+        """Has select() look at what the loop has got meanwhile; from any thread. False: the server
+        does not serve, and so is in no select()."""
     def drain(self) -> None:
         """Lets requests finish, and then ends. A server that does not end in the time of
         `drain_grace` and what follows it ends the process with status 70, and says where it hangs."""

@@ -96,6 +96,22 @@ void Host::visit(gvt::Runnable& self) {
   host.server_.scheduler().visit_os_thread();
 }
 
+// Shorter than by the loop's own socket pair, which the kernel would be asked about three times.
+bool Host::wake() noexcept {
+  const std::lock_guard lock(wake_mutex_);
+  if (can_be_woken_ && !std::exchange(wake_is_queued_, true)) server_.scheduler().post(wake_);
+  return can_be_woken_;
+}
+
+void Host::woken(gvt::Runnable& self) {
+  Host& host = static_cast<Wake&>(self).host;
+  {
+    const std::lock_guard lock(host.wake_mutex_);
+    host.wake_is_queued_ = false;
+  }
+  host.want_visit();
+}
+
 void Host::timed_out(gvt::Timer& timer) {
   Host& host = static_cast<Timeout&>(timer).host;
   host.is_due_ = true;
@@ -143,6 +159,8 @@ bool Host::start(const Options& options, int selector_fd, PyObject* tasks) {
   create_future_ = create_future.release();
   selector_fd_ = selector_fd;
   serves_ = true;
+  const std::lock_guard lock(wake_mutex_);
+  can_be_woken_ = true;
   return true;
 }
 
@@ -170,6 +188,10 @@ void Host::resume_until_visited() {
   Py_BEGIN_ALLOW_THREADS;
   goes_on = server_.resume();
   if (!goes_on) {
+    {
+      const std::lock_guard lock(wake_mutex_);
+      can_be_woken_ = false;
+    }
     last_stats_ = app_.stats();
     server_.end();
   }

@@ -13,6 +13,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "app/hosted_server.hpp"
@@ -57,6 +58,9 @@ class Host {
   Selected select(double timeout);
   void drain();
   void cut_off();
+  // Any thread's, with the interpreter's lock: select() looks at asyncio's lists soon. False: the
+  // server does not serve.
+  bool wake() noexcept;
   // While the server runs: does what may park, on a green thread; the loop goes on until it has
   // ended. Before: in place.
   void run_parking(const std::function<void()>& function);
@@ -100,6 +104,10 @@ class Host {
     explicit Timeout(Host& owner) noexcept : Timer(&Host::timed_out), host(owner) {}
     Host& host;
   };
+  struct Wake : gvt::Runnable {
+    explicit Wake(Host& owner) noexcept : Runnable(&Host::woken), host(owner) {}
+    Host& host;
+  };
   struct SelectorTarget : ksvc::CompletionTarget {
     explicit SelectorTarget(Host& owner) noexcept
         : CompletionTarget(&Host::selector_ready), host(owner) {}
@@ -107,6 +115,7 @@ class Host {
   };
 
   static void visit(gvt::Runnable& self);
+  static void woken(gvt::Runnable& self);
   static void timed_out(gvt::Timer& timer);
   static void selector_ready(ksvc::CompletionTarget& target, unsigned tag,
                              const ksvc::Completion& completion);
@@ -129,11 +138,15 @@ class Host {
   ServerStats last_stats_;
   Visit visit_{*this};
   Timeout timeout_{*this};
+  Wake wake_{*this};
   SelectorTarget selector_target_{*this};
   List begun_;
   Served* beginning_ = nullptr;  // null again once it is gone
   List reports_;
   int selector_fd_ = -1;
+  std::mutex wake_mutex_;  // of the two below
+  bool can_be_woken_ = false;
+  bool wake_is_queued_ = false;
   bool visit_is_queued_ = false;
   bool selector_is_watched_ = false;
   bool selector_is_ready_ = false;

@@ -202,6 +202,8 @@ PyObject* select(PyObject* self, PyObject* timeout) {
   return nullptr;
 }
 
+PyObject* wake(PyObject* self, PyObject*) { return PyBool_FromLong(host_of(self).wake() ? 1 : 0); }
+
 PyObject* drain(PyObject* self, PyObject*) {
   host_of(self).drain();
   Py_RETURN_NONE;
@@ -246,6 +248,8 @@ PyMethodDef kMethods[] = {
     {"open", as_method(open), METH_NOARGS, "Accepts clients from the next select() on."},
     {"select", as_method(select), METH_O,
      "Serves until asyncio has something to do. Whether the selector has something ready."},
+    {"wake", as_method(wake), METH_NOARGS,
+     "Has select() look at the loop's lists; also from other threads. False: nobody is there."},
     {"drain", as_method(drain), METH_NOARGS, "Lets requests finish and then ends."},
     {"cut_off", as_method(cut_off), METH_NOARGS, "Ends without waiting for requests."},
     {"wait_ended", as_method(wait_ended), METH_NOARGS, "A future, done when the server has ended."},
