@@ -145,7 +145,7 @@ double round_trips(std::uint16_t port, std::string_view path) {
 // ones have been answered or not, and is counted from then on.
 double open_loop(std::uint16_t port, std::string_view path) {
   constexpr int kRequests = 10'000;
-  constexpr nanoseconds kGap = std::chrono::seconds(1) / 5'000;
+  constexpr nanoseconds kGap = nanoseconds(std::chrono::seconds(1)) / 5'000;
   // Beyond those a request waits for one of them, and its time goes on.
   constexpr std::size_t kMostConnections = 256;
   std::vector<Connection> connections;

@@ -16,7 +16,7 @@ struct FixedPoolOptions {
   std::size_t queue_capacity = 4096;
   // An idle thread looks for a task for so long before it sleeps.
   std::chrono::nanoseconds awake_time{0};
-  int nice = 10;
+  int nice = 15;
   std::string thread_name = "weft-pool";
 };
 

@@ -20,7 +20,7 @@ struct LazyPoolOptions {
   std::chrono::nanoseconds idle_time = std::chrono::seconds(10);
   // An idle thread looks for a task for so long before it sleeps.
   std::chrono::nanoseconds awake_time{0};
-  int nice = 10;
+  int nice = 15;
   std::string thread_name = "weft-lazy";
 };
 

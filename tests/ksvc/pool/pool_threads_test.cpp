@@ -107,7 +107,7 @@ TYPED_TEST(ThreadedPoolTest, threads_are_named_have_low_priority_and_take_no_sig
   ASSERT_EQ(made.pool.submit(task), PoolAnswer::accepted);
   const Found found = promise.get_future().get();
   EXPECT_EQ(std::string(found.name).rfind("weft-", 0), 0U) << found.name;
-  EXPECT_GE(found.nice, 10);
+  EXPECT_GE(found.nice, 15);
   EXPECT_EQ(found.scheduler, SCHED_BATCH);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGCHLD, SIGALRM, SIGRTMIN}) {
     EXPECT_TRUE(sigismember(&found.blocked, signal)) << signal;
