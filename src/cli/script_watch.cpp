@@ -93,9 +93,10 @@ bool ScriptWatch::take_changes() {
       std::memcpy(&event, block.data() + at, sizeof event);
       const std::string_view name = event.len > 0 ? block.data() + at + sizeof event : "";
       if ((event.mask & IN_IGNORED) != 0) folders_.erase(event.wd);
-      ours = ours || (event.mask & IN_Q_OVERFLOW) != 0 ||
+      const std::uint32_t what = event.mask;
+      ours = ours || (what & IN_Q_OVERFLOW) != 0 ||
              (event.len > 0 && std::ranges::any_of(files, [&](const std::string& path) {
-                return concerns(path, name, event.mask);
+                return concerns(path, name, what);
               }));
       at += static_cast<ssize_t>(sizeof event + event.len);
     }

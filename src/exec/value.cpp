@@ -1,6 +1,8 @@
 #include "exec/value.hpp"
 
 #include <algorithm>
+#include <numeric>
+#include <tuple>
 
 namespace weft::exec {
 
@@ -38,20 +40,22 @@ bool Tagged::operator==(const Tagged& other) const {
 
 bool Record::operator==(const Record&) const = default;
 
-Record::Record(std::vector<Member> members) : members_(std::move(members)) {
-  std::ranges::stable_sort(members_, {}, &Member::first);
-  const auto is_followed = [this](const Member& member) {
-    const Member* const next = &member + 1;
-    return next != members_.data() + members_.size() && next->first == member.first;
-  };
-  // Looked for from the front: what is kept is moved to where nobody looks any more.
-  auto kept = members_.begin();
-  for (auto& member : members_) {
-    if (is_followed(member)) continue;
-    if (&*kept != &member) *kept = std::move(member);
-    ++kept;
+Record::Record(std::vector<Member> members) {
+  std::vector<std::size_t> order(members.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  // Of those of one name, the last one given counts.
+  std::ranges::sort(order, [&members](std::size_t a, std::size_t b) {
+    return std::tie(members[a].first, a) < std::tie(members[b].first, b);
+  });
+  members_.reserve(members.size());
+  for (const std::size_t index : order) {
+    Member& member = members[index];
+    if (!members_.empty() && members_.back().first == member.first) {
+      members_.back() = std::move(member);
+    } else {
+      members_.push_back(std::move(member));
+    }
   }
-  members_.erase(kept, members_.end());
 }
 
 void Record::set(std::string name, Value value) {

@@ -74,13 +74,12 @@ Schema::Schema(const Value& fields) {
   root_.members = members_of(fields, "the table");
 }
 
-std::vector<std::pair<std::string, Schema::Rule>> Schema::members_of(const Value& told,
-                                                                     const std::string& at) {
+std::vector<Schema::Member> Schema::members_of(const Value& told, const std::string& at) {
   const auto* const record = told.get_if<Record>();
   if (record == nullptr) refuse(at, "a table of fields by name is wanted, { name = \"string\" }");
-  std::vector<std::pair<std::string, Rule>> members;
+  std::vector<Member> members;
   for (const auto& [name, rule] : record->members()) {
-    members.emplace_back(name, rule_of(rule, "'" + name + "'"));
+    members.push_back({name, rule_of(rule, "'" + name + "'")});
   }
   return members;
 }
@@ -162,7 +161,7 @@ bool Schema::is_plain(const Rule& rule) noexcept {
 
 bool Schema::is_flat() const noexcept {
   return std::ranges::all_of(root_.members, [](const auto& member) {
-    const Rule& rule = member.second;
+    const Rule& rule = member.rule;
     const bool is_list = rule.type == Type::list && rule.element != nullptr;
     return is_list ? is_plain(*rule.element) : is_plain(rule);
   });
@@ -315,7 +314,7 @@ Value Schema::read_record(const Rule& rule, const JsonNode& node, const PathStep
   }
   if (rule.refuses_unknown) {
     for (const JsonNodeMember member : node.members()) {
-      const auto is_it = [&member](const auto& known) { return known.first == member.name; };
+      const auto is_it = [&member](const auto& known) { return known.name == member.name; };
       if (std::ranges::none_of(rule.members, is_it)) {
         complaints.add(PathStep{&at, member.name}, "is not known");
       }

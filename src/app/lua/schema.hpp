@@ -8,7 +8,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "exec/value.hpp"
@@ -32,6 +31,7 @@ class Schema {
  private:
   enum class Type : std::uint8_t { any, string, email, integer, number, boolean, list, record };
 
+  struct Member;
   struct Rule {
     Type type = Type::any;
     bool optional = false;
@@ -40,14 +40,17 @@ class Schema {
     // Of numbers; and of lengths, of texts and lists.
     std::optional<double> min;
     std::optional<double> max;
-    exec::ValueList one_of;                             // empty: any
-    std::unique_ptr<Rule> element;                      // of a list; null: any
-    std::vector<std::pair<std::string, Rule>> members;  // of a record
+    exec::ValueList one_of;         // empty: any
+    std::unique_ptr<Rule> element;  // of a list; null: any
+    std::vector<Member> members;    // of a record
+  };
+  struct Member {
+    std::string name;
+    Rule rule;
   };
 
   static Rule rule_of(const exec::Value& told, const std::string& at);
-  static std::vector<std::pair<std::string, Rule>> members_of(const exec::Value& told,
-                                                              const std::string& at);
+  static std::vector<Member> members_of(const exec::Value& told, const std::string& at);
   static bool is_plain(const Rule& rule) noexcept;
   static const char* wanted(const Rule& rule) noexcept;
 
