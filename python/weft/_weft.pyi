@@ -46,9 +46,10 @@ class Server:
 
     def __init__(self) -> None: ...
     def add_asgi(self, app: Callable[..., Any], root_path: str = "",
-                 path_prefix: str = "") -> None:
+                 path_prefix: str = "", encoded_bodies: bool = False) -> None:
         """Has an ASGI application answer all that no other route does. `path_prefix`, quoted as in
-        a URL, stands before all paths that it is told."""
+        a URL, stands before all paths that it is told. Without `encoded_bodies` those that have a
+        Content-Encoding are answered 415, with it they are the application's to decode."""
     def add_route(self, method: str | None, pattern: str, route: Route | None, /) -> None:
         """Adds a route of weft's patterns (docs/routing.md); behind add_asgi(), also while it
         serves, also by a handler. method None: all that have no route of their own. route None:

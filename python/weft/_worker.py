@@ -128,7 +128,8 @@ class Worker:
             return _native.server_of(self._application, self._config.root_path)
         server = _weft.Server()
         root_path = self._config.root_path
-        server.add_asgi(self._application, root_path, path_prefix_of(root_path))
+        server.add_asgi(self._application, root_path, path_prefix_of(root_path),
+                        encoded_bodies=True)
         return server
 
     async def _serve(self, loop: Any, lifespan: Lifespan) -> None:

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "app/middleware/passed_bodies.hpp"
 #include "python/asgi.hpp"
 #include "python/host.hpp"
 #include "python/route.hpp"
@@ -85,13 +86,30 @@ PyObject* guarded(const Function& function) {
   return nullptr;
 }
 
+// A body in front of which nobody asks what it is packed in: an application unpacks it itself.
+class BodiesAsTheyCome final : public app::PassedBodies {
+ public:
+  using PassedBodies::PassedBodies;
+  bool unpacks_body() const noexcept override { return true; }
+};
+
+void pass_bodies_as_they_come(Context& context, Next& next) {
+  http::Exchange& exchange = context.exchange();
+  if (!exchange.head().head().encoded_body) [[likely]]
+    return next();
+  const BodiesAsTheyCome bodies(exchange);
+  next();
+}
+
 PyObject* add_asgi(PyObject* self, PyObject* arguments, PyObject* keywords) {
-  static const char* const kNames[] = {"app", "root_path", "path_prefix", nullptr};
+  static const char* const kNames[] = {"app", "root_path", "path_prefix", "encoded_bodies",
+                                       nullptr};
   PyObject* application = nullptr;
   PyObject* root_path = nullptr;
   const char* path_prefix = "";
-  if (PyArg_ParseTupleAndKeywords(arguments, keywords, "O|Us", const_cast<char**>(kNames),
-                                  &application, &root_path, &path_prefix) == 0) {
+  int encoded_bodies = 0;
+  if (PyArg_ParseTupleAndKeywords(arguments, keywords, "O|Usp", const_cast<char**>(kNames),
+                                  &application, &root_path, &path_prefix, &encoded_bodies) == 0) {
     return nullptr;
   }
   if (PyCallable_Check(application) == 0) {
@@ -108,7 +126,12 @@ PyObject* add_asgi(PyObject* self, PyObject* arguments, PyObject* keywords) {
     Parts& parts = parts_of(self);
     auto& asgi = parts.asgi_apps.emplace_back(
         std::make_unique<AsgiApp>(parts.host, application, path.get(), path_prefix));
-    parts.host.app().any("/*path", [served = asgi.get()](Context& c) { served->serve(c); });
+    const auto serve = [served = asgi.get()](Context& c) { served->serve(c); };
+    if (encoded_bodies != 0) {
+      parts.host.app().any("/*path", &pass_bodies_as_they_come, serve);
+    } else {
+      parts.host.app().any("/*path", serve);
+    }
   });
 }
 

@@ -43,6 +43,19 @@ class Served:
         return asyncio.run_coroutine_threadsafe(call(), self.loop).result(20)
 
 
+def start(status=200, headers=()):
+    return {"type": "http.response.start", "status": status, "headers": list(headers)}
+
+
+def body(data=b"", more=False):
+    return {"type": "http.response.body", "body": data, "more_body": more}
+
+
+async def hello(scope, receive, send):
+    await send(start(headers=[(b"content-type", b"text/plain")]))
+    await send(body(b"hello"))
+
+
 def read_all(connection):
     parts = []
     while part := connection.recv(65536):
