@@ -12,9 +12,12 @@ import json
 import os
 import re
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +32,11 @@ SLEEPERS = 512
 # Some milliseconds of a processor each.
 COMPUTE = "/compute/50000"
 COMPUTING_CLIENTS = 16
+# A route in C++ is asked so often beside handlers that compute for so long.
+STEADY_GAP = 0.002
+STEADY_REQUESTS = 1000
+SPIN_SECONDS = 6
+LATE = {"late_beside_workers": "worker", "late_beside_threads": "thread"}
 # From which version on there are interpreters with a lock of their own.
 INTERPRETERS = (3, 13)
 
@@ -145,6 +153,50 @@ def computed(bench, build, workers):
     return 1e6 / float(rate[1])
 
 
+def lateness(bench, build, kind):
+    """The 99th percentile, in ms, of a route in C++ that is asked steadily, on the cores where two
+    handlers of an executor compute all the time. Each request counts from when it was due."""
+    cores = {bench.server_core, bench.other_core}
+    server = ours(build, "native", "--metrics-path", "/metrics")
+    with harness.running_server(f"taskset -c {','.join(map(str, cores))} {server.command}") as (
+            process, port), ThreadPoolExecutor(2) as others:
+        address = ("127.0.0.1", port)
+
+        def ask(connection, path):
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            seen = b""
+            while b"\r\n\r\n" not in seen:
+                seen += connection.recv(1 << 16)
+            head, _, body = seen.partition(b"\r\n\r\n")
+            size = int(re.search(rb"content-length: (\d+)", head, re.IGNORECASE)[1])
+            while len(body) < size:
+                body += connection.recv(1 << 16)
+
+        def occupy(_):
+            with socket.create_connection(address, 60) as connection:
+                ask(connection, f"/spin/{kind}/0")  # Its processes are there then.
+                ask(connection, f"/spin/{kind}/{SPIN_SECONDS}")
+
+        busy = [others.submit(occupy, number) for number in range(2)]
+        time.sleep(SPIN_SECONDS / 3)
+        took = []
+        with socket.create_connection(address, 60) as connection:
+            begin = time.monotonic()
+            for number in range(STEADY_REQUESTS):
+                due = begin + number * STEADY_GAP
+                time.sleep(max(0, due - time.monotonic()))
+                ask(connection, "/metrics")
+                took.append((time.monotonic() - due) * 1e3)
+        for one in busy:
+            if one.done():
+                raise BenchmarkError("what was to compute all the time has ended before the end: "
+                                     f"{one.exception()!r}")
+        process.stop()
+        for one in busy:
+            one.exception()
+    return sorted(took)[round(len(took) * 0.99)]
+
+
 def measure(arguments):
     build = arguments.build.resolve()
     programs = build / "bench"
@@ -170,7 +222,7 @@ def measure(arguments):
     if (sleeps or computes) and shutil.which("wrk") is None:
         raise BenchmarkError("not installed: wrk")
     taken = {name: [] for name in (*contests, *added, "asgi_sleep", "asgi_sleep_p999",
-                                "interpreters")}
+                                "interpreters", *LATE)}
     native_server = Server("hello", f"{build / 'examples' / 'hello'} --host 127.0.0.1 "
                            "--port {port} --workers 1")
     for number in range(arguments.rounds):
@@ -192,6 +244,9 @@ def measure(arguments):
             # As time per answer, so that less is better here, too.
             taken["asgi_sleep"].append((1e6 / mine[0], 1e6 / other[0]))
             taken["asgi_sleep_p999"].append((mine[1], other[1]))
+        for name, kind in LATE.items():
+            if not arguments.only or name in arguments.only:
+                taken[name].append(lateness(bench, build, kind))
         if computes:
             taken["interpreters"].append((computed(bench, build, 2), computed(bench, build, 1)))
     results = results_of(contests, added, taken)
@@ -218,6 +273,11 @@ def results_of(contests, added, taken):
                                 taken["asgi_sleep"], "us/answer", 1 / 1.1))
         results.append(compared("asgi_sleep_p999", "the same, p99.9 (uvicorn:asgi)",
                                 taken["asgi_sleep_p999"], "ms", 1.0))
+    for name, kind in LATE.items():
+        if taken[name]:
+            results.append(Result(name=name, server=f"C++ beside two {kind}s", goal_of="value",
+                                  value=statistics.median(taken[name]), unit="ms, p99",
+                                  goal=2 if kind == "worker" else None, rounds=taken[name]))
     if taken["interpreters"]:
         results.append(compared("interpreters", "two interpreters, computing (one)",
                                 taken["interpreters"], "us/answer", 1 / 1.8))

@@ -5,6 +5,7 @@ The same answers from all of them; one module, so that all pay for the same impo
 
 import asyncio
 import os
+import time
 
 HELLO = b"Hello, World!\n"
 TEN_KB = b"x" * 10_000
@@ -75,6 +76,20 @@ if kind == "weft":
     @native.get("/async/{id}")
     async def native_async(id: int):
         return {"id": id}
+
+    def compute_for(seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            pass
+        return "done"
+
+    @native.get("/spin/worker/{seconds}", executor="worker")
+    def native_spin_worker(seconds: int):
+        return compute_for(seconds)
+
+    @native.get("/spin/thread/{seconds}", executor="thread")
+    def native_spin_thread(seconds: int):
+        return compute_for(seconds)
 
     @native.get("/compute/{n}")
     def native_compute(n: int):

@@ -33,6 +33,9 @@ logger = logging.getLogger("weft.error")
 # Between two looks at how many requests were answered.
 REQUESTS_LOOK_SECONDS = 0.2
 
+# For so long a thread that computes keeps the event loop from going on; Python itself has 5 ms.
+SWITCH_SECONDS = 0.0005
+
 _KINDS = {"weft": "weft.App", "asgi3": "ASGI", "asgi2": "ASGI 2", "wsgi": "WSGI"}
 # As the server names what it runs for each request.
 _REQUEST_TASK = "weft request"
@@ -53,6 +56,7 @@ def serve(config: Config, application: Any, kind: str, channel: Channel | None =
         worker = Worker(config, application, kind, announce_ready(), supervised)
     else:
         worker = Worker(config, application, kind, channel.tell, True, channel)
+    sys.setswitchinterval(SWITCH_SECONDS)
     loop = _loop.EventLoop()
     asyncio.set_event_loop(loop)
     try:

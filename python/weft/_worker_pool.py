@@ -24,6 +24,8 @@ from ._values import State
 
 # Processes for one server process, unless WEFT_WORKER_PROCESSES says another number.
 PROCESSES_MAX = 8
+# As the threads for worker routes in C++ and Lua are.
+NICE = 15
 # Calls that may wait for a process; over it 503, so that a line never grows without end.
 WAITING_MAX = 256
 
@@ -46,6 +48,8 @@ def _begin(paths: list[str]) -> None:
     # They end when the server does: a terminal's signals are the server's alone.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.path[:] = paths
+    # The event loops come first where both want the processor.
+    os.nice(NICE)
     # Not by prctl(): that looks at the thread that has started this process, which may end sooner.
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
