@@ -3,11 +3,9 @@
 import contextlib
 import http.client
 import json
-import os
 import signal
 import socket
 import tempfile
-import threading
 import time
 import unittest
 import urllib.error
