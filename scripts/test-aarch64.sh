@@ -35,6 +35,8 @@ fetch_libraries() {
     for package in "$state"/*.deb; do
         dpkg-deb -x "$package" "$root"
     done
+    # The compiler's own folder for this header is not searched below this root.
+    cp "$root/usr/include/aarch64-linux-gnu/lua5.4-deb-multiarch.h" "$root/usr/include/lua5.4/"
     # What is left of them are static libraries, which need not be found when a test is run.
     rm -f "$root"/usr/lib/aarch64-linux-gnu/lib{uring,sodium,z,brotli,zstd,xxhash,lua5.4}*.so*
     echo "${libraries[*]}" > "$root/usr/.fetched"
