@@ -136,9 +136,9 @@ OPTIONS: tuple[Option, ...] = (
     # Processes.
     Option("workers", _number(1, WORKERS_MAX), 1, "processes, or interpreters, that serve",
            "NUMBER", "processes", variables=("WEB_CONCURRENCY",)),
-    Option("executor", _text, "auto", "what several workers are: auto has interpreters of one "
-           "process where Python and the application allow it", "KIND", "processes",
-           choices=("auto", "process", "subinterpreter")),
+    Option("executor", _text, "process", "what several workers are: processes, or interpreters of "
+           "one process where Python and the application allow it", "KIND", "processes",
+           choices=("process", "subinterpreter")),
     Option("reload", _switch, False, "serve the new code when a file changes; for development",
            group="processes", flag=True),
     Option("reload-dir", _text, (), "folder to watch instead of --app-dir; may be repeated", "DIR",

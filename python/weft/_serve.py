@@ -228,7 +228,7 @@ def _supervise(config: Config, words: list[str]) -> int:
         watch = Watch(config.reload_dir or (config.app_dir,), config.reload_include,
                       config.reload_exclude)
 
-    interpreters = _interpreters(config, words)
+    interpreters = 1
 
     def command(fd: int) -> list[str]:
         os.environ[_FD_VARIABLE] = str(fd)
@@ -237,12 +237,14 @@ def _supervise(config: Config, words: list[str]) -> int:
         fresh = ["-B"] if config.reload else []
         return [*words_of_python(), *fresh, *words]
 
-    if not config.quiet:
-        what = "1 process, reloading when files change" if config.reload \
-            else f"{interpreters} interpreters of one process" if interpreters > 1 \
-            else f"{config.workers} processes"
-        say(f"serving {config.application} on {place_of(listener)}, {what} (pid {os.getpid()})")
     try:
+        interpreters = _interpreters(config, words)
+        if not config.quiet:
+            what = "1 process, reloading when files change" if config.reload \
+                else f"{interpreters} interpreters of one process" if interpreters > 1 \
+                else f"{config.workers} processes"
+            say(f"serving {config.application} on {place_of(listener)}, {what} "
+                f"(pid {os.getpid()})")
         count = config.workers if interpreters == 1 else 1
         return Supervisor(command, count, listener, say=say, watch=watch,
                           grace_seconds=config.timeout_graceful_shutdown).run()
@@ -264,15 +266,27 @@ def _interpreters(config: Config, words: list[str]) -> int:
         return 1
     refusal = _subinterpreters.missing()
     if refusal is None:
-        refusal = _subinterpreters.probe([*words_of_python(), *words])
-        if refusal is not None and config.executor == "auto":
-            say("the workers are processes: in an interpreter of its own the application does not "
-                f"load ({refusal})")
+        with _ends_at_signals():
+            refusal = _subinterpreters.probe([*words_of_python(), *words])
     if refusal is None:
         return config.workers
-    if config.executor == "subinterpreter":
-        raise OptionError(f"--executor subinterpreter: {refusal}; leave it out for processes")
+    say(f"the workers are processes, not interpreters: {refusal}")
     return 1
+
+
+@contextlib.contextmanager
+def _ends_at_signals() -> Iterator[None]:
+    """SIGTERM and SIGINT end the program in an orderly way, before there is a supervisor."""
+
+    def end(number: int, frame: Any) -> None:
+        sys.exit(EXIT_DONE)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _inherited(wish: str) -> int:

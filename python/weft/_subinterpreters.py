@@ -3,7 +3,8 @@
 Each has a lock (GIL) of its own, and so a processor of its own, and everything that a worker that
 is a process has: the application imported anew, a lifespan, an event loop and a server on the same
 socket. The main interpreter is one of them; the others have a thread each, and talk with it over a
-socket: it says `stop`, they say `ready`, `recycle` and `ended STATUS`, a line each.
+socket: it says `open` and `stop`, they say `ready`, `recycle` and `ended STATUS`, a line each.
+Nobody accepts before all of them are ready.
 
 Whether an application can be had more than once is tried before, in a process that ends then: a
 module of C that was not made for it may leave that process unfit for anything.
@@ -15,12 +16,15 @@ import asyncio
 import contextlib
 import importlib
 import json
+import logging
 import os
 import pickle
+import select
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -32,8 +36,9 @@ from ._supervisor import PID_VARIABLE
 FIRST_VERSION = (3, 13)
 # Until the application has been imported, once or twice.
 PROBE_SECONDS = 120
-# In which the process that tries says what it found.
+# In which the process that tries says what it found, in so many characters at most.
 PROBE_VARIABLE = "WEFT_PROBE_FD"
+REFUSAL_MAX = 4000
 
 
 def missing() -> str | None:
@@ -80,28 +85,41 @@ def probe(words: Sequence[str]) -> str | None:
     finally:
         os.close(writer)
     try:
-        process.wait(PROBE_SECONDS)
-        with open(reader, encoding="utf-8", closefd=False) as file:
-            said = file.read()
-    except subprocess.TimeoutExpired:
-        return f"it did not load within {PROBE_SECONDS} s"
+        said = _line_of(reader, time.monotonic() + PROBE_SECONDS)
     finally:
         process.kill()
         process.wait()
         os.close(reader)
+    if said is None:
+        return f"it did not load within {PROBE_SECONDS} s"
     if not said:
         return "the interpreter that tried ended without a word"
     return json.loads(said)
 
 
+def _line_of(reader: int, deadline: float) -> bytes | None:
+    """Up to its end, or that of who writes; None where neither came in time."""
+    said = b""
+    while not said.endswith(b"\n"):
+        if not select.select([reader], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            return None
+        part = os.read(reader, 4096)
+        if not part:
+            return b""
+        said += part
+    return said
+
+
 def answer_probe(config: Config) -> None:
     """In the process that tries. Does not return."""
     writer = int(os.environ.pop(PROBE_VARIABLE))
-    failure = _execute(_create(), "_try", config)
-    if failure is not None and not _loads_here(config):
-        failure = None
-    with open(writer, "w", encoding="utf-8") as file:
-        json.dump(failure, file)
+    # What the application starts is not to keep it open.
+    os.set_inheritable(writer, False)
+    failure = _execute(_create(), "_try", config) if _loads_here(config) else None
+    if failure is not None:
+        failure = failure.removeprefix("weft._load.LoadError: ")[:REFUSAL_MAX]
+    with open(writer, "w", encoding="ascii") as file:
+        file.write(json.dumps(failure) + "\n")
     # What has failed to load may not be able to end.
     os._exit(0)
 
@@ -194,6 +212,7 @@ class Crew:
         self._lost = lost
         self._stopping = False
         self._changed = asyncio.Event()
+        self.abandons = False  # who never got ready: they may be anywhere
         self._all = [_Interpreter(config, self._heard) for _ in range(count)]
 
     def _heard(self, one: _Interpreter, word: str) -> None:
@@ -214,9 +233,14 @@ class Crew:
         return all(one.status is None for one in self._all)
 
     async def ended(self) -> int:
-        """The worst status."""
-        await self._until(lambda one: one.status is not None)
+        """The worst status. Who is not ready is not waited for."""
+        await self._until(lambda one: one.status is not None or not one.is_ready)
+        self.abandons = any(one.status is None for one in self._all)
         return max((one.status or 0 for one in self._all), default=0)
+
+    def open(self) -> None:
+        for one in self._all:
+            one.say("open")
 
     def stop(self) -> None:
         """As a signal does with a process: the second one is in a hurry."""
@@ -233,6 +257,7 @@ class Channel:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._opened = asyncio.Event()
 
     def tell(self, word: str) -> None:
         with contextlib.suppress(OSError):
@@ -241,31 +266,51 @@ class Channel:
     def listen(self, loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
         def hear() -> None:
             said = os.read(self._descriptor, 4096)
-            for _ in range(said.count(b"\n") or 1):
+            if b"open" in said:
+                self._opened.set()
+            for _ in range(said.count(b"stop") if said else 1):
                 stop()
+                self._opened.set()
             if not said:
                 loop.remove_reader(self._descriptor)
 
         loop.add_reader(self._descriptor, hear)
 
+    async def opened(self) -> None:
+        """Until the main interpreter wants it to accept, or to end."""
+        await self._opened.wait()
+
 
 def _serve(config: Config, descriptor: int) -> None:
-    from ._serve import EXIT_FAILED, say, set_up_logging
+    from ._serve import EXIT_FAILED, set_up_logging
 
     channel = Channel(descriptor)
     status = EXIT_FAILED
     try:
         set_up_logging(config)
-        application = load(config.application, config.app_dir, config.factory)
-        asgi, kind = as_asgi3(application, config.interface, threads=config.threads,
-                              multiprocess=True)
-        from . import _worker
+        loaded = _loaded(config)
+        if loaded is not None:
+            from . import _worker
 
-        status = _worker.serve(config, asgi, kind, channel)
+            status = _worker.serve(config, *loaded, channel)
+    except SystemExit as error:  # Of a handler.
+        status = error.code if isinstance(error.code, int) else EXIT_FAILED
+    finally:
+        channel.tell(f"ended {status}")
+        logging.shutdown()
+        # This thread is a stranger to this interpreter's `threading`, which forgets it too late.
+        getattr(threading, "_thread_local", threading.local()).__dict__.clear()
+
+
+def _loaded(config: Config) -> tuple[Any, str] | None:
+    from ._serve import say
+
+    try:
+        application = load(config.application, config.app_dir, config.factory)
+        return as_asgi3(application, config.interface, threads=config.threads, multiprocess=True)
     except LoadError as error:
         say(str(error))
     except (Exception, SystemExit) as error:
         say(f"the application {config.application} does not load in an interpreter of its own\n"
             f"{describe_failure(error)}")
-    finally:
-        channel.tell(f"ended {status}")
+    return None

@@ -33,9 +33,6 @@ logger = logging.getLogger("weft.error")
 # Between two looks at how many requests were answered.
 REQUESTS_LOOK_SECONDS = 0.2
 
-# For so long a thread that computes keeps the event loop from going on; Python itself has 5 ms.
-SWITCH_SECONDS = 0.0005
-
 _KINDS = {"weft": "weft.App", "asgi3": "ASGI", "asgi2": "ASGI 2", "wsgi": "WSGI"}
 # As the server names what it runs for each request.
 _REQUEST_TASK = "weft request"
@@ -56,14 +53,18 @@ def serve(config: Config, application: Any, kind: str, channel: Channel | None =
         worker = Worker(config, application, kind, announce_ready(), supervised)
     else:
         worker = Worker(config, application, kind, channel.tell, True, channel)
-    sys.setswitchinterval(SWITCH_SECONDS)
     loop = _loop.EventLoop()
     asyncio.set_event_loop(loop)
     try:
-        return loop.run_until_complete(worker.run(loop))
+        status = loop.run_until_complete(worker.run(loop))
     finally:
         _close(loop)
         _worker_pool.kill()
+    if worker.abandons:
+        logging.shutdown()
+        sys.stdout.flush()
+        os._exit(status)
+    return status
 
 
 def _close(loop: asyncio.AbstractEventLoop) -> None:
@@ -91,6 +92,7 @@ class Worker:
         self._supervised = supervised
         self._channel = channel
         self._crew: Crew | None = None
+        self.abandons = False  # interpreters that never started, which no end waits for
         self._status = EXIT_DONE
         self._server: Any = None
         self._stopping = False
@@ -111,8 +113,18 @@ class Worker:
             logger.exception("the application did not start")
             return EXIT_STARTUP
         try:
+            if self._channel is None and config.interpreters > 1:
+                self._crew = Crew(config, config.interpreters - 1, self._tell, self._lose)
+                if not await self._crew.ready():
+                    say("not all interpreters have started")
+                    return EXIT_FAILED
             self._server = self._make_server()
-            await self._serve(loop, lifespan)
+            if self._channel is not None:
+                self._channel.listen(loop, self.stop)
+                self._tell("ready")
+                await self._channel.opened()
+            if not self._stopping:
+                await self._serve(loop, lifespan)
         except (OSError, ValueError) as error:
             say(str(error))
             self._status = EXIT_FAILED
@@ -122,6 +134,7 @@ class Worker:
             await lifespan.shutdown()
             if self._crew is not None:
                 self._status = max(self._status, await self._crew.ended())
+                self.abandons = self._crew.abandons
             threads.shutdown(wait=False, cancel_futures=True)
         return self._status
 
@@ -142,15 +155,13 @@ class Worker:
         signals = (signal.SIGINT, signal.SIGTERM) if self._channel is None else ()
         for number in signals:
             loop.add_signal_handler(number, self.stop)
-        if self._channel is not None:
-            self._channel.listen(loop, self.stop)
-        elif self._supervised:
+        if self._channel is None and self._supervised:
             # A terminal's are the supervisor's alone.
             loop.add_signal_handler(signal.SIGHUP, lambda: None)
         self._server.open()
-        if self._channel is None and config.interpreters > 1:
-            await self._have_crew(config.interpreters - 1)
-        if not self._stopping:
+        if self._crew is not None:
+            self._crew.open()
+        if self._channel is None:
             self._tell("ready")
         if not config.quiet and not self._supervised:
             say(f"{__version__} serves {config.application} ({_KINDS[self._kind]}) on {location}, "
@@ -167,15 +178,10 @@ class Worker:
             for number in signals:
                 loop.remove_signal_handler(number)
 
-    async def _have_crew(self, count: int) -> None:
-        self._crew = Crew(self._config, count, self._tell, self._lose)
-        if not await self._crew.ready() and not self._stopping:
-            self._lose()
-
     def _lose(self) -> None:
         """The others end, too: whoever supervises starts all of them anew."""
         self._status = EXIT_FAILED
-        if not self._stopping:
+        if self._server is not None and not self._stopping:
             say("one of the interpreters has ended; the process ends with it")
             self.stop()
 
@@ -207,7 +213,8 @@ class Worker:
             return
         self._stopping = True
         self._stopped_at = asyncio.get_running_loop().time()
-        self._server.drain()
+        if self._server.serves:
+            self._server.drain()
 
     async def _until_enough(self, limit: int) -> None:
         while self._server.stats()["requests"] < limit:

@@ -223,7 +223,8 @@ TomlFile read_toml(std::string_view text) {
     const bool blanked = line.find_first_not_of(' ') == std::string_view::npos;
     std::string said = parsed ? ": " + std::string(parsed->error().description()) : "";
     std::replace_if(
-        said.begin(), said.end(), [](char byte) { return byte >= 0 && byte < ' '; }, '?');
+        said.begin(), said.end(), [](char byte) { return static_cast<unsigned char>(byte) < ' '; },
+        '?');
     file.mistakes.push_back({"this is not TOML" + said + advice_for(original), place});
     if (blanked || spans_lines(line)) break;
     blank(rest, line);

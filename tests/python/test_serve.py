@@ -232,7 +232,7 @@ class EndTest(Case):
 
     def test_a_process_that_still_loads_ends_with_its_supervisor(self):
         self.write(LOADS)
-        server = self.served("--workers", "2", "--executor", "process")
+        server = self.served("--workers", "2")
 
         def loading():
             found = [line.split()[1] for line in server.said if line.startswith("loads ")]
@@ -352,7 +352,7 @@ class ProcessesTest(Case):
             return ask(server.url)["pid"]
 
     def test_several_processes_serve_one_socket(self):
-        server = self.served("--workers", "2", "--executor", "process")
+        server = self.served("--workers", "2")
         self.assertIn("2 processes", server.said[0])
         pids = self.pids(server, 2)
         self.assertIn(ask(server.url)["pid"], pids)
@@ -361,7 +361,7 @@ class ProcessesTest(Case):
             self.assertFalse(Path("/proc", str(pid)).exists())
 
     def test_one_that_dies_is_replaced(self):
-        server = self.served(environment={"WEB_CONCURRENCY": "2", "WEFT_EXECUTOR": "process"})
+        server = self.served(environment={"WEB_CONCURRENCY": "2"})
         before = self.pids(server, 2)
         with contextlib.suppress(OSError, http.client.HTTPException):
             ask(server.url, "/die")
@@ -369,7 +369,7 @@ class ProcessesTest(Case):
         self.assertNotEqual(self.pids(server, 2), before)
 
     def test_sighup_brings_new_code_without_a_failed_request(self):
-        server = self.served("--workers", "2", "--executor", "process")
+        server = self.served("--workers", "2")
         before = self.pids(server, 2)
         # Of another size: by that and whole seconds Python knows what it has compiled already.
         self.write(ONE.format(version=2) + "\n")
@@ -381,8 +381,7 @@ class ProcessesTest(Case):
         self.assertEqual({ask(server.url)["version"] for _ in range(20)}, {2})
 
     def test_processes_are_replaced_after_their_requests(self):
-        server = self.served("--workers", "2", "--executor", "process", "--limit-max-requests",
-                             "50")
+        server = self.served("--workers", "2", "--limit-max-requests", "50")
         before = self.pids(server, 2)
         failures, _ = under_load(
             server, lambda: not all(Path("/proc", str(pid)).exists() for pid in before))

@@ -3,11 +3,12 @@
 import contextlib
 import signal
 import sys
+import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from serving import Case, ask, run, under_load, wait_for
+from serving import Case, Served, ask, run, under_load, wait_for
 
 APP = """
 import asyncio, os, threading, time
@@ -91,9 +92,9 @@ class InterpretersTest(Case):
         self.assertEqual(server.stop(), 0)
         self.assertEqual(self.of_the_application(server), ["shutdown"] * 2 + ["startup"] * 2)
 
-    def test_they_are_what_several_workers_are(self):
-        server = self.served("--workers", "3")
-        self.assertIn("3 interpreters of one process", server.said[0])
+    def test_processes_are_what_several_workers_are_unless_asked(self):
+        server = self.served("--workers", "2")
+        self.assertIn("2 processes", server.said[0])
         self.assertEqual(server.stop(), 0)
 
     def test_what_waits_is_cancelled_at_the_end(self):
@@ -141,16 +142,47 @@ class InterpretersTest(Case):
         self.assertEqual(ask(server.url)["pid"], pid)
         self.assertEqual(server.stop(), 0)
 
+    def test_a_signal_while_others_start_ends_it(self):
+        self.write(APP.format(version=1) + """
+import _interpreters
+async def hang():
+    print("hangs", flush=True)
+    await asyncio.sleep(3600)
+if _interpreters.get_current()[0] != 0:
+    app.on_startup(hang)
+""")
+        server = self.served(*TWO, "--timeout-graceful-shutdown", "1")
+        wait_for(lambda: "hangs" in server.said)
+        begun = time.monotonic()
+        server.stop()
+        self.assertLess(time.monotonic() - begun, 10)
+
+    def test_a_probe_ends_with_the_server_and_leaves_no_socket(self):
+        self.write("import time\nprint('loads', flush=True)\ntime.sleep(3600)\n")
+        path = self.folder / "s"
+        server = Served(*TWO, "one_main:app", "--uds", str(path), app_dir=self.folder, listen=())
+        self.addCleanup(server.__exit__)
+        wait_for(path.exists)
+        time.sleep(0.5)
+        self.assertEqual(server.stop(), 0)
+        self.assertFalse(path.exists())
+
+    def test_what_its_import_starts_and_says_does_not_hold_it_up(self):
+        self.write("import _interpreters, subprocess\n"
+                   "subprocess.Popen(['sleep', '20'], close_fds=False)\n"
+                   "if _interpreters.get_current()[0]:\n    raise RuntimeError('x' * 200000)\n"
+                   + APP.format(version=1))
+        begun = time.monotonic()
+        server = self.served(*TWO)
+        self.assertLess(time.monotonic() - begun, 15)
+        self.assertEqual(server.stop(), 0)
+
     def expect_processes(self, why, target="one_main:app"):
-        server = self.served("--workers", "2", target=target)
-        self.assertTrue(any("the workers are processes" in line and why in line
+        server = self.served(*TWO, target=target)
+        self.assertTrue(any("the workers are processes, not interpreters" in line and why in line
                             for line in server.said), server.said)
         self.assertTrue(any("2 processes" in line for line in server.said), server.said)
         self.assertEqual(server.stop(), 0)
-        status, said = run(*TWO, target, app_dir=self.folder)
-        self.assertEqual(status, 2)
-        self.assertIn(why, said[-1])
-        self.assertIn("leave it out for processes", said[-1])
 
     def test_routes_of_other_processes_want_processes(self):
         self.write(WORKER_ROUTE)
@@ -166,7 +198,7 @@ class InterpretersTest(Case):
 
     def test_an_application_that_does_not_load_at_all_is_told_by_its_processes(self):
         self.write("import nothing_of_this_name\n")
-        status, said = run("--workers", "2", "one_main:app", app_dir=self.folder)
+        status, said = run(*TWO, "one_main:app", app_dir=self.folder)
         self.assertEqual(status, 1)
         self.assertFalse(any("the workers are processes" in line for line in said), said)
         self.assertTrue(any("nothing_of_this_name" in line for line in said), said)
@@ -175,9 +207,10 @@ class InterpretersTest(Case):
 class NoInterpretersTest(Case):
     @unittest.skipIf(sys.version_info >= (3, 13), "this Python has them")
     def test_an_older_python_says_so(self):
-        status, said = run(*TWO, "one_main:app", app_dir=self.folder)
-        self.assertEqual(status, 2)
-        self.assertIn("--executor subinterpreter: it wants Python 3.13; this is 3.", said[-1])
+        server = self.served(*TWO)
+        self.assertIn("it wants Python 3.13; this is 3.", server.said[0])
+        self.assertIn("2 processes", server.said[1])
+        self.assertEqual(server.stop(), 0)
 
     def test_processes_may_be_asked_for(self):
         server = self.served("--workers", "2", "--executor", "process")
