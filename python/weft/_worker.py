@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import logging
 import os
 import random
@@ -58,6 +59,7 @@ def serve(config: Config, application: Any, kind: str, channel: Channel | None =
     try:
         status = loop.run_until_complete(worker.run(loop))
     finally:
+        worker.cut_off(loop)
         _close(loop)
         _worker_pool.kill()
     if worker.abandons:
@@ -215,6 +217,13 @@ class Worker:
         self._stopped_at = asyncio.get_running_loop().time()
         if self._server.serves:
             self._server.drain()
+
+    def cut_off(self, loop: Any) -> None:
+        """Whatever has ended the loop, such as a SystemExit: the server ends before it."""
+        if self._server is not None and self._server.serves:
+            self._server.cut_off()
+            with contextlib.suppress(SystemExit, KeyboardInterrupt):
+                loop.run_until_complete(self._server.wait_ended())
 
     async def _until_enough(self, limit: int) -> None:
         while self._server.stats()["requests"] < limit:

@@ -222,6 +222,14 @@ class EndTest(Case):
         self.assertTrue(any("ending without what still runs: weft-thread_0" in line
                             for line in server.said), server.said)
 
+    def test_an_exit_in_a_handler_is_the_servers(self):
+        self.write("import sys\nfrom weft import App\napp = App()\n"
+                   "@app.get('/')\ndef leave():\n    sys.exit(5)\n")
+        server = self.served()
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            ask(server.url)
+        self.assertEqual(server.wait(), 5)
+
     def test_processes_of_the_pool_end_with_their_server(self):
         for number in (signal.SIGTERM, signal.SIGKILL):
             server = self.served(environment={"WEFT_WORKER_PROCESSES": "1"})
