@@ -83,8 +83,8 @@ status=0
 run_tests gvt "StackOverflowDeathTest.*:OverflowDeathTest.*:DeadlockDeathTest.*\
 :*FailedSpawnDeathTest.*:*parking_during_a_visit_ends_the_process:StallDetector.tells_*\
 :StallDetector.says_where_*:StallDetector.knows_who_waits_*:ManyStacks.*\
-:*Snapshot.shows_where_a_parked_green_thread_stands*:*sleeping_worker_is_woken_by_every_single_post" \
-    || status=1
+:*Snapshot.shows_where_a_parked_green_thread_stands*\
+:*sleeping_worker_is_woken_by_every_single_post" || status=1
 # And here: fork what has threads, as death tests do; wipe memory in a forked child, on which the
 # shared page relies; begin a thread with no descriptor left; and say in /proc that a filter refuses
 # io_uring.
