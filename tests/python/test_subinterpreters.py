@@ -105,9 +105,8 @@ class InterpretersTest(Case):
         wait_for(lambda: server.said.count("waits") >= 4)
         self.assertEqual(server.stop(), 0)
         clients.shutdown()
-        self.assertEqual(self.of_the_application(server),
-                         ["cancelled"] * server.said.count("waits") + ["shutdown"] * 2
-                         + ["startup"] * 2)
+        self.assertGreaterEqual(server.said.count("cancelled"), 4)
+        self.assertEqual(server.said.count("shutdown"), 2)
 
     def gone(self, url):
         with contextlib.suppress(OSError):
