@@ -4,7 +4,8 @@
 Each row is one application on two servers of one worker each, measured as bench/http.py does: the
 server and a hog share one core, processor time is the kernel's own count, and all rows are of the
 same rounds. The row of throughput compares answers per second, the server's core its own; that of
-interpreters has both cores, and routes that compute for so long that the load hardly counts.
+interpreters has both cores, and routes that compute for so long that the load hardly counts; those
+of lateness ask a route in C++ steadily, beside handlers that compute on both cores.
 """
 
 import argparse

@@ -1,9 +1,9 @@
 // PendingAnswer: what a Respond and the request it answers have in common.
 //
 // Invariants. Whoever claims the wait first ends it: the Respond, by being called or dropped, or
-// the request, by being cancelled. The request goes on until what was claimed has come round to its
-// worker, so that whoever wakes that finds it there. The Respond and the request each hold it.
-// Any thread has the Respond's part, the worker's thread the request's.
+// the request, by being cancelled. The Respond and the request each hold it, and the request's hold
+// stays until what was claimed has come round to its worker, so that whoever wakes that finds it
+// there. Any thread has the Respond's part, the worker's thread the request's.
 #pragma once
 
 #include <atomic>
